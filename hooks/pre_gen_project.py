@@ -1,0 +1,66 @@
+"""Refuse answers that AWS, Docker or Python would refuse later, before anything is written.
+
+Answers arrive as JSON strings (``tojson``), so that whatever they contain is data here, never code.
+The rules are those of the services' own documentation: CloudFormation stack names, ECR repository
+names, S3 bucket names (the bucket is SLUG-ACCOUNT-REGION), and PyPA's names for projects.
+"""
+
+import json
+import re
+import sys
+
+# raw string: `tojson` escapes with backslashes that JSON, not Python, must read
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+
+BUCKET_LIMIT = 63
+ACCOUNT_ID_LENGTH = 12
+# A project that bears the name of something it installs cannot be locked.
+TAKEN_NAMES = {
+    "awscli", "boto3", "botocore", "cfn-lint", "numpy", "pyarrow", "pytest", "rich", "ruff",
+    "scikit-learn", "scipy", "skops", "uv", "xgboost", "xgboost-cpu",
+}  # fmt: skip
+
+
+def slug_error(slug: str, region: str) -> str | None:
+    """Return what is wrong with the slug, which rule, and what to type instead; or None."""
+    longest = BUCKET_LIMIT - ACCOUNT_ID_LENGTH - len(region) - 2
+    suggestion = re.sub(r"^[^a-z]+|[^a-z0-9]+$", "", re.sub(r"[^a-z0-9]+", "-", slug.lower()))
+    suggestion = suggestion[:longest].rstrip("-") or "my-model"
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", slug):
+        return (
+            f"project_slug {slug!r}: use lower-case letters, digits and single hyphens, first a "
+            f"letter, last no hyphen (CloudFormation, ECR and S3 demand it); try {suggestion!r}"
+        )
+    if slug.startswith(("xn--", "sthree-", "amzn-", "aws-")) or slug == "aws":
+        return f"project_slug {slug!r}: AWS keeps names that start like this for itself; try 'my-{suggestion}'"
+    if slug in TAKEN_NAMES:
+        return f"project_slug {slug!r}: a package of that name is installed in the project; try 'my-{suggestion}'"
+    if len(slug) < 3:
+        return f"project_slug {slug!r}: three characters at least; try 'my-{suggestion}'"
+    if len(slug) > longest:
+        return (
+            f"project_slug {slug!r} has {len(slug)} characters; with region {region} at most "
+            f"{longest} fit into the bucket's name (63 in all); try {suggestion!r}"
+        )
+    return None
+
+
+def answer_errors(answers: dict[str, str]) -> list[str]:
+    """Return one sentence for each answer that some service would refuse."""
+    errors = []
+    name, region = answers["project_name"], answers["aws_region"]
+    if not name.strip() or len(name) > 80 or not name.isprintable():
+        errors.append(
+            f"project_name {name!r}: one line of 1 to 80 printable characters; try 'Churn Model'"
+        )
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-[1-9]", region):
+        errors.append(f"aws_region {region!r}: not the form of a region; try 'eu-west-1'")
+    problem = slug_error(answers["project_slug"], region)
+    return errors + [problem] if problem else errors
+
+
+if __name__ == "__main__":
+    found = answer_errors(ANSWERS)
+    for error in found:
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(1 if found else 0)

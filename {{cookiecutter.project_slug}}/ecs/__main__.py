@@ -1,0 +1,374 @@
+"""The program behind the Makefile: ``python -m ecs COMMAND``, variables in the environment.
+
+Exit status of ``run``: the container's own exit code, or 1 for what is not the container's.
+"""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ecs import image, request, stack
+from ecs.errors import UserError
+from ecs.settings import Settings, settings_from
+
+
+def show(line: str) -> None:
+    """Print a line of the container's log to standard output, at once."""
+    print(line, flush=True)
+
+
+def cli(settings: Settings) -> None:
+    """Say which AWS CLI is in use; refuse one that is too old."""
+    from ecs.aws import cli_version
+
+    print(f"using {cli_version(settings)} ({settings.aws})", file=sys.stderr)
+
+
+def parameters(settings: Settings) -> None:
+    """Write the stack's parameters to the file that `make cluster` passes on."""
+    from ecs.aws import write_private
+
+    values = stack.parameters(settings, stack.network(settings))
+    write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
+
+
+def outputs(settings: Settings) -> None:
+    """Read the stack's outputs into this machine's cache and print them."""
+    for name, value in stack.refresh(settings).items():
+        print(f"{name:<18} {value}")
+
+
+def output(settings: Settings, name: str) -> None:
+    """Print one output of the stack."""
+    print(stack.outputs(settings)[name])
+
+
+def tag(settings: Settings) -> None:
+    """Print the tag of the image of what is in this folder."""
+    print(image.tag(settings))
+
+
+def repository(settings: Settings) -> None:
+    """Print the repository's URI."""
+    print(stack.outputs(settings)["RepositoryUri"])
+
+
+def registry(settings: Settings) -> None:
+    """Print the registry's host, for `docker login`."""
+    print(stack.outputs(settings)["RepositoryUri"].partition("/")[0])
+
+
+def pushed(settings: Settings) -> int:
+    """Succeed when the image of what is in this folder is in the registry already."""
+    uri = stack.outputs(settings)["RepositoryUri"]
+    return 0 if image.digest(settings, uri, image.tag(settings)) else 1
+
+
+def words(settings: Settings, *command: str) -> None:
+    """Become ``command`` followed by the words of ARGS. No shell sees them."""
+    arguments = [*command[1:], *request.words(settings.args)]
+    try:
+        os.execvp(arguments[0], arguments)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
+
+
+def register(settings: Settings) -> None:
+    """Register the task definition if anything changed, and print its ARN."""
+    from ecs.definition import register as register_definition
+
+    print(register_definition(settings, stack.outputs(settings))[0])
+
+
+def new_run_id() -> str:
+    """Return a fresh run id."""
+    return request.run_id(datetime.now(UTC), secrets.token_hex(3))
+
+
+def dry_run(settings: Settings) -> None:
+    """Print the RunTask request; start nothing, ask nobody."""
+    from ecs.definition import read
+
+    known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
+    print(json.dumps(run_request, indent=2, ensure_ascii=False))
+
+
+def run(settings: Settings) -> int:
+    """Start the script on ECS, follow it, record and print how it ended."""
+    from ecs import definition, history
+    from ecs.aws import call_cli
+
+    if settings.dry_run:
+        dry_run(settings)
+        return 0
+    outputs = stack.outputs(settings)
+    run = new_run_id()
+    # First what may be wrong with the user's variables, so that nothing is registered in vain.
+    request.run_task_request(settings, outputs, definition.read(), settings.project, run)
+    arn, image_uri = definition.register(settings, outputs)
+    run_request = request.run_task_request(settings, outputs, definition.read(), arn, run)
+    answer = call_cli(settings, "ecs", "run-task", request=run_request, name="run-task")
+    if not answer.get("tasks"):
+        reasons = "; ".join(
+            each.get("reason", "no reason") + (f" ({each['detail']})" if each.get("detail") else "")
+            for each in answer.get("failures", [])
+        )
+        raise UserError(f"ECS started no task: {reasons or 'no reason given'}")
+    task_arn = answer["tasks"][0]["taskArn"]
+    record = {
+        "run": run,
+        "task": task_arn,
+        "image": image_uri,
+        "revision": image.git(Path(), "rev-parse", "HEAD"),
+        "tag": image.tag(settings),
+        "started": history.now(),
+        "request": run_request,
+    }
+    history.write(settings, outputs, run, "run.json", record)
+    print(f"run {run}, task {task_arn.rpartition('/')[2]}", file=sys.stderr)
+    if settings.detach:
+        print(f"detached; its log: make logs RUN={run}", file=sys.stderr)
+        return 0
+    try:
+        return attend(settings, outputs, run, record)
+    except KeyboardInterrupt:
+        print(f"\ndetached; the run goes on. Its log: make logs RUN={run}  Stop it: make stop RUN={run}", file=sys.stderr)
+        return 130
+
+
+def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
+    """Follow a run to its end; record and print the verdict; return the exit status."""
+    from ecs import history
+    from ecs.aws import client
+    from ecs.follow import POLL, Log, follow, note, stream_name
+    from ecs.verdict import verdict
+
+    log = Log(
+        client(settings, "logs"), outputs["LogGroup"], stream_name(record["task"]), f"[end of run {run}]"
+    )
+    task = follow(
+        client(settings, "ecs"), log, outputs["Cluster"], record["task"], show, 0.5 if settings.sandbox else POLL
+    )
+    result = history.read(settings, outputs, run, "result.json") or settle(settings, outputs, run, task)
+    end = verdict(task) if task is not None else None
+    state, cause = (end.state, end.cause) if end else (result["state"], result["cause"])
+    for line in history.summary(settings, outputs, run):
+        note(line)
+    if state == "Succeeded":
+        note(f"run {run} succeeded; to download it: make fetch RUN={run}")
+        return 0
+    note(f"run {run} failed: {cause}")
+    return result.get("exit_code") or 1
+
+
+def settle(settings: Settings, outputs: dict[str, str], run: str, task) -> dict:
+    """Record how a run ended, beside its model, and return the record."""
+    from ecs import history
+    from ecs.verdict import verdict
+
+    end = verdict(task)
+    times = {name: str(task[name]) for name in ("createdAt", "startedAt", "stoppedAt") if (task or {}).get(name)}
+    result = {
+        **end.record(),
+        "stop_code": (task or {}).get("stopCode"),
+        "stopped_reason": (task or {}).get("stoppedReason"),
+        "recorded": history.now(),
+        **times,
+    }
+    history.write(settings, outputs, run, "result.json", result)
+    return result
+
+
+def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
+    """Return the stack's outputs, the id of the run that RUN means, and its record."""
+    from ecs import history
+
+    outputs = stack.outputs(settings)
+    run = history.resolve(settings, outputs)
+    record = history.read(settings, outputs, run, "run.json")
+    if record is None:
+        raise UserError(f"run {run} has no run.json in s3://{outputs['Bucket']}; type: make runs")
+    return outputs, run, record
+
+
+def logs(settings: Settings) -> int:
+    """Print a run's log; a run that goes on is followed to its end."""
+    from ecs import history
+    from ecs.aws import client
+    from ecs.follow import Log, stream_name
+
+    outputs, run, record = chosen(settings)
+    if history.read(settings, outputs, run, "result.json") is None:
+        return attend(settings, outputs, run, record)
+    log = Log(client(settings, "logs"), outputs["LogGroup"], stream_name(record["task"]), f"[end of run {run}]")
+    for line in log.new_lines():
+        show(line)
+    return 0
+
+
+def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict | None) -> dict:
+    """Return how a run ended; a stopped task that nobody has recorded yet is recorded now."""
+    from ecs import history
+    from ecs.aws import client
+    from ecs.follow import describe
+
+    result = history.read(settings, outputs, run, "result.json")
+    if result is not None or record is None:
+        return result or {"state": "Unknown", "exit_code": None, "cause": "no run.json"}
+    task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
+    if task is not None and task["lastStatus"] != "STOPPED":
+        return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
+    return settle(settings, outputs, run, task)
+
+
+def status(settings: Settings) -> None:
+    """Print what is known of one run."""
+    from ecs import history
+
+    outputs, run, record = chosen(settings)
+    state = state_of(settings, outputs, run, record)
+    container = record["request"]["overrides"]["containerOverrides"][0]
+    for name, value in (
+        ("run", run),
+        ("state", state["state"]),
+        ("exit code", state["exit_code"]),
+        ("cause", state["cause"]),
+        ("started", record["started"]),
+        ("command", json.dumps(container["command"], ensure_ascii=False)),
+        ("image", record["image"]),
+        ("revision", record["revision"]),
+        ("task", record["task"]),
+        ("files", request.run_uri(settings, outputs, run)),
+    ):
+        if value not in (None, ""):
+            print(f"{name:<10} {value}")
+    for line in history.summary(settings, outputs, run):
+        print(line)
+
+
+def stop(settings: Settings) -> None:
+    """Stop a run's task."""
+    from ecs.aws import call_cli
+
+    outputs, run, record = chosen(settings)
+    state = state_of(settings, outputs, run, record)
+    if state["state"] in ("Succeeded", "Failed"):
+        print(f"run {run} has ended already: {state['state'].lower()}", file=sys.stderr)
+        return
+    call_cli(
+        settings, "ecs", "stop-task", "--cluster", outputs["Cluster"], "--task", record["task"],
+        "--reason", "make stop",
+    )  # fmt: skip
+    print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
+
+
+def runs(settings: Settings) -> None:
+    """Print a table of the latest runs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecs import history
+
+    outputs = stack.outputs(settings)
+    table = Table("run", "started", "revision", "state", "exit", "command", box=None)
+    for run in history.run_ids(settings, outputs)[:50]:
+        record = history.read(settings, outputs, run, "run.json")
+        state = state_of(settings, outputs, run, record)
+        command = record["request"]["overrides"]["containerOverrides"][0]["command"] if record else []
+        table.add_row(
+            run,
+            (record or {}).get("started", ""),
+            (record or {}).get("tag", ""),
+            state["state"],
+            "" if state["exit_code"] is None else str(state["exit_code"]),
+            " ".join(command),
+        )
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def fetch(settings: Settings) -> None:
+    """Download what a run wrote to runs/, with progress."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from ecs import history
+    from ecs.aws import client
+
+    outputs = stack.outputs(settings)
+    run = history.resolve(settings, outputs)
+    prefix = history.key(settings, run)
+    files = [each for each in history.objects(settings, outputs, run) if "/checkpoints/" not in each["Key"]]
+    folder = Path("runs", run)
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"run {run}", total=sum(each["Size"] for each in files))
+        for each in files:
+            path = folder / each["Key"].removeprefix(prefix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A file has its name only when it is whole.
+            partial = path.with_name(f".{path.name}.partial")
+            client(settings, "s3").download_file(
+                outputs["Bucket"], each["Key"], str(partial),
+                Callback=lambda count: progress.advance(bar, count),
+            )  # fmt: skip
+            partial.replace(path)
+    for each in files:
+        print(folder / each["Key"].removeprefix(prefix))
+
+
+def destroy(settings: Settings) -> None:
+    """List, ask, and delete everything of this project in AWS."""
+    from ecs.destroy import destroy as destroy_all
+
+    destroy_all(settings, stack.refresh(settings))
+    stack.cache(settings).unlink(missing_ok=True)
+
+
+COMMANDS: dict[str, Callable[..., int | None]] = {
+    each.__name__: each
+    for each in (
+        cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run, logs,
+        status, stop, runs, fetch, destroy,
+    )
+}  # fmt: skip
+
+
+def sentence(error: Exception) -> str | None:
+    """Return one sentence for an error of the user's or of AWS; None for an error of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if "botocore" not in sys.modules:
+        return None
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    if isinstance(error, NoCredentialsError):
+        return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
+    if isinstance(error, ClientError | BotoCoreError):
+        return f"AWS: {error}"
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the exit status."""
+    if not arguments or arguments[0] not in COMMANDS:
+        print(f"usage: python -m ecs {{{','.join(COMMANDS)}}}", file=sys.stderr)
+        return 2
+    try:
+        return COMMANDS[arguments[0]](settings_from(os.environ), *arguments[1:]) or 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        text = sentence(error)
+        if text is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

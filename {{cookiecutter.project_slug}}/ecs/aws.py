@@ -1,0 +1,88 @@
+"""The two ways to AWS: the AWS CLI for what the user should see and could type, boto3 for the rest."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+# The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
+OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
+
+
+@lru_cache
+def client(settings: Settings, service: str) -> Any:
+    """Return a boto3 client that retries throttling and passing faults by itself."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10)
+    return boto3.client(service, region_name=settings.region, config=config)
+
+
+def check_cli_version(text: str, path: str) -> str:
+    """Return ``aws-cli/…`` from what ``aws --version`` printed.
+
+    Raises:
+        UserError: it is no AWS CLI, or one that is too old.
+    """
+    match = re.match(r"aws-cli/((\d+)\.(\d+)\.(\d+)\S*)", text)
+    if not match:
+        raise UserError(f"{path} is not the AWS CLI; type: make install, then AWS=.venv/bin/aws")
+    version = tuple(int(part) for part in match.groups()[1:])
+    oldest = OLDEST_CLI.get(version[0], OLDEST_CLI[2])
+    if version < oldest:
+        raise UserError(
+            f"{path} is aws-cli {match[1]}, and {'.'.join(map(str, oldest))} is the oldest that works; "
+            "update it, or use the project's own: AWS=.venv/bin/aws"
+        )
+    return f"aws-cli/{match[1]}"
+
+
+def cli_version(settings: Settings) -> str:
+    """Return the version of the AWS CLI in use.
+
+    Raises:
+        UserError: there is none, or it is too old.
+    """
+    try:
+        done = subprocess.run([settings.aws, "--version"], capture_output=True, text=True)
+    except OSError as error:
+        raise UserError(f"no AWS CLI at {settings.aws!r}; type: make install") from error
+    return check_cli_version(done.stdout or done.stderr, settings.aws)
+
+
+def call_cli(settings: Settings, *command: str, request: dict | None = None, name: str = "request") -> dict:
+    """Run one AWS CLI command, print it first, and return its JSON answer.
+
+    ``request`` goes through a file, which every version reads, and which keeps values of the
+    environment off the process list.
+
+    Raises:
+        UserError: the CLI failed; its message is the sentence.
+    """
+    line = [settings.aws, *command]
+    if request is not None:
+        path = settings.state_folder / f"{name}.json"
+        write_private(path, json.dumps(request, indent=2, ensure_ascii=False))
+        line += ["--cli-input-json", f"file://{path}"]
+    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    done = subprocess.run([*line, "--output", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+        raise UserError(f"aws {' '.join(command)}: {message}")
+    return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write ``text`` to a file that only this user may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text + "\n")

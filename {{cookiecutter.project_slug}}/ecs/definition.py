@@ -1,0 +1,129 @@
+"""task-definition.json, its placeholders filled in, registered when it changed."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ecs import image
+from ecs.aws import call_cli, client
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+FILE = Path("task-definition.json")
+# The tag that tells what a revision was made from; ECS adds defaults to what it stores.
+CONTENT_TAG = "content"
+
+
+def read(path: Path = FILE) -> dict:
+    """Return task-definition.json, its placeholders as they are.
+
+    Raises:
+        UserError: it is missing, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing; bring it back: git checkout {path}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); mend it there") from error
+
+
+def fill(value: Any, names: Mapping[str, str]) -> Any:
+    """Return ``value`` with each ``${Name}`` in its strings replaced.
+
+    Raises:
+        UserError: a placeholder that nothing fills.
+    """
+    if isinstance(value, dict):
+        return {key: fill(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [fill(each, names) for each in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        return Template(value).substitute(names)
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{FILE}: {value!r} has a placeholder that is not one of {', '.join(sorted(names))}; "
+            "a plain dollar sign is written $$"
+        ) from error
+
+
+def network_mode(settings: Settings) -> str:
+    """Return how the container is attached to the network.
+
+    On EC2 an ``awsvpc`` task gets no public address, so there the instance's own is shared. The
+    emulator listens on loopback, which only a container in the host's network reaches.
+    """
+    if settings.sandbox:
+        return "host"
+    return "bridge" if settings.capacity == "ec2" else "awsvpc"
+
+
+def render(definition: dict, settings: Settings, stack: Mapping[str, str], image_uri: str) -> dict:
+    """Return the RegisterTaskDefinition request for one image."""
+    names = {
+        "Project": settings.project,
+        "Region": settings.region,
+        "Image": image_uri,
+        "CpuArchitecture": settings.architecture.upper(),
+        "LaunchType": "EC2" if settings.capacity == "ec2" else "FARGATE",
+        "NetworkMode": network_mode(settings),
+        **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
+    }
+    return fill(definition, names)
+
+
+def content(request: dict) -> str:
+    """Return a hash of the request that does not depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def registered(settings: Settings) -> tuple[str, str]:
+    """Return the latest revision's ARN and its content hash; empty strings where there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = client(settings, "ecs").describe_task_definition(
+            taskDefinition=settings.project, include=["TAGS"]
+        )
+    except ClientError as error:
+        if "Unable to describe task definition" in str(error):
+            return "", ""
+        raise
+    tags = {each["key"]: each["value"] for each in answer.get("tags", [])}
+    return answer["taskDefinition"]["taskDefinitionArn"], tags.get(CONTENT_TAG, "")
+
+
+def register(settings: Settings, stack: Mapping[str, str]) -> tuple[str, str]:
+    """Register the task definition with the current image's digest, unless the latest is the same.
+
+    Returns:
+        The revision's ARN, and the image as ``repository@sha256:…``.
+
+    Raises:
+        UserError: the image is not in the registry.
+    """
+    tag = image.tag(settings)
+    digest = image.digest(settings, stack["RepositoryUri"], tag)
+    if digest is None:
+        raise UserError(
+            f"the image {tag} of what is in this folder is not in {stack['RepositoryUri']}; type: make push"
+        )
+    image_uri = f"{stack['RepositoryUri']}@{digest}"
+    request = render(read(), settings, stack, image_uri)
+    arn, known = registered(settings)
+    if known == content(request):
+        print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)
+        return arn, image_uri
+    tags = [{"key": "project", "value": settings.project}, {"key": CONTENT_TAG, "value": content(request)}]
+    answer = call_cli(
+        settings, "ecs", "register-task-definition", request={**request, "tags": tags}, name="task-definition"
+    )
+    arn = answer["taskDefinition"]["taskDefinitionArn"]
+    print(f"task definition: {arn.rpartition('/')[2]} (new)", file=sys.stderr)
+    return arn, image_uri

@@ -1,0 +1,138 @@
+"""Everything of the project in AWS: list it, ask, stop, empty, delete."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ecs.aws import client
+from ecs.errors import UserError
+from ecs.follow import note
+from ecs.settings import Settings
+
+
+def running_tasks(settings: Settings, cluster: str) -> list[str]:
+    """Return the ARNs of the cluster's tasks that have not stopped."""
+    ecs = client(settings, "ecs")
+    try:
+        pages = list(ecs.get_paginator("list_tasks").paginate(cluster=cluster))
+    except ecs.exceptions.ClusterNotFoundException:
+        return []
+    return [arn for page in pages for arn in page["taskArns"]]
+
+
+def task_definitions(settings: Settings) -> list[str]:
+    """Return the ARNs of all revisions of the project's family that are not yet deleted."""
+    found = []
+    for status in ("ACTIVE", "INACTIVE"):
+        pages = client(settings, "ecs").get_paginator("list_task_definitions").paginate(
+            familyPrefix=settings.project, status=status
+        )
+        found += [arn for page in pages for arn in page["taskDefinitionArns"]]
+    # familyPrefix is a prefix in older answers: keep the family itself
+    return [arn for arn in found if arn.rpartition("/")[2].rpartition(":")[0] == settings.project]
+
+
+def versions(settings: Settings, bucket: str) -> Iterator[list[dict]]:
+    """Give out the bucket's object versions and delete markers, up to 1000 at a time."""
+    s3 = client(settings, "s3")
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            if found:
+                yield found
+    except s3.exceptions.NoSuchBucket:
+        return
+
+
+def images(settings: Settings, repository: str) -> list[dict[str, str]]:
+    """Return the ids (digests) of the repository's images."""
+    ecr = client(settings, "ecr")
+    try:
+        pages = list(ecr.get_paginator("list_images").paginate(repositoryName=repository))
+    except ecr.exceptions.RepositoryNotFoundException:
+        return []
+    digests = {each["imageDigest"] for page in pages for each in page["imageIds"]}
+    return [{"imageDigest": digest} for digest in sorted(digests)]
+
+
+def confirm(settings: Settings, ask: Any = input) -> None:
+    """Return if the user wants it.
+
+    Raises:
+        UserError: the user does not, or cannot be asked.
+    """
+    if settings.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError("nobody can be asked here; type: make destroy YES=1")
+    if ask(f"Type {settings.project} to delete all of it: ").strip() != settings.project:
+        raise UserError("nothing was deleted")
+
+
+def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
+    """List everything, ask, and delete it. Safe to run again after an interruption."""
+    bucket, repository = stack["Bucket"], stack["RepositoryUri"].partition("/")[2]
+    cloudformation = client(settings, "cloudformation")
+    resources = [
+        each
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.project)
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
+    ]
+    note(f"stack {settings.project} in {settings.region}:")
+    for each in resources:
+        note(f"  {each['ResourceType']:<34} {each.get('PhysicalResourceId', '')}")
+    tasks = running_tasks(settings, stack["Cluster"])
+    definitions = task_definitions(settings)
+    objects = sum(len(page) for page in versions(settings, bucket))
+    pushed = images(settings, repository)
+    note(f"  and {objects} object versions in the bucket (data, models, history of all runs),")
+    note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
+    confirm(settings)
+    stop_tasks(settings, stack["Cluster"], tasks)
+    delete_definitions(settings, definitions)
+    empty_bucket(settings, bucket)
+    empty_repository(settings, repository, pushed)
+    note(f"deleting the stack {settings.project}")
+    cloudformation.delete_stack(StackName=settings.project)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=settings.project, WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360}
+    )
+    note("deleted")
+
+
+def stop_tasks(settings: Settings, cluster: str, tasks: list[str]) -> None:
+    """Stop the tasks and wait until they have stopped, so that none writes to the bucket any more."""
+    ecs = client(settings, "ecs")
+    for arn in tasks:
+        ecs.stop_task(cluster=cluster, task=arn, reason="make destroy")
+    for start in range(0, len(tasks), 100):
+        ecs.get_waiter("tasks_stopped").wait(cluster=cluster, tasks=tasks[start : start + 100])
+
+
+def delete_definitions(settings: Settings, arns: list[str]) -> None:
+    """Deregister and delete the revisions, ten a call, as ECS takes them."""
+    ecs = client(settings, "ecs")
+    for arn in arns:
+        # of a revision that was deregistered before, ECS says so and changes nothing
+        ecs.deregister_task_definition(taskDefinition=arn)
+    for start in range(0, len(arns), 10):
+        ecs.delete_task_definitions(taskDefinitions=arns[start : start + 10])
+
+
+def empty_bucket(settings: Settings, bucket: str) -> None:
+    """Delete every version of every object."""
+    s3 = client(settings, "s3")
+    for page in versions(settings, bucket):
+        keys = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in page]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if answer.get("Errors"):
+            first = answer["Errors"][0]
+            raise UserError(f"s3://{bucket}/{first['Key']}: {first['Message']}; then type: make destroy")
+
+
+def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:
+    """Delete the images, a hundred a call, as ECR takes them."""
+    ecr = client(settings, "ecr")
+    for start in range(0, len(ids), 100):
+        ecr.batch_delete_image(repositoryName=repository, imageIds=ids[start : start + 100])

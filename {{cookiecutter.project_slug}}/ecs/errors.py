@@ -1,0 +1,5 @@
+"""Errors that are the user's to mend."""
+
+
+class UserError(Exception):
+    """One sentence for the user: what is wrong, which rule, what to type instead."""

@@ -1,0 +1,123 @@
+"""Watch one task: its phases and its log, to the last line."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ecs.request import CONTAINER
+
+POLL = 2.0  # seconds between two looks
+# DescribeTasks may not know a new task for a while (eventual consistency).
+MISSING_LIMIT = 60.0
+# After STOPPED lines may still be on their way. The program's own end mark says there are no more;
+# without it (a killed container, a script that prints none) this long without a line is the end.
+DRAIN_LIMIT = 10.0
+
+
+def note(text: str) -> None:
+    """Print what is not the container's own output, to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def stream_name(task_arn: str) -> str:
+    """Return the log stream of a task: prefix, container, task id."""
+    return f"run/{CONTAINER}/{task_arn.rpartition('/')[2]}"
+
+
+class Log:
+    """The lines of one log stream, each given out once."""
+
+    def __init__(self, logs: Any, group: str, stream: str, end_mark: str) -> None:
+        self.logs, self.group, self.stream, self.end_mark = logs, group, stream, end_mark
+        self.token: str | None = None
+        self.ended = False
+
+    def new_lines(self) -> Iterator[str]:
+        """Give out the lines that came since the last call, without the end mark."""
+        while not self.ended:
+            position = {"nextToken": self.token} if self.token else {"startFromHead": True}
+            try:
+                page = self.logs.get_log_events(
+                    logGroupName=self.group, logStreamName=self.stream, **position
+                )
+            except self.logs.exceptions.ResourceNotFoundException:
+                return  # the stream begins with the container's first line
+            for event in page["events"]:
+                if event["message"].rstrip() == self.end_mark:
+                    self.ended = True
+                else:
+                    yield event["message"]
+            # An empty page is not the end; the same token twice is.
+            if page["nextForwardToken"] == self.token:
+                return
+            self.token = page["nextForwardToken"]
+
+
+def describe(ecs: Any, cluster: str, task_arn: str) -> Mapping | None:
+    """Return the task as DescribeTasks shows it, or None where ECS does not know it."""
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=[task_arn])["tasks"]
+    return tasks[0] if tasks else None
+
+
+def follow(
+    ecs: Any,
+    log: Log,
+    cluster: str,
+    task_arn: str,
+    show: Callable[[str], None],
+    poll: float = POLL,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Mapping | None:
+    """Follow a task until it has stopped and its log is complete; there is no time limit.
+
+    Args:
+        ecs: boto3's ECS client.
+        log: the container's log.
+        cluster: name of the cluster.
+        task_arn: the task.
+        show: called with each line of the log, in order, once.
+        poll: seconds between two looks.
+        sleep, clock: for tests.
+
+    Returns:
+        The stopped task, or None where ECS does not know it.
+    """
+    began = phase_began = seen = clock()
+    phase = ""
+    while True:
+        task = describe(ecs, cluster, task_arn)
+        if task is None:
+            if clock() - seen > MISSING_LIMIT:
+                return None
+        else:
+            seen = clock()
+            if task["lastStatus"] != phase:
+                if phase:
+                    note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
+                phase, phase_began = task["lastStatus"], seen
+                note(f"-- {phase.lower()}")
+        for line in log.new_lines():
+            show(line)
+        if phase == "STOPPED" and task is not None:
+            break
+        sleep(poll)
+    started = any(each.get("runtimeId") or "exitCode" in each for each in task.get("containers", []))
+    if started:
+        drain(log, show, sleep, clock)
+    note(f"-- {clock() - began:.0f} s in all")
+    return task
+
+
+def drain(log: Log, show: Callable[[str], None], sleep: Callable, clock: Callable) -> None:
+    """Read on until the end mark, or until no line has come for a while."""
+    last = clock()
+    while not log.ended and clock() - last < DRAIN_LIMIT:
+        for line in log.new_lines():
+            show(line)
+            last = clock()
+        if not log.ended:
+            sleep(0.5)
+    if not log.ended:
+        note(f"-- the program printed no end mark; its last lines may be missing after {DRAIN_LIMIT:.0f} s")

@@ -1,0 +1,74 @@
+"""Which image: the tag of what is in this folder, and its digest in the registry."""
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+# What the image is made of, as git and pathlib both read it (.dockerignore says the same).
+IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "training/**/*.py")
+
+
+def git(folder: Path, *arguments: str) -> str | None:
+    """Return what git prints, or None where there is no git, repository or revision."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def content_hash(folder: Path) -> str:
+    """Return a hash of all files that go into the image, names and bytes."""
+    digest = hashlib.sha256()
+    files = {path for pattern in IMAGE_FILES for path in folder.glob(pattern) if path.is_file()}
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:12]
+
+
+def tag(settings: Settings, folder: Path = Path()) -> str:
+    """Return the image's tag: ``TAG``, or the git revision.
+
+    Where files of the image differ from the revision, a mark and their hash follow it; where there
+    is no revision, the hash stands alone.
+
+    Raises:
+        UserError: ``TAG`` is no tag that a registry takes.
+    """
+    if settings.tag:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", settings.tag):
+            raise UserError(
+                f"TAG={settings.tag!r}: letters, digits, '_', '.' and '-', 128 at most; type for example: TAG=v1"
+            )
+        return settings.tag
+    revision = git(folder, "rev-parse", "--short=12", "HEAD")
+    if revision is None:
+        return f"files-{content_hash(folder)}"
+    changed = git(folder, "status", "--porcelain", "--", *(f":(glob){pattern}" for pattern in IMAGE_FILES))
+    return f"{revision}-dirty-{content_hash(folder)}" if changed else revision
+
+
+def digest(settings: Settings, repository_uri: str, image_tag: str) -> str | None:
+    """Return the digest of the image that bears ``image_tag`` in the registry, or None.
+
+    Raises:
+        UserError: the repository is not there.
+    """
+    from ecs.aws import client
+
+    ecr = client(settings, "ecr")
+    name = repository_uri.partition("/")[2]
+    try:
+        answer = ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": image_tag}])
+    except ecr.exceptions.ImageNotFoundException:
+        return None
+    except ecr.exceptions.RepositoryNotFoundException as error:
+        raise UserError(f"there is no repository {name!r} in {settings.region}; type: make cluster") from error
+    # the emulator answers an unknown tag with an empty list
+    return answer["imageDetails"][0]["imageDigest"] if answer["imageDetails"] else None

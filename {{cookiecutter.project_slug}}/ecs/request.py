@@ -1,0 +1,224 @@
+"""From the Makefile's variables to one RunTask request. Pure: no clock, no network, no files.
+
+Source of the limits: the API reference of RunTask and the Fargate task sizes in the ECS developer
+guide.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+CONTAINER = "train"
+# characters of ``overrides``, JSON syntax included
+OVERRIDES_LIMIT = 8192
+
+# CPU units: the memory sizes in MiB that Fargate offers with them
+FARGATE_SIZES = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+
+
+def run_id(now: datetime, random: str) -> str:
+    """Return an id that sorts by time: ``20261124T110203Z-1a2b3c``. ``now`` is in UTC."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{random}"
+
+
+def words(text: str, variable: str = "ARGS") -> list[str]:
+    """Split ``text`` into words as a POSIX shell does, expanding nothing.
+
+    Raises:
+        UserError: a quotation is not closed, or a backslash ends the text.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UserError(
+            f"{variable} cannot be split into words ({str(error).lower()}): quote it as for a shell, "
+            f'for example {variable}="--note \'two words\'"'
+        ) from error
+
+
+def environment(text: str) -> dict[str, str]:
+    """Return the variables in ``A=1 B='two words'``.
+
+    Raises:
+        UserError: a word is not ``NAME=value``.
+    """
+    pairs = {}
+    for word in words(text, "ENV"):
+        name, equals, value = word.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise UserError(f"ENV: {word!r} is not NAME=value; type for example: ENV=\"A=1 B='x y'\"")
+        pairs[name] = value
+    return pairs
+
+
+def whole_number(variable: str, text: str, low: int, high: int, unit: str) -> int:
+    """Return ``text`` as a number between ``low`` and ``high``.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise UserError(
+            f"{variable}={text!r}: a whole number of {unit} from {low} to {high}; "
+            f"type for example: {variable}={low}"
+        )
+    return int(text)
+
+
+def size(settings: Settings, definition: Mapping) -> dict:
+    """Return the task override for CPU (units), memory (MiB) and disk (GiB) that the user asked for.
+
+    ``definition`` is the task definition, whose ``cpu`` and ``memory`` hold where nothing is given.
+
+    Raises:
+        UserError: Fargate has no task of that size.
+    """
+    override: dict = {}
+    if settings.cpu:
+        override["cpu"] = str(whole_number("CPU", settings.cpu, 128, 196608, "CPU units (1024 a vCPU)"))
+    if settings.memory:
+        override["memory"] = str(whole_number("MEMORY", settings.memory, 64, 3145728, "MiB"))
+    if settings.disk:
+        if settings.capacity == "ec2":
+            raise UserError("DISK is Fargate's ephemeral storage; on ec2 the instance's disk holds")
+        disk = whole_number("DISK", settings.disk, 21, 200, "GiB")
+        override["ephemeralStorage"] = {"sizeInGiB": disk}
+    if settings.capacity != "ec2":
+        check_fargate_size(
+            int(override.get("cpu", definition["cpu"])),
+            int(override.get("memory", definition["memory"])),
+        )
+    return override
+
+
+def check_fargate_size(cpu: int, memory: int) -> None:
+    """Raise UserError unless Fargate offers ``cpu`` units with ``memory`` MiB."""
+    if cpu not in FARGATE_SIZES:
+        raise UserError(
+            f"CPU={cpu}: Fargate offers {', '.join(map(str, FARGATE_SIZES))} CPU units; "
+            f"type: CPU={min(FARGATE_SIZES, key=lambda offered: abs(offered - cpu))}"
+        )
+    offered = FARGATE_SIZES[cpu]
+    if memory not in offered:
+        nearest = min(offered, key=lambda mib: abs(mib - memory))
+        step = "" if len(offered) < 4 else f" by {offered[1] - offered[0]}"
+        raise UserError(
+            f"MEMORY={memory}: with {cpu} CPU units Fargate offers {offered[0]} to {offered[-1]} MiB"
+            f"{step}; type: CPU={cpu} MEMORY={nearest}"
+        )
+
+
+def project_uri(settings: Settings, stack: Mapping[str, str]) -> str:
+    """Return the project's own prefix of the bucket, without a last slash."""
+    return f"s3://{stack['Bucket']}/{settings.project}"
+
+
+def run_uri(settings: Settings, stack: Mapping[str, str], run: str) -> str:
+    """Return the prefix, with a last slash, under which a run keeps all that is its own."""
+    return f"{project_uri(settings, stack)}/runs/{run}/"
+
+
+def data_uri(settings: Settings, stack: Mapping[str, str]) -> str:
+    """Return where the container finds ``DATA``: local paths are those that `make data` uploaded.
+
+    Raises:
+        UserError: a local path that `make data` does not upload.
+    """
+    if "://" in settings.data:
+        return settings.data
+    path = settings.data.removeprefix("./")
+    if path != "data" and not path.startswith("data/") or ".." in path.split("/"):
+        raise UserError(
+            f"DATA={settings.data!r}: a path below data/, which `make data` uploads, or a URI; "
+            "type for example: DATA=data/train.csv"
+        )
+    return f"{project_uri(settings, stack)}/{path}"
+
+
+def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
+    """Return the capacity provider strategy for ``CAPACITY``."""
+    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}.get(settings.capacity)
+    return [{"capacityProvider": provider or stack["CapacityProvider"], "weight": 1}]
+
+
+def role_arn(name: str, stack: Mapping[str, str]) -> str:
+    """Return the ARN of the role ``name`` in the account of the stack's own task role."""
+    if name.startswith("arn:"):
+        return name
+    return f"{stack['TaskRoleArn'].partition(':role/')[0]}:role/{name}"
+
+
+def run_task_request(
+    settings: Settings, stack: Mapping[str, str], definition: Mapping, task_definition: str, run: str
+) -> dict:
+    """Return the RunTask request of one attempt at one run.
+
+    Args:
+        settings: the Makefile's variables.
+        stack: outputs of the CloudFormation stack, or placeholders.
+        definition: the content of task-definition.json.
+        task_definition: family, ``family:revision`` or ARN to run.
+        run: the run's id; the request's ``clientToken`` comes from it, so that sending the same
+            request twice starts one task.
+
+    Raises:
+        UserError: a variable has a value that RunTask would refuse.
+    """
+    if not settings.script or settings.script.startswith(("-", "/")):
+        raise UserError(f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py")
+    variables = {
+        "RUN_ID": run,
+        "RUN_URI": run_uri(settings, stack, run),
+        "SM_CHANNEL_TRAIN": data_uri(settings, stack),
+        **environment(settings.env),
+    }
+    overrides: dict = {
+        "containerOverrides": [
+            {
+                "name": CONTAINER,
+                "command": [settings.script, *words(settings.args)],
+                "environment": [{"name": name, "value": value} for name, value in variables.items()],
+            }
+        ],
+        **size(settings, definition),
+    }
+    if settings.task_role:
+        overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
+    length = len(json.dumps(overrides))
+    if length > OVERRIDES_LIMIT:
+        raise UserError(
+            f"ARGS and ENV make {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}: "
+            "put long values into a file below data/ and pass its name"
+        )
+    request: dict = {
+        "cluster": stack["Cluster"],
+        "taskDefinition": task_definition,
+        "count": 1,
+        "clientToken": f"{run}-1",
+        "startedBy": run,
+        "capacityProviderStrategy": capacity(settings, stack),
+        "overrides": overrides,
+        "propagateTags": "TASK_DEFINITION",
+    }
+    if settings.capacity != "ec2":
+        request["networkConfiguration"] = {
+            "awsvpcConfiguration": {
+                "subnets": stack["Subnets"].split(",")[:16],
+                "securityGroups": [stack["SecurityGroup"]],
+                "assignPublicIp": stack["PublicIp"],
+            }
+        }
+    return request

@@ -1,0 +1,118 @@
+"""The CloudFormation stack: its parameters before `make cluster`, its outputs after."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+OUTPUTS = (
+    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ExecutionRoleArn", "LogGroup", "PublicIp",
+    "RepositoryUri", "SecurityGroup", "Subnets", "TaskRoleArn",
+)  # fmt: skip
+
+
+def cache(settings: Settings) -> Path:
+    """Return the file in which this machine keeps the stack's outputs."""
+    return settings.state_folder / "stack.json"
+
+
+def placeholders() -> dict[str, str]:
+    """Return ``<Name>`` for each output, for requests that are only shown."""
+    return {name: f"<{name}>" for name in OUTPUTS}
+
+
+def cached_outputs(settings: Settings) -> dict[str, str] | None:
+    """Return the outputs as this machine last saw them, or None."""
+    path = cache(settings)
+    if not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def outputs(settings: Settings) -> dict[str, str]:
+    """Return the stack's outputs, from this machine's cache or else from AWS.
+
+    Raises:
+        UserError: there is no stack.
+    """
+    return cached_outputs(settings) or refresh(settings)
+
+
+def refresh(settings: Settings) -> dict[str, str]:
+    """Read the outputs from AWS into the cache and return them.
+
+    Raises:
+        UserError: there is no stack.
+    """
+    from botocore.exceptions import ClientError
+
+    from ecs.aws import client
+
+    try:
+        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise UserError(
+            f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
+        ) from error
+    found = {each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])}
+    if settings.sandbox:
+        # The emulator's registry is the emulator itself, under the name that Docker trusts.
+        import os
+        from urllib.parse import urlsplit
+
+        port = urlsplit(os.environ["AWS_ENDPOINT_URL"]).port
+        repository = found["RepositoryUri"].partition("/")[2]
+        found["RepositoryUri"] = f"localhost:{port}/{repository}"
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    cache(settings).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
+    """Return the stack's parameters as ``Name=value``, as `aws cloudformation deploy` reads them."""
+    values = {
+        # the emulator knows no capacity providers; see sandbox/README.md
+        "Capacity": "fargate" if settings.sandbox else settings.capacity,
+        "Architecture": settings.architecture,
+        "PublicIp": settings.public_ip,
+        "LogDays": settings.log_days,
+        "InstanceType": settings.instance_type,
+        "MaxInstances": settings.max_instances,
+        **network,
+    }
+    return [f"{name}={value}" for name, value in values.items() if value]
+
+
+def network(settings: Settings) -> dict[str, str]:
+    """Return the VPC and subnets that the user named, or the account's default ones.
+
+    Raises:
+        UserError: one is named without the other, or the account has no default VPC.
+    """
+    if bool(settings.vpc) != bool(settings.subnets):
+        raise UserError("VPC and SUBNETS go together; type: make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…")
+    if settings.vpc:
+        return {"VpcId": settings.vpc, "Subnets": ",".join(settings.subnets.replace(",", " ").split())}
+    from ecs.aws import client
+
+    ec2 = client(settings, "ec2")
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not vpcs:
+        raise UserError(
+            f"the account has no default VPC in {settings.region}; name one: "
+            "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+        )
+    vpc = vpcs[0]["VpcId"]
+    subnets = ec2.describe_subnets(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default-for-az", "Values": ["true"]}]
+    )["Subnets"]
+    if not subnets:
+        raise UserError(
+            f"the default VPC {vpc} has no default subnets; name some: "
+            f"make cluster VPC={vpc} SUBNETS=subnet-…,subnet-…"
+        )
+    return {"VpcId": vpc, "Subnets": ",".join(sorted(each["SubnetId"] for each in subnets))}

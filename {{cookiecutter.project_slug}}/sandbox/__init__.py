@@ -1,0 +1,1 @@
+"""AWS on this machine: an emulator from a package, started and stopped by the Makefile."""
