@@ -21,26 +21,40 @@ TAKEN_NAMES = {
 }  # fmt: skip
 
 
+def suggestion(slug: str, longest: int) -> str:
+    """Return the nearest slug that is accepted."""
+    words = re.sub(r"[^a-z0-9]+", "-", slug.lower()).lstrip("-0123456789").rstrip("-")
+    if words and (len(words) < 3 or kept(words)):
+        words = f"my-{words}"
+    return words[:longest].rstrip("-") or "my-model"
+
+
+def kept(slug: str) -> str | None:
+    """Return whose name it is already, if it is somebody's."""
+    if slug.startswith(("xn--", "sthree-", "amzn-", "aws-")) or slug == "aws":
+        return "AWS keeps names that start like this for itself"
+    if slug in TAKEN_NAMES:
+        return "a package of that name is installed in the project"
+    return None
+
+
 def slug_error(slug: str, region: str) -> str | None:
     """Return what is wrong with the slug, which rule, and what to type instead; or None."""
     longest = BUCKET_LIMIT - ACCOUNT_ID_LENGTH - len(region) - 2
-    suggestion = re.sub(r"^[^a-z]+|[^a-z0-9]+$", "", re.sub(r"[^a-z0-9]+", "-", slug.lower()))
-    suggestion = suggestion[:longest].rstrip("-") or "my-model"
+    instead = f"try {suggestion(slug, longest)!r}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", slug):
         return (
             f"project_slug {slug!r}: use lower-case letters, digits and single hyphens, first a "
-            f"letter, last no hyphen (CloudFormation, ECR and S3 demand it); try {suggestion!r}"
+            f"letter, last no hyphen (CloudFormation, ECR and S3 demand it); {instead}"
         )
-    if slug.startswith(("xn--", "sthree-", "amzn-", "aws-")) or slug == "aws":
-        return f"project_slug {slug!r}: AWS keeps names that start like this for itself; try 'my-{suggestion}'"
-    if slug in TAKEN_NAMES:
-        return f"project_slug {slug!r}: a package of that name is installed in the project; try 'my-{suggestion}'"
+    if kept(slug):
+        return f"project_slug {slug!r}: {kept(slug)}; {instead}"
     if len(slug) < 3:
-        return f"project_slug {slug!r}: three characters at least; try 'my-{suggestion}'"
+        return f"project_slug {slug!r}: three characters at least; {instead}"
     if len(slug) > longest:
         return (
             f"project_slug {slug!r} has {len(slug)} characters; with region {region} at most "
-            f"{longest} fit into the bucket's name (63 in all); try {suggestion!r}"
+            f"{longest} fit into the bucket's name (63 in all); {instead}"
         )
     return None
 
@@ -53,7 +67,7 @@ def answer_errors(answers: dict[str, str]) -> list[str]:
         errors.append(
             f"project_name {name!r}: one line of 1 to 80 printable characters; try 'Churn Model'"
         )
-    if not re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-[1-9]", region):
+    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[1-9]", region):
         errors.append(f"aws_region {region!r}: not the form of a region; try 'eu-west-1'")
     problem = slug_error(answers["project_slug"], region)
     return errors + [problem] if problem else errors

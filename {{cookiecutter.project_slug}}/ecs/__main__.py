@@ -6,6 +6,7 @@ Exit status of ``run``: the container's own exit code, or 1 for what is not the 
 import json
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -137,7 +138,10 @@ def run(settings: Settings) -> int:
     try:
         return attend(settings, outputs, run, record)
     except KeyboardInterrupt:
-        print(f"\ndetached; the run goes on. Its log: make logs RUN={run}  Stop it: make stop RUN={run}", file=sys.stderr)
+        print(
+            f"\ndetached; the run goes on. Its log: make logs RUN={run}  Stop it: make stop RUN={run}",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -149,12 +153,22 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
     from ecs.verdict import verdict
 
     log = Log(
-        client(settings, "logs"), outputs["LogGroup"], stream_name(record["task"]), f"[end of run {run}]"
+        client(settings, "logs"),
+        outputs["LogGroup"],
+        stream_name(record["task"]),
+        f"[end of run {run}]",
     )
     task = follow(
-        client(settings, "ecs"), log, outputs["Cluster"], record["task"], show, 0.5 if settings.sandbox else POLL
+        client(settings, "ecs"),
+        log,
+        outputs["Cluster"],
+        record["task"],
+        show,
+        0.5 if settings.sandbox else POLL,
     )
-    result = history.read(settings, outputs, run, "result.json") or settle(settings, outputs, run, task)
+    result = history.read(settings, outputs, run, "result.json") or settle(
+        settings, outputs, run, task
+    )
     end = verdict(task) if task is not None else None
     state, cause = (end.state, end.cause) if end else (result["state"], result["cause"])
     for line in history.summary(settings, outputs, run):
@@ -172,7 +186,11 @@ def settle(settings: Settings, outputs: dict[str, str], run: str, task) -> dict:
     from ecs.verdict import verdict
 
     end = verdict(task)
-    times = {name: str(task[name]) for name in ("createdAt", "startedAt", "stoppedAt") if (task or {}).get(name)}
+    times = {
+        name: str(task[name])
+        for name in ("createdAt", "startedAt", "stoppedAt")
+        if (task or {}).get(name)
+    }
     result = {
         **end.record(),
         "stop_code": (task or {}).get("stopCode"),
@@ -205,7 +223,12 @@ def logs(settings: Settings) -> int:
     outputs, run, record = chosen(settings)
     if history.read(settings, outputs, run, "result.json") is None:
         return attend(settings, outputs, run, record)
-    log = Log(client(settings, "logs"), outputs["LogGroup"], stream_name(record["task"]), f"[end of run {run}]")
+    log = Log(
+        client(settings, "logs"),
+        outputs["LogGroup"],
+        stream_name(record["task"]),
+        f"[end of run {run}]",
+    )
     for line in log.new_lines():
         show(line)
     return 0
@@ -275,20 +298,24 @@ def runs(settings: Settings) -> None:
     from ecs import history
 
     outputs = stack.outputs(settings)
-    table = Table("run", "started", "revision", "state", "exit", "command", box=None)
+    table = Table("run", "started", "tag", "state", "exit", box=None)
+    table.add_column("command", overflow="ellipsis", no_wrap=True)
     for run in history.run_ids(settings, outputs)[:50]:
         record = history.read(settings, outputs, run, "run.json")
         state = state_of(settings, outputs, run, record)
-        command = record["request"]["overrides"]["containerOverrides"][0]["command"] if record else []
+        command = (
+            record["request"]["overrides"]["containerOverrides"][0]["command"] if record else []
+        )
         table.add_row(
             run,
             (record or {}).get("started", ""),
             (record or {}).get("tag", ""),
             state["state"],
             "" if state["exit_code"] is None else str(state["exit_code"]),
-            " ".join(command),
+            shlex.join(command),
         )
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # into a file or a pipe each run is one line, however long
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def fetch(settings: Settings) -> None:
@@ -302,7 +329,11 @@ def fetch(settings: Settings) -> None:
     outputs = stack.outputs(settings)
     run = history.resolve(settings, outputs)
     prefix = history.key(settings, run)
-    files = [each for each in history.objects(settings, outputs, run) if "/checkpoints/" not in each["Key"]]
+    files = [
+        each
+        for each in history.objects(settings, outputs, run)
+        if "/checkpoints/" not in each["Key"]
+    ]
     folder = Path("runs", run)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

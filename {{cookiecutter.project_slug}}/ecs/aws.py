@@ -53,13 +53,17 @@ def cli_version(settings: Settings) -> str:
         UserError: there is none, or it is too old.
     """
     try:
-        done = subprocess.run([settings.aws, "--version"], capture_output=True, text=True)
+        done = subprocess.run(
+            [settings.aws, "--version"], check=False, capture_output=True, text=True
+        )
     except OSError as error:
         raise UserError(f"no AWS CLI at {settings.aws!r}; type: make install") from error
     return check_cli_version(done.stdout or done.stderr, settings.aws)
 
 
-def call_cli(settings: Settings, *command: str, request: dict | None = None, name: str = "request") -> dict:
+def call_cli(
+    settings: Settings, *command: str, request: dict | None = None, name: str = "request"
+) -> dict:
     """Run one AWS CLI command, print it first, and return its JSON answer.
 
     ``request`` goes through a file, which every version reads, and which keeps values of the
@@ -74,7 +78,7 @@ def call_cli(settings: Settings, *command: str, request: dict | None = None, nam
         write_private(path, json.dumps(request, indent=2, ensure_ascii=False))
         line += ["--cli-input-json", f"file://{path}"]
     print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
-    done = subprocess.run([*line, "--output", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([*line, "--output", "json"], check=False, capture_output=True, text=True)
     if done.returncode != 0:
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise UserError(f"aws {' '.join(command)}: {message}")
@@ -84,5 +88,6 @@ def call_cli(settings: Settings, *command: str, request: dict | None = None, nam
 def write_private(path: Path, text: str) -> None:
     """Write ``text`` to a file that only this user may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text + "\n")

@@ -120,9 +120,16 @@ def register(settings: Settings, stack: Mapping[str, str]) -> tuple[str, str]:
     if known == content(request):
         print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)
         return arn, image_uri
-    tags = [{"key": "project", "value": settings.project}, {"key": CONTENT_TAG, "value": content(request)}]
+    tags = [
+        {"key": "project", "value": settings.project},
+        {"key": CONTENT_TAG, "value": content(request)},
+    ]
     answer = call_cli(
-        settings, "ecs", "register-task-definition", request={**request, "tags": tags}, name="task-definition"
+        settings,
+        "ecs",
+        "register-task-definition",
+        request={**request, "tags": tags},
+        name="task-definition",
     )
     arn = answer["taskDefinition"]["taskDefinitionArn"]
     print(f"task definition: {arn.rpartition('/')[2]} (new)", file=sys.stderr)

@@ -24,8 +24,10 @@ def task_definitions(settings: Settings) -> list[str]:
     """Return the ARNs of all revisions of the project's family that are not yet deleted."""
     found = []
     for status in ("ACTIVE", "INACTIVE"):
-        pages = client(settings, "ecs").get_paginator("list_task_definitions").paginate(
-            familyPrefix=settings.project, status=status
+        pages = (
+            client(settings, "ecs")
+            .get_paginator("list_task_definitions")
+            .paginate(familyPrefix=settings.project, status=status)
         )
         found += [arn for page in pages for arn in page["taskDefinitionArns"]]
     # familyPrefix is a prefix in older answers: keep the family itself
@@ -75,7 +77,9 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     cloudformation = client(settings, "cloudformation")
     resources = [
         each
-        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.project)
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(
+            StackName=settings.project
+        )
         for each in page["StackResourceSummaries"]
         if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
@@ -96,7 +100,8 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     note(f"deleting the stack {settings.project}")
     cloudformation.delete_stack(StackName=settings.project)
     cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=settings.project, WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360}
+        StackName=settings.project,
+        WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360},
     )
     note("deleted")
 
@@ -128,7 +133,9 @@ def empty_bucket(settings: Settings, bucket: str) -> None:
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         if answer.get("Errors"):
             first = answer["Errors"][0]
-            raise UserError(f"s3://{bucket}/{first['Key']}: {first['Message']}; then type: make destroy")
+            raise UserError(
+                f"s3://{bucket}/{first['Key']}: {first['Message']}; then type: make destroy"
+            )
 
 
 def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:

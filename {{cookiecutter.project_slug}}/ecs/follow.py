@@ -103,7 +103,9 @@ def follow(
         if phase == "STOPPED" and task is not None:
             break
         sleep(poll)
-    started = any(each.get("runtimeId") or "exitCode" in each for each in task.get("containers", []))
+    started = any(
+        each.get("runtimeId") or "exitCode" in each for each in task.get("containers", [])
+    )
     if started:
         drain(log, show, sleep, clock)
     note(f"-- {clock() - began:.0f} s in all")
@@ -120,4 +122,6 @@ def drain(log: Log, show: Callable[[str], None], sleep: Callable, clock: Callabl
         if not log.ended:
             sleep(0.5)
     if not log.ended:
-        note(f"-- the program printed no end mark; its last lines may be missing after {DRAIN_LIMIT:.0f} s")
+        note(
+            f"-- the program printed no end mark; its last lines may be missing after {DRAIN_LIMIT:.0f} s"
+        )

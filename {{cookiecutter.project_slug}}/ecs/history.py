@@ -25,7 +25,10 @@ def write(settings: Settings, stack: Mapping[str, str], run: str, name: str, con
     """Write one JSON file of a run."""
     body = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     client(settings, "s3").put_object(
-        Bucket=stack["Bucket"], Key=key(settings, run, name), Body=body.encode(), ContentType="application/json"
+        Bucket=stack["Bucket"],
+        Key=key(settings, run, name),
+        Body=body.encode(),
+        ContentType="application/json",
     )
 
 
@@ -41,8 +44,10 @@ def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> d
 
 def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     """Return the ids of all runs, latest first."""
-    pages = client(settings, "s3").get_paginator("list_objects_v2").paginate(
-        Bucket=stack["Bucket"], Prefix=f"{settings.project}/runs/", Delimiter="/"
+    pages = (
+        client(settings, "s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=stack["Bucket"], Prefix=f"{settings.project}/runs/", Delimiter="/")
     )
     prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
     return sorted((prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes), reverse=True)
@@ -69,8 +74,10 @@ def resolve(settings: Settings, stack: Mapping[str, str]) -> str:
 
 def objects(settings: Settings, stack: Mapping[str, str], run: str) -> list[dict[str, Any]]:
     """Return all objects of a run as S3 lists them (``Key``, ``Size`` in bytes, …)."""
-    pages = client(settings, "s3").get_paginator("list_objects_v2").paginate(
-        Bucket=stack["Bucket"], Prefix=key(settings, run)
+    pages = (
+        client(settings, "s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=stack["Bucket"], Prefix=key(settings, run))
     )
     return [each for page in pages for each in page.get("Contents", [])]
 
@@ -81,11 +88,17 @@ def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]
     for each in objects(settings, stack, run):
         name = each["Key"].rpartition("/")[2]
         if name.startswith("model."):
-            lines.append(f"model: {run_uri(settings, stack, run)}{name} ({each['Size'] / 1e3:,.1f} kB)")
+            lines.append(
+                f"model: {run_uri(settings, stack, run)}{name} ({each['Size'] / 1e3:,.1f} kB)"
+            )
     metrics = read(settings, stack, run, "metrics.json") or {}
     for part in ("train", "validation"):
         values = metrics.get(part)
         if isinstance(values, dict):
-            shown = (f"{name} {value:.5g}" for name, value in values.items() if isinstance(value, int | float))
+            shown = (
+                f"{name} {value:.5g}"
+                for name, value in values.items()
+                if isinstance(value, int | float)
+            )
             lines.append(f"{part}: " + ", ".join(shown))
     return lines

@@ -15,7 +15,9 @@ IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "train
 def git(folder: Path, *arguments: str) -> str | None:
     """Return what git prints, or None where there is no git, repository or revision."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, check=False, capture_output=True, text=True
+        )
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -50,7 +52,9 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     revision = git(folder, "rev-parse", "--short=12", "HEAD")
     if revision is None:
         return f"files-{content_hash(folder)}"
-    changed = git(folder, "status", "--porcelain", "--", *(f":(glob){pattern}" for pattern in IMAGE_FILES))
+    changed = git(
+        folder, "status", "--porcelain", "--", *(f":(glob){pattern}" for pattern in IMAGE_FILES)
+    )
     return f"{revision}-dirty-{content_hash(folder)}" if changed else revision
 
 
@@ -69,6 +73,8 @@ def digest(settings: Settings, repository_uri: str, image_tag: str) -> str | Non
     except ecr.exceptions.ImageNotFoundException:
         return None
     except ecr.exceptions.RepositoryNotFoundException as error:
-        raise UserError(f"there is no repository {name!r} in {settings.region}; type: make cluster") from error
+        raise UserError(
+            f"there is no repository {name!r} in {settings.region}; type: make cluster"
+        ) from error
     # the emulator answers an unknown tag with an empty list
     return answer["imageDetails"][0]["imageDigest"] if answer["imageDetails"] else None

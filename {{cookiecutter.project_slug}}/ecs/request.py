@@ -41,11 +41,15 @@ def words(text: str, variable: str = "ARGS") -> list[str]:
         UserError: a quotation is not closed, or a backslash ends the text.
     """
     try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{variable} is not valid UTF-8, which is all that ECS takes") from error
+    try:
         return shlex.split(text)
     except ValueError as error:
         raise UserError(
             f"{variable} cannot be split into words ({str(error).lower()}): quote it as for a shell, "
-            f'for example {variable}="--note \'two words\'"'
+            f"for example {variable}=\"--note 'two words'\""
         ) from error
 
 
@@ -59,7 +63,9 @@ def environment(text: str) -> dict[str, str]:
     for word in words(text, "ENV"):
         name, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise UserError(f"ENV: {word!r} is not NAME=value; type for example: ENV=\"A=1 B='x y'\"")
+            raise UserError(
+                f"ENV: {word!r} is not NAME=value; type for example: ENV=\"A=1 B='x y'\""
+            )
         pairs[name] = value
     return pairs
 
@@ -88,7 +94,9 @@ def size(settings: Settings, definition: Mapping) -> dict:
     """
     override: dict = {}
     if settings.cpu:
-        override["cpu"] = str(whole_number("CPU", settings.cpu, 128, 196608, "CPU units (1024 a vCPU)"))
+        override["cpu"] = str(
+            whole_number("CPU", settings.cpu, 128, 196608, "CPU units (1024 a vCPU)")
+        )
     if settings.memory:
         override["memory"] = str(whole_number("MEMORY", settings.memory, 64, 3145728, "MiB"))
     if settings.disk:
@@ -162,7 +170,11 @@ def role_arn(name: str, stack: Mapping[str, str]) -> str:
 
 
 def run_task_request(
-    settings: Settings, stack: Mapping[str, str], definition: Mapping, task_definition: str, run: str
+    settings: Settings,
+    stack: Mapping[str, str],
+    definition: Mapping,
+    task_definition: str,
+    run: str,
 ) -> dict:
     """Return the RunTask request of one attempt at one run.
 
@@ -178,10 +190,14 @@ def run_task_request(
         UserError: a variable has a value that RunTask would refuse.
     """
     if not settings.script or settings.script.startswith(("-", "/")):
-        raise UserError(f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py")
+        raise UserError(
+            f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
+        )
     variables = {
         "RUN_ID": run,
         "RUN_URI": run_uri(settings, stack, run),
+        # what data/train.csv and runs/ID in ARGS are relative to
+        "PROJECT_URI": project_uri(settings, stack) + "/",
         "SM_CHANNEL_TRAIN": data_uri(settings, stack),
         **environment(settings.env),
     }
@@ -190,7 +206,9 @@ def run_task_request(
             {
                 "name": CONTAINER,
                 "command": [settings.script, *words(settings.args)],
-                "environment": [{"name": name, "value": value} for name, value in variables.items()],
+                "environment": [
+                    {"name": name, "value": value} for name, value in variables.items()
+                ],
             }
         ],
         **size(settings, definition),

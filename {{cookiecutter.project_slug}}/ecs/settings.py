@@ -56,7 +56,9 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     missing = [name for name in ("PROJECT", "REGION") if not environ.get(name)]
     if missing:
         raise UserError(f"{' and '.join(missing)} not set: call this through make, or export them")
-    fields = {name: environ[name.upper()] for name in Settings.__annotations__ if name.upper() in environ}
+    fields = {
+        name: environ[name.upper()] for name in Settings.__annotations__ if name.upper() in environ
+    }
     settings = Settings(**fields)
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),
@@ -64,5 +66,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         ("PUBLIC_IP", settings.public_ip, ("ENABLED", "DISABLED")),
     ):
         if value not in allowed:
-            raise UserError(f"{name}={value!r}: one of {', '.join(allowed)}; type: {name}={allowed[0]}")
+            raise UserError(
+                f"{name}={value!r}: one of {', '.join(allowed)}; type: {name}={allowed[0]}"
+            )
     return settings

@@ -58,7 +58,9 @@ def refresh(settings: Settings) -> dict[str, str]:
         raise UserError(
             f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
         ) from error
-    found = {each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])}
+    found = {
+        each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])
+    }
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
         import os
@@ -94,9 +96,14 @@ def network(settings: Settings) -> dict[str, str]:
         UserError: one is named without the other, or the account has no default VPC.
     """
     if bool(settings.vpc) != bool(settings.subnets):
-        raise UserError("VPC and SUBNETS go together; type: make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…")
+        raise UserError(
+            "VPC and SUBNETS go together; type: make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+        )
     if settings.vpc:
-        return {"VpcId": settings.vpc, "Subnets": ",".join(settings.subnets.replace(",", " ").split())}
+        return {
+            "VpcId": settings.vpc,
+            "Subnets": ",".join(settings.subnets.replace(",", " ").split()),
+        }
     from ecs.aws import client
 
     ec2 = client(settings, "ec2")
@@ -108,7 +115,10 @@ def network(settings: Settings) -> dict[str, str]:
         )
     vpc = vpcs[0]["VpcId"]
     subnets = ec2.describe_subnets(
-        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default-for-az", "Values": ["true"]}]
+        Filters=[
+            {"Name": "vpc-id", "Values": [vpc]},
+            {"Name": "default-for-az", "Values": ["true"]},
+        ]
     )["Subnets"]
     if not subnets:
         raise UserError(

@@ -43,5 +43,11 @@ def verdict(task: Mapping | None) -> Verdict:
     reasons = [container.get("reason"), task.get("stoppedReason")]
     said = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
     if code is None:
-        return Verdict("Failed", None, f"the container never ran: {said or task.get('stopCode') or 'no reason given'}")
-    return Verdict("Failed", code, f"the container's exit code is {code}" + (f" ({said})" if said else ""))
+        return Verdict(
+            "Failed",
+            None,
+            f"the container never ran: {said or task.get('stopCode') or 'no reason given'}",
+        )
+    return Verdict(
+        "Failed", code, f"the container's exit code is {code}" + (f" ({said})" if said else "")
+    )

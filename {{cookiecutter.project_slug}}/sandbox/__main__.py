@@ -65,14 +65,19 @@ def check_engine() -> None:
     """Raise SandboxError unless a container engine answers: tasks are real containers."""
     docker = os.environ.get("DOCKER") or "docker"
     try:
-        done = subprocess.run([docker, "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True)
+        done = subprocess.run(
+            [docker, "version", "--format", "{{.Server.Version}}"],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
     except FileNotFoundError as error:
         raise SandboxError(
             f"there is no {docker!r} on this machine; install Docker Engine (Debian: apt-get install docker.io)"
         ) from error
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        raise SandboxError(f"no container engine answers ({said}); start it, then type: make sandbox")
+        raise SandboxError(
+            f"no container engine answers ({said}); start it, then type: make sandbox"
+        )
 
 
 def install() -> None:
@@ -82,7 +87,9 @@ def install() -> None:
         return
     print("installing the emulator into .sandbox/venv", file=sys.stderr)
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], check=True)
+    subprocess.run(
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], check=True
+    )
     subprocess.run(
         [uv, "pip", "install", "--quiet", "--python", str(VENV / "bin/python"), "--require-hashes",
          "-r", str(REQUIREMENTS)],

@@ -1,0 +1,56 @@
+"""What several tests need that is no fixture: where things are, and how a user would run Make."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = ROOT / "{{cookiecutter.project_slug}}"
+BIN = Path(sys.executable).parent  # of this repository's environment, where the linters are
+
+FRAMEWORKS = ("xgboost", "scikit-learn")
+COMPUTES = ("fargate", "fargate-spot", "ec2")
+ARCHITECTURES = ("x86_64", "arm64")
+DEFAULTS = {
+    "project_name": "Churn Model",
+    "project_slug": "churn-model",
+    "framework": "xgboost",
+    "aws_region": "us-east-1",
+    "compute": "fargate",
+    "cpu_architecture": "x86_64",
+}
+
+# the machine's own Make, and the newest one, out of a package
+MAKES = {"system": "make", "gnumake": str(BIN / "make")}
+
+
+def plain_environment(home: Path, path: str = os.defpath) -> dict[str, str]:
+    """Return the environment of somebody who has set up nothing: no credentials, no tools."""
+    return {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8"}
+
+
+def call(
+    *command: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end and return what it printed, whatever its exit status."""
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=env, input=stdin, capture_output=True, text=True
+    )
+
+
+def succeed(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a command that must succeed and return its standard output."""
+    done = call(*command, cwd=cwd, env=env)
+    said = f"{command}: exit status {done.returncode}\n{done.stdout[-8000:]}{done.stderr[-8000:]}"
+    assert done.returncode == 0, said
+    return done.stdout
+
+
+def variable_arguments(variables: Mapping[str, str]) -> list[str]:
+    """Return ``NAME=value`` words, as they stand on Make's command line."""
+    return [f"{name}={value}" for name, value in variables.items()]

@@ -1,0 +1,361 @@
+"""The whole way, for real: Docker, and an AWS emulator that takes the push and starts containers.
+
+One project a framework, one image, one emulator: the tests of a framework run in the order in which
+they stand here, as a user would type the commands, from `make cluster` to `make destroy`.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+
+pytestmark = pytest.mark.docker
+
+FRAMEWORKS = ("xgboost", "scikit-learn")
+MODEL = {"xgboost": "model.ubj", "scikit-learn": "model.skops"}
+QUICK = {"xgboost": "--n-estimators 5 --max-depth 2", "scikit-learn": "--max-iter 5"}
+
+# A script that goes on until it is stopped, as a long training does.
+ENDLESS = """\
+import os
+import signal
+import sys
+import time
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+for second in range(600):
+    print(f"second {second}", flush=True)
+    time.sleep(1)
+"""
+
+
+@dataclass
+class Project:
+    """A generated project in a git repository, and how to type commands in it."""
+
+    folder: Path
+    framework: str
+    environ: dict[str, str]
+
+    def make(self, *words: str, status: int = 0, **variables: str) -> subprocess.CompletedProcess:
+        """Run make and check its exit status; variables go on the command line."""
+        line = ["make", *words, *(f"{name}={value}" for name, value in variables.items())]
+        return self.run(line, status)
+
+    def run(
+        self, line: list[str] | str, status: int = 0, **environ: str
+    ) -> subprocess.CompletedProcess:
+        """Run a command, or a shell line, in the project; check its exit status."""
+        done = subprocess.run(
+            line,
+            cwd=self.folder,
+            env=self.environ | environ,
+            shell=isinstance(line, str),
+            executable="/bin/bash" if isinstance(line, str) else None,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def git(self, *words: str) -> str:
+        """Run git with a user of its own."""
+        user = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+        return self.run(["git", *user, *words]).stdout.strip()
+
+    def client(self, service: str):
+        """Return a boto3 client of the project's emulator."""
+        port = (self.folder / ".sandbox/port").read_text()
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def latest(self) -> str:
+        """Return the id of the latest run."""
+        return re.search(r"^run +(\S+)", self.make("status").stdout, re.MULTILINE)[1]
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def project(request, installed, engine, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("end-to-end") / "churn-model"
+    shutil.copytree(installed(request.param), folder, symlinks=True)
+    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
+    (folder / "endless.py").write_text(ENDLESS)
+    keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
+    environ = {name: os.environ[name] for name in keep if name in os.environ}
+    made = Project(folder, request.param, environ | {"SANDBOX": "1"})
+    made.git("init", "--quiet")
+    made.git("add", ".")
+    made.git("commit", "--quiet", "-m", "generated")
+    made.make("sandbox")
+    yield made
+    made.make("sandbox-stop")
+
+
+def readme_commands(folder: Path) -> list[str]:
+    """Return the lines of all shell blocks of a README, in order."""
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_every_command_of_the_readme_works_in_the_order_it_stands_there(project):
+    commands = readme_commands(project.folder)
+    assert commands[:2] == ["make cluster", "make push"]
+    assert commands[-1] == "make destroy"  # the last test here types it
+    for command in commands[:-1]:
+        done = project.run(command)
+        if command.startswith("make fetch"):
+            run = next(iter((project.folder / "runs").iterdir()))
+            assert (run / MODEL[project.framework]).stat().st_size > 1000
+            metrics = json.loads((run / "metrics.json").read_text())
+            assert metrics["validation"]["accuracy"] > 0.9
+        if "SCRIPT=predict.py" in command:
+            assert "predictions" in done.stdout + done.stderr
+    # README and its table name every target there is
+    listed = re.findall(r"^  ([a-z-]+)", project.make("help").stdout, re.MULTILINE)
+    readme = (project.folder / "README.md").read_text()
+    assert [target for target in listed if f"`{target}`" not in readme and target != "help"] == []
+
+
+def test_the_predictions_made_on_ecs_are_those_made_on_the_laptop(project):
+    project.make("run", ARGS=QUICK[project.framework])
+    run = project.latest()
+    project.make("fetch", RUN=run)
+    words = f"--model runs/{run} --data data/test.csv"
+    project.make("predict", ARGS=f"{words} --output here.csv")
+    project.make("run", SCRIPT="predict.py", ARGS=words)
+    there = project.latest()
+    project.make("fetch", RUN=there)
+    here = (project.folder / "here.csv").read_text()
+    assert here.splitlines()[0] == "prediction"
+    assert len(here.splitlines()) > 50
+    assert here == (project.folder / "runs" / there / "predictions.csv").read_text()
+
+
+def test_a_second_push_uploads_nothing(project):
+    done = project.make("push")
+    assert "nothing to push" in done.stdout
+    assert "Pushed" not in done.stdout
+
+
+def layers(project: Project, tag: str) -> dict[str, int]:
+    """Return digest and compressed size in bytes of an image's layers in the registry."""
+    answer = project.client("ecr").batch_get_image(
+        repositoryName="churn-model", imageIds=[{"imageTag": tag}]
+    )
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+    return {each["digest"]: each["size"] for each in manifest["layers"]}
+
+
+def tag_of(project: Project) -> str:
+    return project.run(
+        [".venv/bin/python", "-m", "ecs", "tag"], PROJECT="churn-model", REGION="us-east-1"
+    ).stdout.strip()
+
+
+def test_one_changed_line_uploads_the_code_layer_only(project, record_testsuite_property):
+    revision = project.git("rev-parse", "--short=12", "HEAD")
+    assert tag_of(project) == revision
+    script = project.folder / "train.py"
+    script.write_text(script.read_text() + "\n# one more line\n")
+    tag = tag_of(project)
+    assert re.fullmatch(rf"{revision}-dirty-[0-9a-f]{{12}}", tag)
+    project.make("push")
+    before, after = layers(project, revision), layers(project, tag)
+    changed = {digest: size for digest, size in after.items() if digest not in before}
+    total = sum(changed.values())
+    print(
+        f"\n{project.framework}: {total / 1e3:.1f} kB of {sum(after.values()) / 1e6:.1f} MB uploaded"
+    )
+    record_testsuite_property(f"{project.framework}-code-layer-bytes", total)
+    # the scripts and their bytecode; the dependencies, all but these, stayed
+    assert 0 < len(changed) <= 2
+    assert total < 100_000
+    project.git("checkout", "--quiet", "train.py")
+
+
+AWKWARD = """--seed 3 --note 'a,b "c" $HOME `id` $(id) #x \\\\ %s {"k": [1, "é😀"]}\nnext line' """
+
+
+def test_awkward_arguments_reach_the_containers_argv_unharmed(project):
+    done = project.make("run", ARGS=AWKWARD + QUICK[project.framework])
+    line = next(line for line in done.stdout.splitlines() if line.startswith("argv: "))
+    assert json.loads(line.removeprefix("argv: "))[:4] == [
+        "--seed",
+        "3",
+        "--note",
+        'a,b "c" $HOME `id` $(id) #x \\\\ %s {"k": [1, "é😀"]}\nnext line',
+    ]
+
+
+def test_an_unknown_option_prints_the_containers_error_and_fails(project):
+    done = project.make("run", ARGS="--no-such-option 1", status=2)
+    assert "no-such-option" in done.stdout
+    assert "exit code is 2" in done.stderr
+    assert "failed" in project.make("status").stdout.lower()
+    # Make says 2 whatever happens; the program behind it says what the container said
+    program = [".venv/bin/python", "-m", "ecs", "run"]
+    port = (project.folder / ".sandbox/port").read_text()
+    environ = {
+        "PROJECT": "churn-model",
+        "REGION": "us-east-1",
+        "STATE": ".sandbox",
+        "AWS": ".venv/bin/aws",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    (project.folder / "exits.py").write_text("raise SystemExit(7)\n")
+    project.make("push")
+    done = project.run(program, 7, SCRIPT="exits.py", **environ)
+    assert "exit code is 7" in done.stderr
+    (project.folder / "exits.py").unlink()
+
+
+def test_a_run_of_an_image_that_does_not_exist_fails_and_says_so(project):
+    done = project.make("run", TAG="no-such-image", status=2)
+    assert "no-such-image" in done.stderr
+    assert "type: make push" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_detached_run_is_watched_and_stopped(project):
+    project.make("run", SCRIPT="endless.py", DETACH="1")
+    run = project.latest()
+    assert re.search(
+        r"^state +(Running|Pending|Activating|Provisioning)",
+        project.make("status").stdout,
+        re.MULTILINE,
+    )
+    project.make("stop", RUN=run[:18])
+    done = project.make("logs", RUN=run, status=2)
+    assert "failed: make stop" in done.stderr
+    assert re.search(rf"{run}.*Failed", project.make("runs").stdout)
+
+
+def test_registering_and_creating_twice_changes_nothing(project):
+    assert "unchanged" in project.make("register").stderr
+    before = project.client("cloudformation").describe_stacks(StackName="churn-model")["Stacks"][0]
+    done = project.make("cluster")
+    assert "No changes to deploy" in done.stdout + done.stderr
+    after = project.client("cloudformation").describe_stacks(StackName="churn-model")["Stacks"][0]
+    assert after.get("LastUpdatedTime") == before.get("LastUpdatedTime")
+
+
+def test_the_official_cli_v2_takes_the_same_way(project, aws_cli):
+    v2 = str(aws_cli(2))
+    assert "aws-cli/2." in project.make("login", AWS=v2).stderr
+    for target in ("cluster", "push", "data"):
+        project.make(target, AWS=v2)
+    done = project.make("run", AWS=v2, ARGS=AWKWARD + QUICK[project.framework])
+    assert "succeeded" in done.stderr
+    # as many lines of the log afterwards as there were at the time
+    assert project.make("logs", AWS=v2).stdout == done.stdout
+    project.make("run", AWS=v2, SCRIPT="endless.py", DETACH="1")
+    assert "aws ecs stop-task" in project.make("stop", AWS=v2).stderr
+
+
+def inside(project: Project, *words: str, options: tuple[str, ...] = ()) -> str:
+    """Run a command in the image, as `make local` does, and return what it prints."""
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    image = f"churn-model:{tag_of(project)}"
+    return project.run(
+        [engine["DOCKER"], "run", "--rm", "--read-only", *options, image, *words]
+    ).stdout
+
+
+def test_the_image_is_small_read_only_and_not_roots(project):
+    assert inside(project, "-c", "import os; print(os.getuid())").strip() == "10001"
+    script = "import sys; print(sys.version_info[:2]); open('/scratch/x', 'w'); open('/app/x', 'w')"
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        inside(project, "-c", script)
+    names = json.loads(
+        inside(
+            project,
+            "-c",
+            "import importlib.metadata as m, json, sys; assert sys.version_info[:2] == (3, 13);"
+            "print(json.dumps(sorted({d.metadata['Name'].lower() for d in m.distributions()})))",
+        )
+    )
+    expected = {"xgboost": {"xgboost-cpu"}, "scikit-learn": {"scikit-learn", "skops"}}
+    assert expected[project.framework] | {"boto3", "numpy", "pyarrow"} <= set(names)
+    unwanted = {"pandas", "pip", "pytest", "awscli", "rich", "nvidia-nccl-cu12", "matplotlib"}
+    if project.framework == "xgboost":
+        unwanted |= {"scikit-learn", "xgboost"}
+    assert unwanted & set(names) == set()
+    # nothing but code: neither the data, nor git's history, nor the tools of the laptop
+    files = set(
+        inside(project, "-c", "import os; print(*sorted(os.listdir('/app')), sep='\\n')").split()
+    )
+    assert files == {"__pycache__", "endless.py", "predict.py", "train.py", "training"}
+
+
+def test_no_secret_of_the_build_stays_in_the_image(project):
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    canary = "canary-4d5c1f"
+    pip_conf = project.folder.parent / "pip.conf"
+    pip_conf.write_text(f"[global]\n# {canary}\nextra-index-url =\n")
+    project.make("build", PIP_CONF=str(pip_conf), TAG="secret")
+    history = project.run([engine["DOCKER"], "history", "--no-trunc", "churn-model:secret"]).stdout
+    inspect = project.run([engine["DOCKER"], "inspect", "churn-model:secret"]).stdout
+    assert canary not in history + inspect
+    assert "/run/secrets" in history  # so the mount was there to be left behind
+    found = inside(project, "-c", "import os; print(os.path.exists('/run/secrets/pip_conf'))")
+    assert found.strip() == "False"
+
+
+def test_destroy_leaves_nothing_of_the_project(project):
+    project.make("run", SCRIPT="endless.py", DETACH="1")
+    done = project.make("destroy", status=2)
+    assert "make destroy YES=1" in done.stderr
+    project.make("status")  # nothing was deleted
+    project.make("destroy", YES="1")
+    left = {
+        "tasks": project.client("ecs").list_tasks(cluster="churn-model").get("taskArns")
+        if project.client("ecs").list_clusters()["clusterArns"]
+        else [],
+        "clusters": project.client("ecs").list_clusters()["clusterArns"],
+        "task definitions": [
+            arn
+            for status in ("ACTIVE", "INACTIVE")
+            for arn in project.client("ecs").list_task_definitions(status=status)[
+                "taskDefinitionArns"
+            ]
+        ],
+        "repositories": project.client("ecr").describe_repositories()["repositories"],
+        "buckets": project.client("s3").list_buckets()["Buckets"],
+        "log groups": project.client("logs").describe_log_groups()["logGroups"],
+        "roles": [
+            role["RoleName"]
+            for role in project.client("iam").list_roles()["Roles"]
+            if role["RoleName"].startswith("churn-model")
+        ],
+        "security groups": [
+            group["GroupName"]
+            for group in project.client("ec2").describe_security_groups()["SecurityGroups"]
+            if group["GroupName"] != "default"
+        ],
+        "stacks": [
+            stack["StackName"]
+            for stack in project.client("cloudformation").list_stacks()["StackSummaries"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        ],
+    }
+    assert left == {name: [] for name in left}
+    done = project.make("destroy", YES="1", status=2)
+    assert "no stack" in done.stderr

@@ -1,0 +1,42 @@
+"""Write an example table to data/train.csv and data/test.csv, next to this file.
+
+569 tumours from Wisconsin: 30 measurements each, and whether it was malignant or benign. The data
+set ships with scikit-learn, which is on your machine but need not be in the image. A fifth of the
+rows is kept for the test.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy
+from sklearn.datasets import load_breast_cancer
+
+SEED = 0
+TEST_SHARE = 0.2
+
+
+def main() -> None:
+    bunch = load_breast_cancer()
+    header = ["label", *(name.replace(" ", "_") for name in bunch.feature_names)]
+    rows = [
+        [bunch.target_names[target], *map(float, values)]
+        for target, values in zip(bunch.target, bunch.data, strict=True)
+    ]
+    order = numpy.random.default_rng(SEED).permutation(len(rows))
+    tests = round(TEST_SHARE * len(rows))
+    write("train.csv", header, [rows[place] for place in sorted(order[tests:])])
+    write("test.csv", header, [rows[place] for place in sorted(order[:tests])])
+
+
+def write(name: str, header: list[str], rows: list[list]) -> None:
+    """Write ``rows`` below ``header`` to the CSV file ``name``."""
+    path = Path(__file__).parent / name
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    print(f"{path.parent.name}/{name}: {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()

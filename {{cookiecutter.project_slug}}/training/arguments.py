@@ -1,0 +1,243 @@
+"""The command lines of train.py and predict.py.
+
+An option may be written with dashes or underscores. The hyperparameters come from the library;
+what is on the command line is passed to it as the text's plain reading (6, 0.1, true, none, text).
+"""
+
+import argparse
+import ast
+import difflib
+import os
+import re
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from training import storage
+from training.errors import UserError
+
+# option: (placeholder, help)
+TRAIN = {
+    "train": ("URI", "training table, CSV or Parquet, a path or s3:// (default: SM_CHANNEL_TRAIN)"),
+    "validation": ("URI", "validation table (default: SM_CHANNEL_VALIDATION)"),
+    "validation_fraction": (
+        "SHARE",
+        "without one: share of rows held out of training (default: 0.2)",
+    ),
+    "label": ("NAME", "column to predict (default: label or target, else the first)"),
+    "objective": ("NAME", "regression or classification (default: what the labels look like)"),
+    "output": (
+        "URI",
+        "folder of the results (default: SM_MODEL_DIR, else RUN_URI, else a new one below runs/)",
+    ),
+    "seed": ("N", "seed of the split and of the model (default: 0)"),
+    "limit": ("ROWS", "read no more than the first ROWS rows"),
+    "note": ("TEXT", "free text, kept in metrics.json"),
+}
+PREDICT = {
+    "model": ("URI", "model file or folder of a run (default: MODEL_URI)"),
+    "data": ("URI", "table to predict, CSV or Parquet, a path or s3://"),
+    "output": ("URI", "CSV of the predictions (default: predictions.csv below RUN_URI or runs/)"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are UserErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        if found := re.match(r"argument (--[^/:]+).*expected one argument", message):
+            raise UserError(f"{found[1]} needs a value; type for example: {found[1]} VALUE")
+        raise UserError(f"{message}; type {self.prog} --help for the options")
+
+
+def train(
+    argv: Sequence[str],
+    hyperparameters: Mapping[str, object],
+    more: Mapping[str, tuple[str, str]] | None = None,
+) -> tuple[argparse.Namespace, dict[str, object]]:
+    """Read the command line of train.py.
+
+    Args:
+        argv: the words after the program's name.
+        hyperparameters: the library's names with their defaults, for the help.
+        more: further options of this train.py, ``{name: (placeholder, help)}``.
+
+    Returns:
+        The options of ``TRAIN`` and ``more``, with defaults from the environment, None where
+        nothing holds, and ``model_folder`` and ``metrics_folder`` in place of ``output``; and the
+        hyperparameters given, as values.
+
+    Raises:
+        UserError: an option is unknown, lacks its value, or has one that makes no sense.
+    """
+    known = TRAIN | dict(more or {})
+    parser = new_parser("train.py", "Train a model on a table and save it with its metrics.", known)
+    parser.epilog = hyperparameter_help(hyperparameters)
+    for name in sorted(set(hyperparameters) - set(known)):
+        parser.add_argument(*spellings(name), dest=f"hyper {name}", help=argparse.SUPPRESS)
+    options = parse(parser, argv)
+    chosen = {
+        name: literal(text)
+        for name in hyperparameters
+        if (text := vars(options).pop(f"hyper {name}", None)) is not None
+    }
+    complete(options, os.environ)
+    return options, chosen
+
+
+def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Check the options of train.py and fill in their defaults from ``environment``."""
+    if options.validation and options.validation_fraction:
+        raise UserError("--validation and --validation-fraction: one of them, not both")
+    fraction = options.validation_fraction
+    if fraction is None:
+        options.validation = options.validation or environment.get("SM_CHANNEL_VALIDATION") or None
+    options.validation_fraction = share("--validation-fraction", fraction or "0.2")
+    options.train = options.train or environment.get("SM_CHANNEL_TRAIN")
+    if not options.train:
+        raise UserError("no training table: type for example --train data/train.csv")
+    options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
+    if options.limit is not None:
+        options.limit = whole_number("--limit", options.limit, 1, 2**63 - 1)
+    output = vars(options).pop("output")
+    if output is None and environment.get("SM_MODEL_DIR"):
+        options.model_folder = environment["SM_MODEL_DIR"]
+        options.metrics_folder = environment.get("SM_OUTPUT_DATA_DIR") or options.model_folder
+    else:
+        options.model_folder = options.metrics_folder = output or run_folder(environment)
+
+
+def predict(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of predict.py: the options of ``PREDICT``, and ``proba``.
+
+    Raises:
+        UserError: as ``train``.
+    """
+    parser = new_parser("predict.py", "Predict with a model that train.py saved.", PREDICT)
+    parser.add_argument(
+        "--proba", action="store_true", help="write the classes' probabilities, one column a class"
+    )
+    options = parse(parser, argv)
+    options.model = options.model or os.environ.get("MODEL_URI")
+    if not options.model:
+        raise UserError("no model: type --model and the folder of a run, for example runs/ID")
+    if not options.data:
+        raise UserError("no table to predict: type for example --data data/test.csv")
+    if options.output is None:
+        options.output = run_folder(os.environ)
+    if options.output.endswith("/"):
+        options.output = storage.join(options.output, "predictions.csv")
+    return options
+
+
+def run_folder(environment: Mapping[str, str]) -> str:
+    """Return the folder, with a last slash, that this run's results go to when nothing else is said."""
+    return environment.get("RUN_URI") or f"runs/{datetime.now(UTC):%Y%m%dT%H%M%SZ}/"
+
+
+def peek(argv: Sequence[str], name: str) -> str | None:
+    """Return the value of the option ``name`` ahead of the real parse, which may depend on it."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument(*spellings(name), dest="value")
+    return parser.parse_known_args(argv)[0].value
+
+
+def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str, str]]) -> Parser:
+    """Return a parser of the options ``known``, all of which take one value."""
+    parser = Parser(
+        prog=program,
+        description=purpose,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, (placeholder, text) in known.items():
+        dashed, *other = spellings(name)
+        parser.add_argument(dashed, dest=name, metavar=placeholder, help=text)
+        if other:
+            parser.add_argument(*other, dest=name, help=argparse.SUPPRESS)
+    return parser
+
+
+def spellings(name: str) -> list[str]:
+    """Return the ways to write the option ``name``: with dashes, and with underscores."""
+    names = [name, "random_state"] if name == "seed" else [name]  # as scikit-learn calls it
+    return list(
+        dict.fromkeys(f"--{way}" for name in names for way in (name.replace("_", "-"), name))
+    )
+
+
+def hyperparameter_help(hyperparameters: Mapping[str, object]) -> str:
+    """Return the last part of the help: every hyperparameter with the library's default."""
+    words = [f"{spellings(name)[0]} {value}" for name, value in sorted(hyperparameters.items())]
+    return "hyperparameters and their defaults:\n" + textwrap.fill(
+        ", ".join(words), 98, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse ``argv``; an unknown option is an error that names the nearest known one."""
+    options, left = parser.parse_known_args(list(argv))
+    if not left:
+        return options
+    names = [word for action in parser._actions for word in action.option_strings]
+    for word in left:
+        if word.startswith("--") and len(word) > 2:
+            unknown = word.partition("=")[0]
+            raise UserError(f"unknown option {unknown}: {advice(unknown, names, parser.prog)}")
+    raise UserError(f"unexpected word {left[0]!r}: an option begins with --, and its value follows")
+
+
+def advice(word: str, names: Collection[str], program: str) -> str:
+    """Return what to type in place of ``word``: the nearest of ``names``, or else the help."""
+    if near := nearest(word.replace("_", "-"), names):
+        return f"did you mean {near}?"
+    return f"type {program} --help for the list"
+
+
+def nearest(word: str, names: Collection[str]) -> str | None:
+    """Return the one of ``names`` that is most like ``word``; None when none is like it."""
+    return next(iter(difflib.get_close_matches(word, names, n=1, cutoff=0.7)), None)
+
+
+def literal(text: str) -> object:
+    """Return the value that ``text`` reads as: none, true, false, a number, a list, or itself."""
+    plain = {"none": None, "null": None, "true": True, "false": False}
+    if text.strip().lower() in plain:
+        return plain[text.strip().lower()]
+    for kind in int, float:
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    if text[:1] in ("[", "(", "{"):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return text
+    return text
+
+
+def whole_number(option: str, text: str, low: int, high: int) -> int:
+    """Return ``text`` as a number from ``low`` to ``high``.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
+        raise UserError(
+            f"{option} {text!r}: a whole number from {low} on; type for example: {option} 100"
+        )
+    return int(text)
+
+
+def share(option: str, text: str) -> float:
+    """Return ``text`` as a number from 0 to less than 1.
+
+    Raises:
+        UserError: it is none.
+    """
+    value = literal(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise UserError(f"{option} {text!r}: from 0 to less than 1; type for example: {option} 0.2")
+    return float(value)

@@ -1,0 +1,91 @@
+"""What surrounds ``main``: first lines, exit status, signals, end mark.
+
+Exit status: 0 the work is done and saved, 1 a bug (with its traceback), 2 wrong arguments or
+data (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+import atexit
+import json
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from training import machine
+from training.errors import UserError, one_line
+
+# The name and password of a URI, and what signs or opens one in its query.
+SECRETS = re.compile(
+    r"(?<=://)[^/@\s]+@|(?<=[?&])((?:[\w-]*(?:signature|credential|token|password|key))=)[^&\s]+",
+    re.IGNORECASE,
+)
+
+
+class Terminated(BaseException):
+    """SIGTERM came. Not an Exception, so that no ``except Exception`` swallows it."""
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` without the passwords, tokens and signatures of the URIs in it."""
+    return SECRETS.sub(lambda found: f"{found[1] or ''}***" + ("" if found[1] else "@"), text)
+
+
+def run(main: Callable[[list[str]], None]) -> NoReturn:
+    """Call ``main`` with the command line's words and exit with the status of what came of it."""
+    # Handlers run last in, first out: what ``main`` registers still prints before the end mark.
+    atexit.register(print_end_mark)
+    signal.signal(signal.SIGTERM, terminate)
+    sys.exit(execute(main, sys.argv[1:]))
+
+
+def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
+    """Call ``main(argv)``, say on the log what came of it, and return the exit status."""
+    for stream in sys.stdout, sys.stderr:
+        # Bytes that are no UTF-8 arrive in argv as lone surrogates: show them, do not fail.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    warnings.formatwarning = lambda message, *_: f"warning: {one_line(message)}\n"
+    print(
+        Path(sys.argv[0]).name + ":", ", ".join(f"{k} {v}" for k, v in machine.versions().items())
+    )
+    print("argv:", json.dumps([without_secrets(word) for word in argv], ensure_ascii=False))
+    try:
+        main(list(argv))
+        return 0
+    except UserError as error:
+        return stop(2, f"error: {error}")
+    except Terminated:
+        return stop(143, "stopped by SIGTERM before the end: nothing was saved")
+    except KeyboardInterrupt:
+        return stop(130, "interrupted: nothing was saved")
+    except Exception:  # noqa: BLE001 - a bug: it is shown whole, and the end mark still follows
+        return stop(1, traceback.format_exc().rstrip())
+
+
+def stop(status: int, message: str) -> int:
+    """Print ``message`` on standard error and return ``status``."""
+    sys.stdout.flush()
+    print(without_secrets(message), file=sys.stderr, flush=True)
+    return status
+
+
+def terminate(number: int, frame: object) -> None:
+    """Signal handler of SIGTERM. Deaf to a second one, while the first is being obeyed."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def print_end_mark() -> None:
+    """Print, as the last line of the log, the mark by which a follower knows that nothing is missing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.stderr.flush()
+    sys.stdout.flush()
+    if run_id := os.environ.get("RUN_ID"):
+        # Docker reads the two streams side by side: let it take standard error's last line first.
+        time.sleep(0.1)
+        print(f"[end of run {run_id}]", flush=True)

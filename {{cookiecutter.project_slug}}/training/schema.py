@@ -1,0 +1,291 @@
+"""What the columns of a table mean: learnt in training, kept beside the model, used to predict."""
+
+import dataclasses
+import math
+
+import numpy
+import pyarrow
+import pyarrow.compute
+
+from training.arguments import nearest
+from training.errors import UserError
+
+NUMBER, CATEGORY = "number", "category"
+# Whole-number labels with no more distinct values than this are taken for classes.
+CLASS_VALUES = 20
+# More classes than this are no classes: somebody named a number or an identifier.
+MOST_CLASSES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A feature: numbers, or text with its sorted ``categories`` (coded 0, 1, 2 …)."""
+
+    name: str
+    kind: str
+    categories: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """Columns of the features in the model's order, and the label's.
+
+    ``classes`` are the labels as they stand in the table, sorted; the model knows them as
+    0..k-1. It is empty in regression.
+    """
+
+    label: str
+    objective: str
+    columns: tuple[Column, ...]
+    classes: tuple = ()
+
+    def to_json(self) -> dict:
+        """Return the schema as JSON's types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict) -> "Schema":
+        """Return the schema that ``to_json`` gave.
+
+        Raises:
+            UserError: ``value`` is no schema.
+        """
+        try:
+            columns = tuple(
+                Column(column["name"], column["kind"], tuple(column["categories"]))
+                for column in value["columns"]
+            )
+            return cls(value["label"], value["objective"], columns, tuple(value["classes"]))
+        except (KeyError, TypeError) as error:
+            raise UserError("schema.json is not one that train.py wrote") from error
+
+    def names(self) -> list[str]:
+        """Return the features' names, in the model's order."""
+        return [column.name for column in self.columns]
+
+    def categorical(self) -> list[bool]:
+        """Return for every feature whether it is one of categories."""
+        return [column.kind == CATEGORY for column in self.columns]
+
+    def class_names(self) -> list[str]:
+        """Return the classes as they are written in a CSV."""
+        return [str(name).lower() if isinstance(name, bool) else str(name) for name in self.classes]
+
+    def text_columns(self) -> dict[str, pyarrow.DataType]:
+        """Return the columns that a CSV reader must take as text, be they digits or not."""
+        names = [column.name for column in self.columns if column.kind == CATEGORY]
+        if self.classes and isinstance(self.classes[0], str):
+            names.append(self.label)
+        return dict.fromkeys(names, pyarrow.string())
+
+    def check_columns(self, names: list[str], where: str) -> None:
+        """Raise UserError unless ``names`` are those of training, in any order."""
+        missing = [name for name in [*self.names(), self.label] if name not in names]
+        extra = [name for name in names if name not in {*self.names(), self.label}]
+        if missing or extra:
+            differ = [f"lacks {listed(missing)}"] if missing else []
+            differ += [f"has {listed(extra)} more"] if extra else []
+            raise UserError(
+                f"{where} {' and '.join(differ)}: it needs the training table's columns"
+            )
+
+    def features(self, table: pyarrow.Table, dtype: type) -> numpy.ndarray:
+        """Return the features of ``table``, [rows, columns] in C order.
+
+        Missing values, and categories that training did not see, are NaN.
+
+        Raises:
+            UserError: a column is missing, or holds something else than in training.
+        """
+        if missing := [name for name in self.names() if name not in table.column_names]:
+            raise UserError(f"the table lacks {listed(missing)}: the model was trained with it")
+        array = numpy.empty((table.num_rows, len(self.columns)), dtype)
+        for place, column in enumerate(self.columns):
+            array[:, place] = encode(column, table.column(column.name), dtype)
+        return array
+
+    def labels(self, table: pyarrow.Table) -> numpy.ndarray:
+        """Return the labels of ``table``, [rows]: class codes as int64, or numbers as float64.
+
+        Raises:
+            UserError: a label is missing, not finite, or of a class that training did not see.
+        """
+        column = table.column(self.label)
+        check_label(self.label, column)
+        if not self.classes:
+            return column.cast(pyarrow.float64()).to_numpy()
+        classes = pyarrow.array(self.classes)
+        try:
+            codes = pyarrow.compute.index_in(column.cast(classes.type), value_set=classes)
+        except pyarrow.ArrowException as error:
+            raise UserError(
+                f"label {self.label!r} holds {column.type}, and training had others"
+            ) from error
+        if codes.null_count:
+            strange = column.filter(codes.is_null())[0].as_py()
+            raise UserError(
+                f"label {self.label!r} has {strange!r}, which training did not: the classes are "
+                f"{listed(self.class_names())}"
+            )
+        return codes.to_numpy().astype(numpy.int64)
+
+
+def infer(table: pyarrow.Table, label: str | None, objective: str | None) -> Schema:
+    """Return the schema of a training table, and say on the log what was inferred.
+
+    Args:
+        table: from ``data.read``.
+        label: the label's column; None: ``label`` or ``target`` when there is one, else the first.
+        objective: "regression" or "classification"; None: what the labels look like.
+
+    Raises:
+        UserError: the table cannot be trained on.
+    """
+    label = choose_label(table.column_names, label)
+    labels = table.column(label)
+    check_label(label, labels)
+    if objective is None:
+        objective = infer_objective(label, labels)
+    elif objective == "regression" and kind_of(label, labels.type) == CATEGORY:
+        raise UserError(
+            f"label {label!r} holds text, and regression needs numbers: type --objective classification"
+        )
+    columns = tuple(learn(name, table.column(name)) for name in table.column_names if name != label)
+    if not columns:
+        raise UserError(
+            f"the table has no column beside the label {label!r}: is it separated by commas?"
+        )
+    classes = learn_classes(label, labels) if objective == "classification" else ()
+    return Schema(label, objective, columns, classes)
+
+
+def choose_label(names: list[str], wanted: str | None) -> str:
+    """Return the label's column, and say on the log which it is when nobody named it."""
+    if wanted is not None:
+        if wanted not in names:
+            near = nearest(wanted, names)
+            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
+            raise UserError(f"no column is called {wanted!r}: {hint}")
+        return wanted
+    label = next((name for name in ("label", "target") if name in names), names[0])
+    print(f"label: {label!r} (--label names another column)")
+    return label
+
+
+def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
+    """Return what the labels look like, and say so on the log."""
+    values = pyarrow.compute.count_distinct(column).as_py()
+    if pyarrow.types.is_integer(column.type):
+        objective = "classification" if values <= CLASS_VALUES else "regression"
+        reason = f"whole numbers with {values:,} distinct values"
+    elif pyarrow.types.is_string(column.type) or pyarrow.types.is_boolean(column.type):
+        objective, reason = "classification", f"{values:,} distinct values of {column.type}"
+    else:
+        objective, reason = "regression", "numbers with a fraction"
+    print(f"objective: {objective}, since {name!r} holds {reason} (--objective says otherwise)")
+    return objective
+
+
+def learn(name: str, column: pyarrow.ChunkedArray) -> Column:
+    """Return what is to be known of a feature."""
+    kind = kind_of(name, column.type)
+    if kind == NUMBER:
+        return Column(name, kind)
+    values = pyarrow.compute.unique(column).drop_null().to_pylist()
+    return Column(name, kind, tuple(sorted(values)))
+
+
+def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
+    """Return the distinct labels, sorted.
+
+    Raises:
+        UserError: there is one only, or there are too many.
+    """
+    if pyarrow.types.is_decimal(column.type):
+        column = column.cast(pyarrow.float64())
+    classes = tuple(sorted(pyarrow.compute.unique(column).to_pylist()))
+    if len(classes) < 2:
+        raise UserError(
+            f"label {name!r} has one class only, {classes[0]!r}: classification needs rows of two"
+        )
+    if len(classes) > MOST_CLASSES:
+        raise UserError(
+            f"label {name!r} has {len(classes):,} classes, and {MOST_CLASSES:,} are the most: name "
+            "another --label, or type --objective regression"
+        )
+    return classes
+
+
+def check_label(name: str, column: pyarrow.ChunkedArray) -> None:
+    """Raise UserError unless every row has a label that is a finite number, a boolean or text."""
+    kind = kind_of(name, column.type)
+    bad = column.is_null()
+    if kind == NUMBER and pyarrow.types.is_floating(column.type):
+        bad = pyarrow.compute.or_kleene(
+            bad, pyarrow.compute.invert(pyarrow.compute.is_finite(column))
+        )
+    if count := pyarrow.compute.sum(bad).as_py():
+        first = pyarrow.compute.index(bad, True).as_py() + 1
+        raise UserError(
+            f"label {name!r} is missing or not finite in {count:,} of {len(column):,} rows (first: "
+            f"row {first:,}): leave those rows out"
+        )
+
+
+def kind_of(name: str, kind: pyarrow.DataType) -> str:
+    """Return whether a column of type ``kind`` holds numbers or categories.
+
+    Raises:
+        UserError: neither.
+    """
+    types = pyarrow.types
+    numbers = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null
+    if any(test(kind) for test in numbers):
+        return NUMBER
+    if types.is_string(kind):
+        return CATEGORY
+    if types.is_temporal(kind):
+        raise UserError(
+            f"column {name!r} holds dates or times ({kind}), which no model reads: write them as "
+            "numbers, such as days since a day, or leave the column out"
+        )
+    if types.is_binary(kind):
+        raise UserError(f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8")
+    raise UserError(f"column {name!r} holds {kind}: a column holds numbers or text; leave it out")
+
+
+def encode(column: Column, values: pyarrow.ChunkedArray, dtype: type) -> numpy.ndarray:
+    """Return a feature's values as numbers, [rows]: categories as their codes, NaN for missing.
+
+    Raises:
+        UserError: the values are of another kind than in training, or infinite.
+    """
+    kind = kind_of(column.name, values.type)
+    if column.kind == CATEGORY:
+        known = pyarrow.array(column.categories, pyarrow.string())
+        codes = pyarrow.compute.index_in(values.cast(pyarrow.string()), value_set=known)
+        return codes.cast(pyarrow.float64()).to_numpy()
+    if kind == CATEGORY:
+        text = pyarrow.compute.drop_null(values)[0].as_py()
+        raise UserError(f"column {column.name!r} holds text ({text!r}), and numbers in training")
+    numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False).to_numpy()
+    if numpy.isinf(numbers).any():
+        raise UserError(
+            f"column {column.name!r} has a number that is infinite or too large for "
+            f"{numpy.dtype(dtype).name}: leave the value empty where it is unknown"
+        )
+    return numbers
+
+
+def is_number(text: str) -> bool:
+    """Return whether ``text`` reads as a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def listed(names: list[str]) -> str:
+    """Return the first few of ``names`` for a sentence."""
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(repr(name) for name in names[:5]) + more

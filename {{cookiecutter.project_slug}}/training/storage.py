@@ -1,0 +1,213 @@
+"""Files by URI: a local path, or ``s3://bucket/key`` through boto3.
+
+boto3 takes credentials, region and AWS_ENDPOINT_URL from the environment by itself.
+"""
+
+import contextlib
+import difflib
+import functools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from training.errors import UserError, one_line
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder for files on their way (under TMPDIR), and remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="training-") as folder:
+        yield Path(folder)
+
+
+def join(folder: str, name: str) -> str:
+    """Return the URI of ``name`` in ``folder``."""
+    return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else folder + name
+
+
+def parent(uri: str) -> str:
+    """Return the folder in which ``uri`` is, with its last slash; ``./`` for a bare name."""
+    folder, slash, _ = uri.rpartition("/")
+    return folder + slash or "./"
+
+
+def is_s3(uri: str) -> bool:
+    """Return whether ``uri`` is on S3.
+
+    Raises:
+        UserError: it is neither a path nor on S3.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme != "s3":
+        raise UserError(f"{uri!r}: {scheme}:// is not read here; type a path or s3://bucket/key")
+    return bool(separator)
+
+
+def fetch(uri: str, folder: Path) -> Path:
+    """Return a local file with the content of ``uri``, downloaded into ``folder`` if need be.
+
+    Raises:
+        UserError: there is no such file, or it may not be read.
+    """
+    if is_s3(uri):
+        bucket, key = bucket_and_key(uri)
+        path = folder / Path(key).name
+        with s3_errors(uri, "s3:GetObject"), path.open("wb") as file:
+            client().download_fileobj(bucket, key, file)
+        print(f"fetched {uri} ({path.stat().st_size:,} bytes)")
+        return path
+    path = Path(uri)
+    if path.is_dir():
+        raise UserError(f"{uri!r} is a folder: name one file in it")
+    if not path.exists():
+        others = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, others, n=1)
+        hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
+        raise UserError(f"{uri!r}: no such file{hint}")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{uri!r}: no permission to read it")
+    return path
+
+
+def check_writable(folder: str) -> None:
+    """Find out before the work whether its results can be saved in ``folder``. Writes nothing.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if is_s3(folder):
+        bucket, _ = bucket_and_key(join(folder, "file"))
+        with s3_errors(folder, "s3:ListBucket", forbidden_is_fine=True):
+            client().head_bucket(Bucket=bucket)
+        return
+    path = Path(folder).absolute()
+    while not path.exists():
+        path = path.parent
+    if not path.is_dir():
+        raise UserError(f"{folder!r} cannot be written: {path.name!r} is a file, not a folder")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{folder!r} cannot be written: no permission; type another --output")
+
+
+def put(path: Path, uri: str) -> None:
+    """Copy the local file ``path`` to ``uri``, which holds either all of it or nothing of it.
+
+    Raises:
+        UserError: it may not be written.
+    """
+    if is_s3(uri):
+        bucket, key = bucket_and_key(uri)
+        with s3_errors(uri, "s3:PutObject"), path.open("rb") as file:
+            client().upload_fileobj(file, bucket, key)
+        return
+    target = Path(uri)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, part)
+        part.replace(target)
+    except OSError as error:
+        raise UserError(f"{uri!r} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def remove(uri: str) -> None:
+    """Remove what ``put`` wrote to ``uri``; what is not there is no error."""
+    if is_s3(uri):
+        bucket, key = bucket_and_key(uri)
+        client().delete_object(Bucket=bucket, Key=key)
+    else:
+        Path(uri).unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict:
+    """Return the JSON object in ``path``.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path.name}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path.name}: a JSON object was expected")
+    return value
+
+
+def write_json(value: dict, path: Path) -> None:
+    """Write ``value`` to ``path`` as JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """Return the two parts of ``s3://bucket/key``.
+
+    Raises:
+        UserError: one of them is missing.
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not bucket or not key or key.endswith("/"):
+        raise UserError(f"{uri!r} does not name a file; type s3://bucket/key")
+    return bucket, key
+
+
+@functools.cache
+def client():
+    """Return the S3 client. boto3 is imported by those who need it only: it takes a while."""
+    import boto3
+    from botocore.config import Config
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    # bucket.127.0.0.1 has no address: with an endpoint of one's own, the bucket goes in the path.
+    style = {"addressing_style": "path"} if endpoint else {}
+    return boto3.client(
+        "s3", config=Config(s3=style, retries={"mode": "standard", "max_attempts": 5})
+    )
+
+
+@contextlib.contextmanager
+def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Iterator[None]:
+    """Turn S3's refusals into sentences. Other errors of S3 or the network pass as they are."""
+    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
+    except ParamValidationError as error:
+        raise UserError(f"{uri}: {one_line(error)}") from error
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("403", "AccessDenied"):
+            if forbidden_is_fine:
+                return
+            raise UserError(
+                f"{uri}: no permission ({permission}), or no such file: check the name, and what "
+                "the role of the task may do"
+            ) from error
+        if code in ("404", "NoSuchKey", "NoSuchBucket"):
+            if code == "NoSuchBucket" or not bucket_exists(bucket):
+                raise UserError(f"{uri}: no bucket is called {bucket!r}") from error
+            raise UserError(f"{uri}: no such file in the bucket; list it: aws s3 ls") from error
+        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"):
+            raise UserError(f"{uri}: AWS refuses the credentials ({code})") from error
+        raise
+
+
+def bucket_exists(bucket: str) -> bool:
+    """Return whether there is a bucket of this name, be it somebody else's."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client().head_bucket(Bucket=bucket)
+    except ClientError as error:
+        return error.response["Error"]["Code"] != "404"
+    return True
