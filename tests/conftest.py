@@ -43,9 +43,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory):
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the template as a clone would have it: nothing that git ignores."""
     folder = tmp_path_factory.mktemp("template")
-    names = succeed(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
-    )
+    names = succeed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
     for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file():  # git still lists a file that was deleted
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

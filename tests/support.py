@@ -1,5 +1,6 @@
 """What several tests need that is no fixture: where things are, and how a user would run Make."""
 
+import json
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ MAKES = {"system": "make", "gnumake": str(BIN / "make")}
 
 def plain_environment(home: Path, path: str = os.defpath) -> dict[str, str]:
     """Return the environment of somebody who has set up nothing: no credentials, no tools."""
-    return {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8"}
+    return {"PATH": path, "HOME": str(home)}
 
 
 def call(
@@ -38,8 +39,9 @@ def call(
     stdin: str | None = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and return what it printed, whatever its exit status."""
+    words = [str(part) for part in command]
     return subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=env, input=stdin, capture_output=True, text=True
+        words, check=False, cwd=cwd, env=env, input=stdin, capture_output=True, text=True
     )
 
 
@@ -54,3 +56,21 @@ def succeed(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = Non
 def variable_arguments(variables: Mapping[str, str]) -> list[str]:
     """Return ``NAME=value`` words, as they stand on Make's command line."""
     return [f"{name}={value}" for name, value in variables.items()]
+
+
+def seen_by_recipes(
+    project: Path,
+    folder: Path,
+    *words: str,
+    make: str = "make",
+    env: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the environment that the recipes of the project's Makefile get.
+
+    A Makefile in ``folder`` includes the project's own and adds a target that tells.
+    """
+    probe = folder / "probe.mk"
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    probe.write_text(f"include Makefile\nprobe: ; @{sys.executable} -c '{program}'\n")
+    env = plain_environment(folder) if env is None else env
+    return json.loads(succeed(make, "-f", probe, "probe", *words, cwd=project, env=env))

@@ -67,6 +67,7 @@ def follow(
     task_arn: str,
     show: Callable[[str], None],
     poll: float = POLL,
+    drain_limit: float = DRAIN_LIMIT,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Mapping | None:
@@ -79,6 +80,7 @@ def follow(
         task_arn: the task.
         show: called with each line of the log, in order, once.
         poll: seconds between two looks.
+        drain_limit: seconds without a line after which the log of a stopped task is complete.
         sleep, clock: for tests.
 
     Returns:
@@ -107,15 +109,17 @@ def follow(
         each.get("runtimeId") or "exitCode" in each for each in task.get("containers", [])
     )
     if started:
-        drain(log, show, sleep, clock)
+        drain(log, show, drain_limit, sleep, clock)
     note(f"-- {clock() - began:.0f} s in all")
     return task
 
 
-def drain(log: Log, show: Callable[[str], None], sleep: Callable, clock: Callable) -> None:
+def drain(
+    log: Log, show: Callable[[str], None], limit: float, sleep: Callable, clock: Callable
+) -> None:
     """Read on until the end mark, or until no line has come for a while."""
     last = clock()
-    while not log.ended and clock() - last < DRAIN_LIMIT:
+    while not log.ended and clock() - last < limit:
         for line in log.new_lines():
             show(line)
             last = clock()
@@ -123,5 +127,5 @@ def drain(log: Log, show: Callable[[str], None], sleep: Callable, clock: Callabl
             sleep(0.5)
     if not log.ended:
         note(
-            f"-- the program printed no end mark; its last lines may be missing after {DRAIN_LIMIT:.0f} s"
+            f"-- the program printed no end mark; its last lines may be missing after {limit:.0f} s"
         )

@@ -7,11 +7,14 @@ what is on the command line is passed to it as the text's plain reading (6, 0.1,
 import argparse
 import ast
 import difflib
+import functools
+import itertools
 import os
 import re
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn
 
 from training import storage
@@ -38,7 +41,10 @@ TRAIN = {
 PREDICT = {
     "model": ("URI", "model file or folder of a run (default: MODEL_URI)"),
     "data": ("URI", "table to predict, CSV or Parquet, a path or s3://"),
-    "output": ("URI", "CSV of the predictions (default: predictions.csv below RUN_URI or runs/)"),
+    "output": (
+        "URI",
+        "CSV of the predictions (default: predictions.csv below RUN_URI, else beside the model)",
+    ),
 }
 
 
@@ -97,6 +103,8 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
     options.train = options.train or environment.get("SM_CHANNEL_TRAIN")
     if not options.train:
         raise UserError("no training table: type for example --train data/train.csv")
+    options.train = storage.located(options.train)
+    options.validation = options.validation and storage.located(options.validation)
     options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
     if options.limit is not None:
         options.limit = whole_number("--limit", options.limit, 1, 2**63 - 1)
@@ -124,16 +132,32 @@ def predict(argv: Sequence[str]) -> argparse.Namespace:
         raise UserError("no model: type --model and the folder of a run, for example runs/ID")
     if not options.data:
         raise UserError("no table to predict: type for example --data data/test.csv")
+    options.model, options.data = storage.located(options.model), storage.located(options.data)
     if options.output is None:
-        options.output = run_folder(os.environ)
+        options.output = os.environ.get("RUN_URI") or beside(options.model)
     if options.output.endswith("/"):
         options.output = storage.join(options.output, "predictions.csv")
     return options
 
 
+def beside(model: str) -> str:
+    """Return the folder, with a last slash, of a model on this machine, else a new one below runs/."""
+    if "://" in model:
+        return run_folder({})
+    path = Path(model)
+    return f"{path if path.is_dir() else path.parent}/"
+
+
 def run_folder(environment: Mapping[str, str]) -> str:
-    """Return the folder, with a last slash, that this run's results go to when nothing else is said."""
-    return environment.get("RUN_URI") or f"runs/{datetime.now(UTC):%Y%m%dT%H%M%SZ}/"
+    """Return the folder, with a last slash, of this run's results when nothing else is said.
+
+    It is RUN_URI, or else a folder below runs/ that is not there yet, named after the time in UTC.
+    """
+    if uri := environment.get("RUN_URI"):
+        return uri
+    folder = f"runs/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    names = itertools.chain([folder], (f"{folder}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not Path(name).exists()) + "/"
 
 
 def peek(argv: Sequence[str], name: str) -> str | None:
@@ -149,7 +173,7 @@ def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str, str]])
         prog=program,
         description=purpose,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=functools.partial(argparse.RawDescriptionHelpFormatter, width=100),
     )
     for name, (placeholder, text) in known.items():
         dashed, *other = spellings(name)
@@ -169,10 +193,13 @@ def spellings(name: str) -> list[str]:
 
 def hyperparameter_help(hyperparameters: Mapping[str, object]) -> str:
     """Return the last part of the help: every hyperparameter with the library's default."""
-    words = [f"{spellings(name)[0]} {value}" for name, value in sorted(hyperparameters.items())]
+    words = [
+        f"{spellings(name)[0]}\xa0{'none' if value in (None, '') else value}"
+        for name, value in sorted(hyperparameters.items())
+    ]
     return "hyperparameters and their defaults:\n" + textwrap.fill(
         ", ".join(words), 98, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-    )
+    ).replace("\xa0", " ")
 
 
 def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -25,6 +26,9 @@ SECRETS = re.compile(
     r"(?<=://)[^/@\s]+@|(?<=[?&])((?:[\w-]*(?:signature|credential|token|password|key))=)[^&\s]+",
     re.IGNORECASE,
 )
+
+# Set from SIGTERM on.
+TERMINATED = threading.Event()
 
 
 class Terminated(BaseException):
@@ -57,26 +61,36 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
     try:
         main(list(argv))
         return 0
-    except UserError as error:
-        return stop(2, f"error: {error}")
-    except Terminated:
-        return stop(143, "stopped by SIGTERM before the end: nothing was saved")
-    except KeyboardInterrupt:
-        return stop(130, "interrupted: nothing was saved")
-    except Exception:  # noqa: BLE001 - a bug: it is shown whole, and the end mark still follows
-        return stop(1, traceback.format_exc().rstrip())
+    except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success
+        return stop(*verdict(error))
+
+
+def verdict(error: BaseException) -> tuple[int, str]:
+    """Return the exit status for the ``error`` that ended ``main``, and what to say of it."""
+    # Compiled code that the signal interrupts may turn Terminated into an error of its own.
+    if TERMINATED.is_set():
+        return 143, "stopped by SIGTERM before the end"
+    if isinstance(error, UserError):
+        return 2, f"error: {error}"
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "interrupted"
+    if isinstance(error, SystemExit) and not error.code:  # --help
+        return 0, ""
+    return 1, "".join(traceback.format_exception(error)).rstrip()
 
 
 def stop(status: int, message: str) -> int:
-    """Print ``message`` on standard error and return ``status``."""
+    """Print ``message``, if there is any, on standard error and return ``status``."""
     sys.stdout.flush()
-    print(without_secrets(message), file=sys.stderr, flush=True)
+    if message:
+        print(without_secrets(message), file=sys.stderr, flush=True)
     return status
 
 
 def terminate(number: int, frame: object) -> None:
     """Signal handler of SIGTERM. Deaf to a second one, while the first is being obeyed."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    TERMINATED.set()
     raise Terminated
 
 

@@ -23,6 +23,16 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def located(uri: str) -> str:
+    """Return where ``uri`` is: on ECS a relative path is one below PROJECT_URI, where `make data`
+    and earlier runs put what has the same path on the laptop.
+    """
+    project = os.environ.get("PROJECT_URI")
+    if not project or "://" in uri or Path(uri).is_absolute() or Path(uri).exists():
+        return uri
+    return join(project, uri.removeprefix("./"))
+
+
 def join(folder: str, name: str) -> str:
     """Return the URI of ``name`` in ``folder``."""
     return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else folder + name
@@ -175,7 +185,13 @@ def client():
 @contextlib.contextmanager
 def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Iterator[None]:
     """Turn S3's refusals into sentences. Other errors of S3 or the network pass as they are."""
-    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+    from botocore.exceptions import (
+        ClientError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        NoCredentialsError,
+        ParamValidationError,
+    )
 
     bucket = uri.removeprefix("s3://").partition("/")[0]
     try:
@@ -183,7 +199,9 @@ def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Ite
     except NoCredentialsError as error:
         raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
     except ParamValidationError as error:
-        raise UserError(f"{uri}: {one_line(error)}") from error
+        raise UserError(f"{uri}: no bucket or key may have such a name") from error
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        raise UserError(f"{uri}: {one_line(error)}; is AWS_ENDPOINT_URL right?") from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("403", "AccessDenied"):

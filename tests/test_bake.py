@@ -1,0 +1,254 @@
+"""Every option value, generated at least once: which files, what in them, and that they parse."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import cfnlint.decode.cfn_yaml
+import pytest
+import yaml
+from support import (
+    ARCHITECTURES,
+    BIN,
+    COMPUTES,
+    FRAMEWORKS,
+    call,
+    plain_environment,
+    seen_by_recipes,
+    succeed,
+)
+
+# What a project of either framework has, and nothing else.
+FILES = {
+    "": ".dockerignore .gitignore Dockerfile Makefile README.md infrastructure.yaml predict.py "
+    "pyproject.toml requirements-dev.txt requirements.txt task-definition.json train.py",
+    ".github/workflows/": "ci.yml",
+    "data/": "example.py",
+    "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py follow.py history.py "
+    "image.py request.py settings.py stack.py verdict.py",
+    "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
+    "training/": "__init__.py arguments.py artifacts.py data.py errors.py machine.py metrics.py "
+    "program.py schema.py storage.py",
+}
+EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
+
+# Six of the twelve combinations, in which each two values of two questions meet.
+COMBINATIONS = [
+    ("xgboost", "fargate", "x86_64"),
+    ("scikit-learn", "fargate", "arm64"),
+    ("xgboost", "fargate-spot", "arm64"),
+    ("scikit-learn", "fargate-spot", "x86_64"),
+    ("xgboost", "ec2", "x86_64"),
+    ("scikit-learn", "ec2", "arm64"),
+]
+REGION, SLUG, NAME = "ap-southeast-2", "ad-clicks-2", "Ad Clicks, No. 2"
+
+
+def pairs(rows):
+    return {(a, b) for row in rows for a in row for b in row if a != b}
+
+
+def test_the_combinations_hold_every_pair_of_values():
+    everything = [(f, c, a) for f in FRAMEWORKS for c in COMPUTES for a in ARCHITECTURES]
+    assert pairs(COMBINATIONS) == pairs(everything)
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=" ".join)
+def combination(request) -> tuple[str, str, str]:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def project(combination, bake: Callable[..., Path]) -> Path:
+    framework, compute, architecture = combination
+    return bake(
+        project_name=NAME,
+        project_slug=SLUG,
+        framework=framework,
+        aws_region=REGION,
+        compute=compute,
+        cpu_architecture=architecture,
+    )
+
+
+def files_of(project: Path) -> dict[str, str]:
+    """Return the text of each file below ``project`` by its relative path."""
+    return {
+        path.relative_to(project).as_posix(): path.read_text(encoding="utf-8")
+        for path in project.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_files_are_exactly_these(project: Path):
+    assert set(files_of(project)) == EXPECTED
+
+
+def test_no_jinja_is_left_over(project: Path):
+    """Python's f-strings, GitHub's ``${{ }}`` and Docker's ``{{.Field}}`` have braces of their own."""
+    for name, text in files_of(project).items():
+        assert "cookiecutter" not in text, name
+        assert not re.search(r"\{[%#][-+ ]|(?<!\$)\{\{[-+ ]", text), name
+        if not name.endswith(".py"):
+            assert not re.search(r"(?<!\$)\{\{(?!\.)", text), name
+
+
+def test_no_account_id_is_in_any_file(project: Path):
+    for name, text in files_of(project).items():
+        # digits within a longer hexadecimal word are a hash
+        assert not re.search(r"(?<![0-9A-Fa-f])\d{12}(?![0-9A-Fa-f])", text), name
+
+
+def test_every_file_parses(project: Path):
+    parsers = {
+        ".json": json.loads,
+        ".toml": tomllib.loads,
+        ".yml": yaml.safe_load,
+        ".py": ast.parse,
+    }
+    parsed = set()
+    for name, text in files_of(project).items():
+        suffix = Path(name).suffix
+        if suffix in parsers:
+            parsers[suffix](text)
+            parsed.add(suffix)
+    assert parsed == set(parsers)
+    stack = cfnlint.decode.cfn_yaml.load(str(project / "infrastructure.yaml"))
+    assert stack["Outputs"]
+    for script in project.rglob("*.sh"):
+        succeed("bash", "-n", script, cwd=project)
+
+
+def test_every_file_ends_with_one_newline_and_has_no_trailing_space(project: Path):
+    for name, text in files_of(project).items():
+        if text:
+            assert text.endswith("\n"), name
+            assert not text.endswith("\n\n"), name
+            assert not re.search(r"[ \t]$", text, re.MULTILINE), name
+
+
+def test_the_answers_arrive_in_the_makefiles_variables(project: Path, combination, tmp_path: Path):
+    _, compute, architecture = combination
+    variables = seen_by_recipes(project, tmp_path)
+    platform = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}[architecture]
+    expected = {
+        "PROJECT": SLUG,
+        "REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "CAPACITY": compute,
+        "ARCHITECTURE": architecture,
+        "PLATFORM": platform,
+    }
+    assert {name: variables[name] for name in expected} == expected
+    # AWS's own Graviton instances bear a g behind the generation
+    family = variables["INSTANCE_TYPE"].partition(".")[0]
+    assert family.endswith("g") == (architecture == "arm64")
+
+
+def test_the_framework_decides_what_is_installed_and_locked(project: Path, combination):
+    framework, *_ = combination
+    content = tomllib.loads((project / "pyproject.toml").read_text())
+    assert content["project"]["name"] == SLUG
+    assert content["project"]["description"] == NAME
+    locked = set(
+        re.findall(r"^([a-z0-9-]+)==", (project / "requirements.txt").read_text(), re.MULTILINE)
+    )
+    declared = {re.match(r"[a-z0-9-]+", each)[0] for each in content["project"]["dependencies"]}
+    assert declared <= locked
+    expected = {"xgboost": {"xgboost", "xgboost-cpu"}, "scikit-learn": {"scikit-learn", "skops"}}
+    other = expected["xgboost" if framework == "scikit-learn" else "scikit-learn"]
+    assert expected[framework] <= locked
+    assert not other & locked
+    everything = (project / "requirements-dev.txt").read_text()
+    assert {each for each in locked if f"\n{each}==" not in everything} == set()
+
+
+def test_the_lock_files_hash_every_package_and_name_no_index(project: Path):
+    for path in project.rglob("requirements*.txt"):
+        text = path.read_text()
+        packages = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
+        assert packages
+        assert all("--hash=sha256:" in each for each in packages), path
+        assert "://" not in text, path
+
+
+def test_the_readme_speaks_of_this_project(project: Path, combination):
+    framework, *_ = combination
+    text = (project / "README.md").read_text()
+    assert text.startswith(f"# {NAME}\n")
+    assert framework in text
+    assert f"PROJECT={SLUG} REGION={REGION}" in text
+
+
+def test_generating_without_input_works_on_the_command_line(
+    template: Path, baked: dict[str, Path], tmp_path: Path
+):
+    done = call(
+        BIN / "cookiecutter", template, "--no-input", "--output-dir", tmp_path, cwd=tmp_path
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert files_of(tmp_path / "churn-model") == files_of(baked["xgboost"])
+
+
+def test_every_question_has_a_prompt_and_every_choice_a_label(template: Path):
+    questions = json.loads((template / "cookiecutter.json").read_text())
+    prompts = questions.pop("__prompts__")
+    asked = {name: value for name, value in questions.items() if not name.startswith("_")}
+    assert set(prompts) == set(asked)
+    for name, value in asked.items():
+        if isinstance(value, list):
+            assert set(prompts[name]) == {"__prompt__", *value}
+
+
+# ---- what a user types first, in an installed project of each framework
+
+
+def fingerprint(project: Path) -> dict[str, str]:
+    """Return a hash of each file outside of what git ignores."""
+    caches = {".venv", "__pycache__", ".pytest_cache", ".ruff_cache", "runs"}
+    return {
+        path.relative_to(project).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in project.rglob("*")
+        if path.is_file() and not caches & set(path.relative_to(project).parts)
+    }
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_formatter_changes_nothing(framework: str, copy_of: Callable[..., Path]):
+    project = copy_of(framework)
+    before = fingerprint(project)
+    succeed("make", "format", cwd=project)
+    assert fingerprint(project) == before
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_projects_own_lint_passes(framework: str, copy_of: Callable[..., Path]):
+    succeed("make", "lint", cwd=copy_of(framework))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_projects_own_tests_pass_and_leave_nothing_behind(
+    framework: str, copy_of: Callable[..., Path]
+):
+    project = copy_of(framework)
+    before = fingerprint(project)
+    said = succeed("make", "test", cwd=project)
+    assert re.search(r"^[1-9]\d* passed", said, re.MULTILINE), said
+    assert fingerprint(project) == before
+
+
+def test_installing_again_does_nothing(installed: Callable[[str], Path], tmp_path: Path):
+    said = succeed(
+        "make",
+        "install",
+        cwd=installed("xgboost"),
+        env=plain_environment(tmp_path, os.environ["PATH"]),
+    )
+    assert "installing" not in said
