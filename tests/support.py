@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -74,3 +75,9 @@ def seen_by_recipes(
     probe.write_text(f"include Makefile\nprobe: ; @{sys.executable} -c '{program}'\n")
     env = plain_environment(folder) if env is None else env
     return json.loads(succeed(make, "-f", probe, "probe", *words, cwd=project, env=env))
+
+
+def targets_of(makefile: Path) -> list[str]:
+    """Return the names behind ``.PHONY``."""
+    text = makefile.read_text().replace("\\\n", " ")
+    return re.search(r"^\.PHONY:(.*)$", text, re.MULTILINE)[1].split()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support import BIN, FRAMEWORKS, ROOT, call, plain_environment, succeed
+from support import BIN, FRAMEWORKS, ROOT, call, plain_environment, succeed, targets_of
 
 
 def clean(*command: str | Path, cwd: Path, **env) -> None:
@@ -55,19 +55,13 @@ def test_the_stack_passes_cfn_lint(baked: dict[str, Path]):
     clean(BIN / "cfn-lint", "infrastructure.yaml", cwd=baked["xgboost"])
 
 
-def targets(makefile: Path) -> list[str]:
-    """Return the names behind ``.PHONY``."""
-    text = makefile.read_text().replace("\\\n", " ")
-    return re.search(r"^\.PHONY:(.*)$", text, re.MULTILINE)[1].split()
-
-
 @pytest.mark.parametrize("where", ["template", "project"])
 def test_recipes_pass_shellcheck(
     where: str, template: Path, baked: dict[str, Path], tmp_path: Path
 ):
     """The text that the shell gets is what Make prints with -n; variables come by the environment."""
     project = template if where == "template" else baked["xgboost"]
-    for target in targets(project / "Makefile"):
+    for target in targets_of(project / "Makefile"):
         script = succeed("make", "-n", target, cwd=project, env=plain_environment(tmp_path))
         path = tmp_path / f"{target}.sh"
         path.write_text(script)

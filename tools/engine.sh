@@ -27,13 +27,19 @@ client() {
 }
 
 install_packages() {
-  apt-get update -qq >&2
-  local wanted=() package
+  local log wanted=() package
+  log=$(mktemp)
+  apt-get update > "$log" 2>&1 || true
   for package in "$@"; do
     # docker-cli and docker-buildx are packages of their own from Debian 13 on
     if apt-cache show "$package" > /dev/null 2>&1; then wanted+=("$package"); fi
   done
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2
+  if ! DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${wanted[@]}" >> "$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    say "error: apt-get install ${wanted[*]} failed; its words are above"
+    exit 1
+  fi
+  rm -f "$log"
 }
 
 start_engine() {

@@ -10,8 +10,8 @@ fi
 if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     echo "installing python3-venv from Debian's packages: this Python comes without venv" >&2
-    apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv ca-certificates >&2
+    apt-get update > /dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv ca-certificates > /dev/null
   else
     echo "error: $python has no venv module; install it (Debian: apt-get install python3-venv)" >&2
     exit 1

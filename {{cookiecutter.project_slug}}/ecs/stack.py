@@ -26,9 +26,10 @@ def placeholders() -> dict[str, str]:
 def cached_outputs(settings: Settings) -> dict[str, str] | None:
     """Return the outputs as this machine last saw them, or None."""
     path = cache(settings)
-    if not path.is_file():
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # not there, or cut off while it was written
         return None
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def outputs(settings: Settings) -> dict[str, str]:

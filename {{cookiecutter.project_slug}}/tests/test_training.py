@@ -1,11 +1,13 @@
 """train.py and predict.py as they are used: on files, by their command lines. No network."""
 
 import csv
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import predict
 import train
-from training import arguments, data, metrics, program, storage
+from training import arguments, data, machine, metrics, program, storage
 
 PROJECT = Path(__file__).parent.parent
 ENVIRONMENT = ("RUN_ID", "RUN_URI", "MODEL_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION")
@@ -94,7 +96,7 @@ def test_two_classes_of_text_are_learnt_and_predicted_by_their_names(run):
     )
     report = json.loads(Path("model/metrics.json").read_text(encoding="utf-8"))
     assert report["validation"]["auc"] > 0.97
-    assert report["rows"] == {"train": 455, "validation": 114}
+    assert report["rows"] == {"train": 456, "validation": 113}
     assert report["note"] == 'a,b "c" $X 😀'
     assert report["peak_memory_bytes"] > 10_000_000
     status, _, _ = run(predict, "--model", "model", "--data", "cancer.csv", "--output", "out.csv")
@@ -234,7 +236,7 @@ BAD_ARGUMENTS = {
     "no such objective": (["--objective", "guess"], "--objective guess"),
     "text as numbers": (["--objective", "regression"], "regression needs numbers"),
     "a bad hyperparameter": (["--max-depth", "-3"], "max_depth"),
-    "a word for a number": (["--learning-rate", "fast"], "learning_rate"),
+    "a word for a number": (["--learning-rate", "fast"], "learning"),
     "a file as folder": (["--output", "good.csv/model"], "is a file"),
     "two validations": (["--validation", "good.csv", "--validation-fraction", "0.1"], "not both"),
     "a damaged table": (["--train", "broken.parquet"], "magic bytes"),
@@ -340,6 +342,24 @@ def test_the_help_lists_hyperparameters(run):
 
 
 # ---- the parts
+
+
+def test_threads_follow_the_limit_of_the_task(monkeypatch):
+    class Metadata(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"Limits": {"CPU": 0.5, "Memory": 2048}}')
+
+        def log_message(self, *_):
+            pass
+
+    cores = machine.threads()
+    with http.server.HTTPServer(("127.0.0.1", 0), Metadata) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}/v4/id"
+        monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", endpoint)
+        assert machine.threads() == 1 <= cores
 
 
 @pytest.mark.parametrize(

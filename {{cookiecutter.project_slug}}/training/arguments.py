@@ -6,7 +6,6 @@ what is on the command line is passed to it as the text's plain reading (6, 0.1,
 
 import argparse
 import ast
-import difflib
 import functools
 import itertools
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from training import storage
-from training.errors import UserError
+from training.errors import UserError, nearest
 
 # option: (placeholder, help)
 TRAIN = {
@@ -220,11 +219,6 @@ def advice(word: str, names: Collection[str], program: str) -> str:
     if near := nearest(word.replace("_", "-"), names):
         return f"did you mean {near}?"
     return f"type {program} --help for the list"
-
-
-def nearest(word: str, names: Collection[str]) -> str | None:
-    """Return the one of ``names`` that is most like ``word``; None when none is like it."""
-    return next(iter(difflib.get_close_matches(word, names, n=1, cutoff=0.7)), None)
 
 
 def literal(text: str) -> object:

@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from training import schema, storage
+from training import machine, schema, storage
 from training.errors import UserError, one_line
 
 CSV = (".csv", ".csv.gz", ".csv.zst")
@@ -120,6 +120,7 @@ def read(
         raise UserError(
             f"{uri!r}: a table is a file {', '.join(CSV + PARQUET)}; convert or rename it"
         )
+    pyarrow.set_cpu_count(machine.threads())
     path = storage.fetch(uri, folder)
     if not path.stat().st_size:
         raise UserError(f"{uri!r} is empty: a table has a header line and rows")

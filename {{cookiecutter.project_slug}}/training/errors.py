@@ -1,5 +1,8 @@
 """Errors that are the user's to mend."""
 
+import difflib
+from collections.abc import Collection
+
 
 class UserError(Exception):
     """One sentence for the user: what is wrong, which rule, what to type instead."""
@@ -8,3 +11,8 @@ class UserError(Exception):
 def one_line(text: object) -> str:
     """Return ``text`` with every run of white space as one blank, so that it stays one line."""
     return " ".join(str(text).split())
+
+
+def nearest(word: str, names: Collection[str]) -> str | None:
+    """Return the one of ``names`` that is most like ``word``; None when none is like it."""
+    return next(iter(difflib.get_close_matches(word, names, n=1, cutoff=0.7)), None)

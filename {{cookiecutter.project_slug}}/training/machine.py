@@ -1,5 +1,6 @@
 """The machine that the program runs on: versions, threads, memory, time."""
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -46,13 +47,16 @@ def threads() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    limit = task_limits().get("CPU")
+    limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("CPU")
     return max(1, min(cores, math.ceil(limit))) if limit else cores
 
 
-def task_limits() -> dict:
-    """Return the ECS task's limits, ``CPU`` in vCPU and ``Memory`` in MiB; empty outside ECS."""
-    endpoint = os.environ.get("ECS_CONTAINER_METADATA_URI_V4")
+@functools.cache
+def task_limits(endpoint: str | None) -> dict:
+    """Return the ECS task's limits, ``CPU`` in vCPU and ``Memory`` in MiB; empty outside ECS.
+
+    ``endpoint`` is the task metadata endpoint, version 4.
+    """
     if not endpoint:
         return {}
     try:

@@ -45,7 +45,9 @@ def run(main: Callable[[list[str]], None]) -> NoReturn:
     # Handlers run last in, first out: what ``main`` registers still prints before the end mark.
     atexit.register(print_end_mark)
     signal.signal(signal.SIGTERM, terminate)
-    sys.exit(execute(main, sys.argv[1:]))
+    status = execute(main, sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to change anything
+    sys.exit(status)
 
 
 def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
@@ -54,11 +56,10 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
         # Bytes that are no UTF-8 arrive in argv as lone surrogates: show them, do not fail.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     warnings.formatwarning = lambda message, *_: f"warning: {one_line(message)}\n"
-    print(
-        Path(sys.argv[0]).name + ":", ", ".join(f"{k} {v}" for k, v in machine.versions().items())
-    )
-    print("argv:", json.dumps([without_secrets(word) for word in argv], ensure_ascii=False))
     try:
+        versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+        print(f"{Path(sys.argv[0]).name}: {versions}")
+        print("argv:", json.dumps([without_secrets(word) for word in argv], ensure_ascii=False))
         main(list(argv))
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success
@@ -96,7 +97,6 @@ def terminate(number: int, frame: object) -> None:
 
 def print_end_mark() -> None:
     """Print, as the last line of the log, the mark by which a follower knows that nothing is missing."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stderr.flush()
     sys.stdout.flush()
     if run_id := os.environ.get("RUN_ID"):

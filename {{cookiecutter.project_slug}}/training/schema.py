@@ -7,8 +7,7 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.arguments import nearest
-from training.errors import UserError
+from training.errors import UserError, nearest
 
 NUMBER, CATEGORY = "number", "category"
 # Whole-number labels with no more distinct values than this are taken for classes.

@@ -4,7 +4,6 @@ boto3 takes credentials, region and AWS_ENDPOINT_URL from the environment by its
 """
 
 import contextlib
-import difflib
 import functools
 import json
 import os
@@ -13,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.errors import UserError, one_line
+from training.errors import UserError, nearest, one_line
 
 
 @contextlib.contextmanager
@@ -74,8 +73,8 @@ def fetch(uri: str, folder: Path) -> Path:
         raise UserError(f"{uri!r} is a folder: name one file in it")
     if not path.exists():
         others = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, others, n=1)
-        hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
+        near = nearest(path.name, others)
+        hint = f"; did you mean {str(path.with_name(near))!r}?" if near else ""
         raise UserError(f"{uri!r}: no such file{hint}")
     if not os.access(path, os.R_OK):
         raise UserError(f"{uri!r}: no permission to read it")

@@ -1,0 +1,439 @@
+"""The generated project's Makefile: what it lists, takes, prints and refuses, on two Makes."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from ecs import definition, stack
+from ecs.settings import Settings
+from support import (
+    ARCHITECTURES,
+    BIN,
+    COMPUTES,
+    FRAMEWORKS,
+    MAKES,
+    PROJECT,
+    call,
+    plain_environment,
+    seen_by_recipes,
+    succeed,
+    targets_of,
+    variable_arguments,
+)
+
+STACK = {
+    "Bucket": "churn-model-bucket",
+    "Capacity": "fargate",
+    "CapacityProvider": "churn-model-instances",
+    "Cluster": "churn-model-cluster",
+    "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
+    "LogGroup": "/ecs/churn-model",
+    "PublicIp": "DISABLED",
+    "RepositoryUri": "ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/churn-model",
+    "SecurityGroup": "sg-1",
+    "Subnets": "subnet-1,subnet-2",
+    "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
+}
+# what would reach out, or change something, if a recipe ran
+TOOLS = ("aws", "docker", "git", "uv", "pip", "python3", "curl")
+
+
+@pytest.fixture(params=MAKES.values(), ids=MAKES)
+def make(request) -> str:
+    """Return the program of the machine's Make, and of the newest."""
+    return request.param
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which no program can reach out without leaving a file ``reached``.
+
+    Programs that would are traps, and Python has no sockets.
+    """
+    traps = tmp_path / "traps"
+    traps.mkdir()
+    for name in TOOLS:
+        trap = traps / name
+        trap.write_text(f"#!/bin/sh\necho {name} >> '{tmp_path}/reached'\nexit 1\n")
+        trap.chmod(0o755)
+    (traps / "sitecustomize.py").write_text(
+        "import socket\n"
+        "class Socket(socket.socket):\n"
+        "    def __init__(self, *words, **named):\n"
+        f"        open({str(tmp_path / 'reached')!r}, 'a').write('socket ')\n"
+        "        raise OSError('no network')\n"
+        "socket.socket = Socket\n"
+    )
+    environment = plain_environment(tmp_path)
+    return {
+        **environment,
+        "PATH": f"{traps}:{environment['PATH']}",
+        "PYTHONPATH": str(traps),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def reached(folder: Path) -> str:
+    path = folder / "reached"
+    return path.read_text() if path.exists() else ""
+
+
+def options_of(project: Path) -> list[str]:
+    """Return the names of the variables that the user may set."""
+    text = (project / "Makefile").read_text().replace("\\\n", " ")
+    return re.search(r"^OPTIONS := (.*)$", text, re.MULTILINE)[1].split()
+
+
+# ---- targets
+
+
+def test_make_alone_lists_every_target_with_a_line_of_help(baked, make: str, tmp_path: Path):
+    project = baked["xgboost"]
+    listed = succeed(make, cwd=project, env=plain_environment(tmp_path)).splitlines()
+    names = [line.split()[0] for line in listed]
+    assert sorted(names) == sorted(targets_of(project / "Makefile"))
+    assert all(len(line.split()) > 2 for line in listed)
+    assert max(map(len, listed)) <= 120
+
+
+def test_each_target_that_is_no_file_is_declared_phony(baked):
+    project = baked["xgboost"]
+    rules = re.findall(r"^([a-z][a-z-]*):(?!=)", (project / "Makefile").read_text(), re.MULTILINE)
+    assert set(rules) == set(targets_of(project / "Makefile"))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_target_can_be_shown_without_being_run(
+    framework: str, bake: Callable[..., Path], make: str, guarded, tmp_path: Path
+):
+    project = bake(framework=framework)
+    before = sorted(project.rglob("*"))
+    for target in targets_of(project / "Makefile"):
+        done = call(make, "-n", target, cwd=project, env=guarded)
+        assert done.returncode == 0, f"{target}: {done.stderr}"
+        assert done.stdout.strip(), target
+    assert reached(tmp_path) == ""
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_target_aimed_at_a_sandbox_that_is_not_running_says_so(
+    baked, make: str, guarded, tmp_path: Path
+):
+    for target in ("run", "runs", "fetch", "destroy"):
+        done = call(make, target, "SANDBOX=1", cwd=baked["xgboost"], env=guarded)
+        assert done.returncode == 2
+        assert "the sandbox is not running; type: make sandbox" in done.stderr
+    assert reached(tmp_path) == ""
+
+
+# ---- variables
+
+
+def test_every_variable_is_explained_by_a_comment(baked):
+    """By one of its own, or by one above a block of neighbours."""
+    lines = (baked["xgboost"] / "Makefile").read_text().splitlines()
+    for name in set(options_of(baked["xgboost"])) - {"PROJECT"}:
+        (at,) = (i for i, line in enumerate(lines) if re.match(rf"{name} \?=", line))
+        while re.match(r"[A-Z_]+ \?=", lines[at]):
+            at -= 1
+        assert lines[at].startswith("# "), name
+
+
+def chosen(project: Path, kind: str) -> dict[str, str]:
+    """Return a value for each variable, other than its default."""
+    return {name: f"{kind}-{name.lower()}" for name in options_of(project) if name != "SANDBOX"}
+
+
+def differences(seen: dict[str, str], expected: dict[str, str]) -> dict[str, str | None]:
+    return {name: seen.get(name) for name, value in expected.items() if seen.get(name) != value}
+
+
+def test_every_variable_can_be_set_on_the_command_line(baked, make: str, tmp_path: Path):
+    project = baked["xgboost"]
+    expected = chosen(project, "line")
+    seen = seen_by_recipes(project, tmp_path, *variable_arguments(expected), make=make)
+    assert differences(seen, expected) == {}
+    assert (seen["AWS_REGION"], seen["PIP_CERT"]) == ("line-region", "line-ca_bundle")
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_environment(
+    bake: Callable[..., Path], make: str, tmp_path: Path
+):
+    project = bake()
+    # PROJECT is what cookiecutter was told; another folder's is no concern of this one.
+    names = [name for name in chosen(project, "") if name != "PROJECT"]
+    environment = {name: f"environment-{name}" for name in names}
+    file = {name: f"file-{name}" for name in names[::2]}
+    line = {name: f"line-{name}" for name in names[::3]}
+    (project / ".env").write_text("".join(f"{name} = {value}\n" for name, value in file.items()))
+    seen = seen_by_recipes(
+        project, tmp_path, *variable_arguments(line), make=make,
+        env=plain_environment(tmp_path) | environment,
+    )  # fmt: skip
+    assert differences(seen, environment | file | line) == {}
+
+
+def test_a_variable_of_the_file_that_the_makefile_does_not_know_reaches_the_tools(
+    bake: Callable[..., Path], make: str, tmp_path: Path
+):
+    """So that a profile or an endpoint can be set once for the AWS CLI."""
+    project = bake()
+    (project / ".env").write_text("AWS_PROFILE = someone\n# a comment\n\nAWS_ENDPOINT_URL=there\n")
+    seen = seen_by_recipes(project, tmp_path, make=make)
+    assert (seen["AWS_PROFILE"], seen["AWS_ENDPOINT_URL"]) == ("someone", "there")
+
+
+def test_the_project_ignores_a_variable_of_its_name_in_the_environment(baked, tmp_path: Path):
+    environment = plain_environment(tmp_path) | {"PROJECT": "another"}
+    seen = seen_by_recipes(baked["xgboost"], tmp_path, env=environment)
+    assert seen["PROJECT"] == "churn-model"
+
+
+def test_the_aws_cli_on_the_path_comes_before_the_projects_own(baked, guarded, tmp_path: Path):
+    seen = seen_by_recipes(baked["xgboost"], tmp_path, env=guarded)
+    assert seen["AWS"] == str(tmp_path / "traps/aws")
+    (tmp_path / "traps/aws").unlink()
+    environment = guarded | {"PATH": guarded["PATH"].partition(":")[0] + ":/bin"}
+    if not Path("/bin/aws").exists():
+        assert (
+            seen_by_recipes(baked["xgboost"], tmp_path, env=environment)["AWS"] == ".venv/bin/aws"
+        )
+
+
+# ---- the request of `make run`, shown by DRY_RUN=1
+
+
+@pytest.fixture
+def dry_run(installed: Callable[[str], Path], make: str, guarded):
+    """Return a function that gives the request for some variables; nothing may reach out."""
+
+    def dry_run(project: Path | None = None, **variables: str) -> dict:
+        done = call(
+            make, "run", "DRY_RUN=1", *variable_arguments(variables),
+            cwd=project or installed("xgboost"), env=guarded,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert reached(Path(guarded["HOME"])) == ""
+        return json.loads(done.stdout)
+
+    return dry_run
+
+
+def assert_valid(operation: str, request: dict) -> None:
+    """Validate a request as the AWS CLI and boto3 do, by botocore's model of ECS."""
+    model = botocore.session.get_session().get_service_model("ecs").operation_model(operation)
+    report = ParamValidator().validate(request, model.input_shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def container(request: dict) -> dict:
+    (override,) = request["overrides"]["containerOverrides"]
+    return override
+
+
+def variables_of(request: dict) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container(request)["environment"]}
+
+
+def test_a_dry_run_shows_a_valid_request_and_leaves_nothing_behind(
+    dry_run, installed: Callable[[str], Path]
+):
+    project = installed("xgboost")
+    before = sorted(path for path in project.rglob("*") if ".venv" not in path.parts)
+    request = dry_run()
+    assert_valid("RunTask", request)
+    assert request["cluster"] == "<Cluster>"
+    assert request["count"] == 1
+    assert request["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE", "weight": 1}]
+    assert container(request)["name"] == "train"
+    assert container(request)["command"] == ["train.py"]
+    assert "cpu" not in request["overrides"]
+    after = sorted(path for path in project.rglob("*") if ".venv" not in path.parts)
+    assert after == before
+
+
+def test_the_run_id_is_in_the_environment_the_token_and_the_starter(dry_run):
+    requests = [dry_run(), dry_run()]
+    runs = [variables_of(request)["RUN_ID"] for request in requests]
+    assert runs[0] != runs[1]
+    for request, run in zip(requests, runs, strict=True):
+        assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", run)
+        assert variables_of(request)["RUN_URI"] == f"s3://<Bucket>/churn-model/runs/{run}/"
+        assert request["startedBy"] == run
+        assert request["clientToken"].startswith(run)
+        assert len(request["clientToken"]) <= 64
+
+
+def test_what_aws_knows_comes_from_the_stacks_cached_outputs(dry_run, copy_of: Callable[..., Path]):
+    project = copy_of()
+    (project / ".aws-state").mkdir()
+    (project / ".aws-state/stack.json").write_text(json.dumps(STACK))
+    request = dry_run(project, TASK_ROLE="reader", DATA="data/big.parquet")
+    assert_valid("RunTask", request)
+    assert "<" not in json.dumps(request)
+    assert request["cluster"] == STACK["Cluster"]
+    assert request["networkConfiguration"]["awsvpcConfiguration"] == {
+        "subnets": ["subnet-1", "subnet-2"],
+        "securityGroups": ["sg-1"],
+        "assignPublicIp": "DISABLED",
+    }
+    assert request["overrides"]["taskRoleArn"] == "arn:aws:iam::ACCOUNT:role/reader"
+    prefix = f"s3://{STACK['Bucket']}/churn-model/"
+    assert variables_of(request)["SM_CHANNEL_TRAIN"] == prefix + "data/big.parquet"
+    assert variables_of(request)["RUN_URI"].startswith(prefix + "runs/")
+    on_ec2 = dry_run(project, CAPACITY="ec2")
+    assert_valid("RunTask", on_ec2)
+    assert on_ec2["capacityProviderStrategy"] == [
+        {"capacityProvider": STACK["CapacityProvider"], "weight": 1}
+    ]
+    # the task shares its instance's network there, and RunTask refuses a configuration for it
+    assert "networkConfiguration" not in on_ec2
+
+
+def test_a_cache_that_was_cut_off_does_not_matter(dry_run, copy_of: Callable[..., Path]):
+    project = copy_of()
+    (project / ".aws-state").mkdir()
+    (project / ".aws-state/stack.json").write_text(json.dumps(STACK)[:50])
+    assert dry_run(project)["cluster"] == "<Cluster>"
+
+
+def test_overrides_of_one_run_arrive_where_they_belong(dry_run):
+    request = dry_run(
+        CPU="2048",
+        MEMORY="8192",
+        DISK="50",
+        ENV="A=1 B='two words' EMPTY= EQUAL=a=b",
+        TASK_ROLE="arn:aws:iam::ACCOUNT:role/other",
+        SCRIPT="predict.py",
+        ARGS="--model runs/latest",
+        DATA="s3://elsewhere/table.parquet",
+        CAPACITY="fargate-spot",
+    )
+    assert_valid("RunTask", request)
+    overrides = request["overrides"]
+    assert (overrides["cpu"], overrides["memory"]) == ("2048", "8192")
+    assert overrides["ephemeralStorage"] == {"sizeInGiB": 50}
+    assert overrides["taskRoleArn"] == "arn:aws:iam::ACCOUNT:role/other"
+    assert container(request)["command"] == ["predict.py", "--model", "runs/latest"]
+    variables = variables_of(request)
+    assert variables["SM_CHANNEL_TRAIN"] == "s3://elsewhere/table.parquet"
+    expected = {"A": "1", "B": "two words", "EMPTY": "", "EQUAL": "a=b"}
+    assert differences(variables, expected) == {}
+    assert request["capacityProviderStrategy"] == [
+        {"capacityProvider": "FARGATE_SPOT", "weight": 1}
+    ]
+
+
+REFUSED = {
+    "a CPU that is no number": ({"CPU": "two"}, "CPU='two'"),
+    "a CPU that Fargate does not offer": ({"CPU": "1000"}, "type: CPU=1024"),
+    "a CPU in digits of another script": ({"CPU": "١٠٢٤"}, "CPU="),
+    "a negative CPU": ({"CPU": "-256"}, "CPU='-256'"),
+    "a memory that is too small for the CPU": ({"MEMORY": "1024"}, "type: CPU=1024 MEMORY=2048"),
+    "a memory between two steps": ({"CPU": "8192", "MEMORY": "17000"}, "MEMORY=16384"),
+    "a memory with a unit": ({"MEMORY": "4GB"}, "MEMORY='4GB'"),
+    "a disk below the least": ({"DISK": "20"}, "from 21 to 200"),
+    "a disk above the most": ({"DISK": "201"}, "from 21 to 200"),
+    "a disk on EC2": ({"DISK": "30", "CAPACITY": "ec2"}, "DISK is Fargate's"),
+    "an ENV without a value": ({"ENV": "NAME"}, "'NAME' is not NAME=value"),
+    "an ENV with a bad name": ({"ENV": "1A=2"}, "'1A=2' is not NAME=value"),
+    "an ENV with an open quotation": ({"ENV": "A='b"}, "ENV cannot be split"),
+    "ARGS with an open quotation": ({"ARGS": "--note 'b"}, "ARGS cannot be split"),
+    "ARGS that end in a backslash": ({"ARGS": "--note b\\"}, "ARGS cannot be split"),
+    "ARGS longer than ECS takes": ({"ARGS": "x" * 8192}, "ECS takes 8192"),
+    "a script that is an option": ({"SCRIPT": "-c"}, "SCRIPT='-c'"),
+    "a script outside of the project": ({"SCRIPT": "/etc/passwd"}, "SCRIPT='/etc/passwd'"),
+    "no script": ({"SCRIPT": ""}, "SCRIPT=''"),
+    "data outside of data/": ({"DATA": "/etc/passwd"}, "DATA='/etc/passwd'"),
+    "data that climbs out of data/": ({"DATA": "data/../x.csv"}, "DATA='data/../x.csv'"),
+    "a capacity that there is not": ({"CAPACITY": "lambda"}, "fargate, fargate-spot, ec2"),
+    "an architecture that there is not": ({"ARCHITECTURE": "mips"}, "x86_64, arm64"),
+    "a public address that is neither": ({"PUBLIC_IP": "yes"}, "ENABLED, DISABLED"),
+    "no region": ({"REGION": ""}, "REGION not set"),
+    "no project": ({"PROJECT": ""}, "PROJECT not set"),
+}
+
+
+@pytest.mark.parametrize(("variables", "part"), REFUSED.values(), ids=REFUSED)
+def test_a_value_that_run_task_would_refuse_gets_one_sentence(
+    variables, part, installed: Callable[[str], Path], guarded, tmp_path: Path
+):
+    done = call(
+        "make", "run", "DRY_RUN=1", *variable_arguments(variables),
+        cwd=installed("xgboost"), env=guarded,
+    )  # fmt: skip
+    assert done.returncode == 2  # Make's own status for any failure
+    assert done.stdout == ""
+    sentence, make_says = done.stderr.splitlines()
+    assert sentence.startswith("error: ")
+    assert part in sentence
+    assert make_says.startswith("make: ***")
+    assert reached(tmp_path) == ""
+
+
+# ---- the task definition
+
+
+def rendered(compute: str, architecture: str, account: str = "ACCOUNT") -> dict:
+    settings = Settings("churn-model", "us-east-1", capacity=compute, architecture=architecture)
+    read = definition.read(PROJECT / "task-definition.json")
+    outputs = {name: value.replace("ACCOUNT", account) for name, value in STACK.items()}
+    return definition.render(
+        read, settings, outputs, f"{outputs['RepositoryUri']}@sha256:{'0' * 64}"
+    )
+
+
+@pytest.mark.parametrize("compute", COMPUTES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_task_definition_is_a_valid_request(compute: str, architecture: str):
+    request = rendered(compute, architecture)
+    assert_valid("RegisterTaskDefinition", request)
+    assert "${" not in json.dumps(request)
+    assert request["runtimePlatform"]["cpuArchitecture"] == architecture.upper()
+    assert request["requiresCompatibilities"] == ["EC2" if compute == "ec2" else "FARGATE"]
+    (only,) = request["containerDefinitions"]
+    assert only["image"].partition("@")[2].startswith("sha256:")
+    assert only["logConfiguration"]["options"]["mode"] == "blocking"
+
+
+def pascal_case(value, inside: str = ""):
+    """Return a request with the keys of CloudFormation; log options are data, not keys."""
+    if isinstance(value, list):
+        return [pascal_case(each) for each in value]
+    if not isinstance(value, dict) or inside == "options":
+        return value
+    return {key[0].upper() + key[1:]: pascal_case(each, key) for key, each in value.items()}
+
+
+def test_cfn_lint_finds_nothing_in_any_task_definition(tmp_path: Path):
+    """It knows Fargate's sizes, which network mode goes with what, and misspelt keys."""
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {
+            f"Task{number}": {
+                "Type": "AWS::ECS::TaskDefinition",
+                "Properties": pascal_case(rendered(compute, architecture, "0" * 12)),
+            }
+            for number, (compute, architecture) in enumerate(
+                (compute, architecture) for compute in COMPUTES for architecture in ARCHITECTURES
+            )
+        },
+    }
+    path = tmp_path / "task-definitions.json"
+    path.write_text(json.dumps(template))
+    done = call(BIN / "cfn-lint", path, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    template["Resources"]["Task0"]["Properties"]["Cpu"] = "1000"
+    path.write_text(json.dumps(template))
+    assert call(BIN / "cfn-lint", path, cwd=tmp_path).returncode != 0
+
+
+def test_the_programs_know_the_stacks_outputs_by_name():
+    """A name that one file has and the other not shows only when AWS is reached."""
+    text = (PROJECT / "infrastructure.yaml").read_text()
+    outputs = re.findall(r"^  (\w+):$", text.partition("\nOutputs:\n")[2], re.MULTILINE)
+    assert set(stack.OUTPUTS) == set(outputs)
