@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
-from support import BIN, FRAMEWORKS, PROJECT, ROOT, call, succeed
+from hypothesis import settings
+from support import BIN, FRAMEWORKS, MAKES, PROJECT, ROOT, call, copy_project, succeed
 
 # The programs of a generated project have no Jinja in them: tests import ecs as it stands in the
 # template, where no bytecode may be left, since it would be copied into the next project.
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(PROJECT))
+
+# Other work on the machine must not fail a test, and CI runs the same examples each time.
+settings.register_profile("template", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("template")
 
 # A variable of the machine's that Make or the AWS CLI would read must not decide a test.
 KEPT_AWS = {"AWS_CA_BUNDLE"}
@@ -95,21 +100,18 @@ def installed(bake: Callable[..., Path]) -> Callable[[str], Path]:
 
 @pytest.fixture
 def copy_of(installed: Callable[[str], Path], tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that copies an installed project, for tests that write into it.
-
-    The copy shares the environment with the original, which costs nothing and must not be changed.
-    """
+    """Return a function that copies an installed project, for tests that write into it."""
 
     def copy_of(framework: str = "xgboost") -> Path:
-        source = installed(framework)
-        project = tmp_path / "project"
-        shutil.copytree(
-            source, project, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".*_cache")
-        )
-        (project / ".venv").symlink_to(source / ".venv")
-        return project
+        return copy_project(installed(framework), tmp_path / "project")
 
     return copy_of
+
+
+@pytest.fixture(params=MAKES.values(), ids=MAKES, scope="module")
+def make(request) -> str:
+    """Return the program of the machine's Make, and of the newest."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

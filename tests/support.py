@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -81,3 +82,17 @@ def targets_of(makefile: Path) -> list[str]:
     """Return the names behind ``.PHONY``."""
     text = makefile.read_text().replace("\\\n", " ")
     return re.search(r"^\.PHONY:(.*)$", text, re.MULTILINE)[1].split()
+
+
+def options_of(project: Path) -> list[str]:
+    """Return the names of the variables that the user may set."""
+    text = (project / "Makefile").read_text().replace("\\\n", " ")
+    return re.search(r"^OPTIONS := (.*)$", text, re.MULTILINE)[1].split()
+
+
+def copy_project(source: Path, target: Path) -> Path:
+    """Copy an installed project; the copy shares the original's environment, read only."""
+    ignored = shutil.ignore_patterns(".venv", "__pycache__", ".*_cache")
+    shutil.copytree(source, target, ignore=ignored)
+    (target / ".venv").symlink_to(source / ".venv")
+    return target

@@ -25,13 +25,15 @@ from support import (
 
 # What a project of either framework has, and nothing else.
 FILES = {
-    "": ".dockerignore .gitignore Dockerfile Makefile README.md infrastructure.yaml predict.py "
-    "pyproject.toml requirements-dev.txt requirements.txt task-definition.json train.py",
+    "": ".dockerignore .gitignore Dockerfile Makefile README.md hyperparameters.py "
+    "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements.txt "
+    "task-definition.json train.py",
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py follow.py history.py "
     "image.py request.py settings.py stack.py verdict.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
+    "tests/": "test_model.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py data.py errors.py machine.py metrics.py "
     "program.py schema.py storage.py",
 }

@@ -15,9 +15,9 @@ from support import (
     BIN,
     COMPUTES,
     FRAMEWORKS,
-    MAKES,
     PROJECT,
     call,
+    options_of,
     plain_environment,
     seen_by_recipes,
     succeed,
@@ -40,12 +40,6 @@ STACK = {
 }
 # what would reach out, or change something, if a recipe ran
 TOOLS = ("aws", "docker", "git", "uv", "pip", "python3", "curl")
-
-
-@pytest.fixture(params=MAKES.values(), ids=MAKES)
-def make(request) -> str:
-    """Return the program of the machine's Make, and of the newest."""
-    return request.param
 
 
 @pytest.fixture
@@ -80,12 +74,6 @@ def guarded(tmp_path: Path) -> dict[str, str]:
 def reached(folder: Path) -> str:
     path = folder / "reached"
     return path.read_text() if path.exists() else ""
-
-
-def options_of(project: Path) -> list[str]:
-    """Return the names of the variables that the user may set."""
-    text = (project / "Makefile").read_text().replace("\\\n", " ")
-    return re.search(r"^OPTIONS := (.*)$", text, re.MULTILINE)[1].split()
 
 
 # ---- targets

@@ -245,7 +245,11 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
     if result is not None or record is None:
         return result or {"state": "Unknown", "exit_code": None, "cause": "no run.json"}
     task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
-    if task is not None and task["lastStatus"] != "STOPPED":
+    if task is None:
+        # not yet, or no longer: nothing to record, since a later look may see it
+        cause = "ECS does not know the task (yet, or an hour after it stopped)"
+        return {"state": "Unknown", "exit_code": None, "cause": cause}
+    if task["lastStatus"] != "STOPPED":
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     return settle(settings, outputs, run, task)
 

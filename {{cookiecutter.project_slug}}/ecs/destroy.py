@@ -72,8 +72,12 @@ def confirm(settings: Settings, ask: Any = input) -> None:
 
 
 def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
-    """List everything, ask, and delete it. Safe to run again after an interruption."""
-    bucket, repository = stack["Bucket"], stack["RepositoryUri"].partition("/")[2]
+    """List everything, ask, and delete it. Safe to run again after an interruption.
+
+    A stack whose creation failed has no outputs, and nothing in it that must be emptied first.
+    """
+    bucket, cluster = stack.get("Bucket"), stack.get("Cluster", settings.project)
+    repository = stack.get("RepositoryUri", "").partition("/")[2]
     cloudformation = client(settings, "cloudformation")
     resources = [
         each
@@ -86,16 +90,17 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     note(f"stack {settings.project} in {settings.region}:")
     for each in resources:
         note(f"  {each['ResourceType']:<34} {each.get('PhysicalResourceId', '')}")
-    tasks = running_tasks(settings, stack["Cluster"])
+    tasks = running_tasks(settings, cluster)
     definitions = task_definitions(settings)
-    objects = sum(len(page) for page in versions(settings, bucket))
-    pushed = images(settings, repository)
+    objects = sum(len(page) for page in versions(settings, bucket)) if bucket else 0
+    pushed = images(settings, repository) if repository else []
     note(f"  and {objects} object versions in the bucket (data, models, history of all runs),")
     note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
     confirm(settings)
-    stop_tasks(settings, stack["Cluster"], tasks)
+    stop_tasks(settings, cluster, tasks)
     delete_definitions(settings, definitions)
-    empty_bucket(settings, bucket)
+    if bucket:
+        empty_bucket(settings, bucket)
     empty_repository(settings, repository, pushed)
     note(f"deleting the stack {settings.project}")
     cloudformation.delete_stack(StackName=settings.project)

@@ -37,8 +37,8 @@ def content_hash(folder: Path) -> str:
 def tag(settings: Settings, folder: Path = Path()) -> str:
     """Return the image's tag: ``TAG``, or the git revision.
 
-    Where files of the image differ from the revision, a mark and their hash follow it; where there
-    is no revision, the hash stands alone.
+    Where files of the image differ from the revision, a mark and their hash follow it (files that
+    git ignores differ too); where there is no revision, the hash stands alone.
 
     Raises:
         UserError: ``TAG`` is no tag that a registry takes.
@@ -53,7 +53,12 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     if revision is None:
         return f"files-{content_hash(folder)}"
     changed = git(
-        folder, "status", "--porcelain", "--", *(f":(glob){pattern}" for pattern in IMAGE_FILES)
+        folder,
+        "status",
+        "--porcelain",
+        "--ignored",
+        "--",
+        *(f":(glob){pattern}" for pattern in IMAGE_FILES),
     )
     return f"{revision}-dirty-{content_hash(folder)}" if changed else revision
 

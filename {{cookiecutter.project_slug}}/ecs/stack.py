@@ -36,13 +36,21 @@ def outputs(settings: Settings) -> dict[str, str]:
     """Return the stack's outputs, from this machine's cache or else from AWS.
 
     Raises:
-        UserError: there is no stack.
+        UserError: there is no stack, or it is not complete.
     """
-    return cached_outputs(settings) or refresh(settings)
+    found = cached_outputs(settings) or refresh(settings)
+    if not found:
+        raise UserError(
+            f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
+            "failed, type: make destroy, then make cluster"
+        )
+    return found
 
 
 def refresh(settings: Settings) -> dict[str, str]:
     """Read the outputs from AWS into the cache and return them.
+
+    A stack that is still being created, or whose creation failed, has none.
 
     Raises:
         UserError: there is no stack.
@@ -62,6 +70,9 @@ def refresh(settings: Settings) -> dict[str, str]:
     found = {
         each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])
     }
+    if not found:
+        cache(settings).unlink(missing_ok=True)
+        return found
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
         import os

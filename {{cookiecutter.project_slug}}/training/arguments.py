@@ -148,7 +148,7 @@ def beside(model: str) -> str:
 
 
 def run_folder(environment: Mapping[str, str]) -> str:
-    """Return the folder, with a last slash, of this run's results when nothing else is said.
+    """Return the folder of this run's results, with a last slash, when no other is named.
 
     It is RUN_URI, or else a folder below runs/ that is not there yet, named after the time in UTC.
     """

@@ -44,7 +44,8 @@ def save(
         dataset: of ``data.load``.
         name: the model's file name, such as model.ubj.
         write_model: writes the model to a path.
-        predict: from features, [rows, columns], to numbers, [rows], or probabilities, [rows, classes].
+        predict: from features, [rows, columns], to numbers, [rows], or the classes'
+            probabilities, [rows, classes].
         objective: the library's own name of what was minimised.
         hyperparameters: those the model was trained with.
     """
@@ -114,7 +115,7 @@ def open_model(options: argparse.Namespace, name: str, folder: Path) -> tuple[Pa
 def save_predictions(
     options: argparse.Namespace, schema: Schema, output: numpy.ndarray, folder: Path
 ) -> None:
-    """Write ``output`` as CSV to where predict.py was told: a column ``prediction``, or one a class.
+    """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
 
     Args:
         options: of ``arguments.predict``.

@@ -11,7 +11,7 @@ import numpy
 
 
 def evaluate(label: numpy.ndarray, prediction: numpy.ndarray) -> dict[str, float | None]:
-    """Return all measures that fit: regression's for [rows], classification's for [rows, classes]."""
+    """Return the measures of regression for [rows], of classification for [rows, classes]."""
     if prediction.ndim == 1:
         return {
             "rmse": rmse(label, prediction),

@@ -96,7 +96,7 @@ def terminate(number: int, frame: object) -> None:
 
 
 def print_end_mark() -> None:
-    """Print, as the last line of the log, the mark by which a follower knows that nothing is missing."""
+    """Print the log's last line: by it a follower knows that nothing is missing."""
     sys.stderr.flush()
     sys.stdout.flush()
     if run_id := os.environ.get("RUN_ID"):

@@ -213,7 +213,9 @@ def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Ite
         if code in ("404", "NoSuchKey", "NoSuchBucket"):
             if code == "NoSuchBucket" or not bucket_exists(bucket):
                 raise UserError(f"{uri}: no bucket is called {bucket!r}") from error
-            raise UserError(f"{uri}: no such file in the bucket; list it: aws s3 ls") from error
+            raise UserError(
+                f"{uri}: no such file; to see what is there: aws s3 ls {parent(uri)}"
+            ) from error
         if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"):
             raise UserError(f"{uri}: AWS refuses the credentials ({code})") from error
         raise

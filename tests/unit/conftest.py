@@ -1,0 +1,127 @@
+"""Stand-ins for AWS: real clients with scripted answers, and a bucket that is a dictionary."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from ecs import aws, definition, destroy, history
+from ecs.settings import Settings
+
+OUTPUTS = {
+    "Bucket": "the-bucket",
+    "Capacity": "fargate",
+    "CapacityProvider": "the-instances",
+    "Cluster": "the-cluster",
+    "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
+    "LogGroup": "/ecs/churn",
+    "PublicIp": "ENABLED",
+    "RepositoryUri": "registry.example/churn",
+    "SecurityGroup": "sg-1",
+    "Subnets": "subnet-1,subnet-2",
+    "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
+}
+
+
+@pytest.fixture
+def outputs() -> dict[str, str]:
+    """Return the stack's outputs."""
+    return dict(OUTPUTS)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return what a project has that sets nothing."""
+    return Settings("churn", "us-east-1", state=str(tmp_path / "state"))
+
+
+class NoSuchKey(Exception):
+    """What S3 says of an object that is not there."""
+
+
+class Bucket:
+    """As much of S3's client as the programs use. It lists two entries a page."""
+
+    exceptions = SimpleNamespace(NoSuchKey=NoSuchKey)
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        assert Bucket == OUTPUTS["Bucket"]
+        self.objects[Key] = Body
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict:
+        if Key not in self.objects:
+            raise NoSuchKey
+        return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_objects_v2"
+        return SimpleNamespace(paginate=self.pages)
+
+    def pages(self, *, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterator[dict]:
+        keys = sorted(key for key in self.objects if key.startswith(Prefix))
+        if Delimiter:
+            folders = {Prefix + key[len(Prefix) :].partition("/")[0] + "/" for key in keys}
+            entries = [{"Prefix": folder} for folder in sorted(folders)]
+        else:
+            entries = [{"Key": key, "Size": len(self.objects[key])} for key in keys]
+        name = "CommonPrefixes" if Delimiter else "Contents"
+        for start in range(0, len(entries), 2):
+            yield {name: entries[start : start + 2]}
+        if not entries:
+            yield {}
+
+    def download_file(self, bucket: str, key: str, path: str, Callback: Callable) -> None:
+        Path(path).write_bytes(self.objects[key])
+        Callback(len(self.objects[key]))
+
+
+@pytest.fixture(scope="session")
+def real_client() -> Callable[[str], Any]:
+    """Return a function that gives boto3's client, one a service, with credentials of nobody."""
+    made: dict[str, Any] = {}
+
+    def real_client(service: str) -> Any:
+        if service not in made:
+            made[service] = boto3.client(
+                service,
+                region_name="us-east-1",
+                aws_access_key_id="nobody",
+                aws_secret_access_key="nothing",
+            )
+        return made[service]
+
+    return real_client
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
+    """Put stand-ins where the programs take their clients from.
+
+    ``cloud.stub(SERVICE)`` gives botocore's Stubber, which checks requests against the service's
+    model; ``cloud.bucket`` is S3; anything may be put into ``cloud.services``.
+    """
+    bucket = Bucket()
+    services: dict[str, Any] = {"s3": bucket}
+    stubs: dict[str, Stubber] = {}
+
+    def client(_: Settings, service: str) -> Any:
+        return services[service]
+
+    def stub(service: str) -> Stubber:
+        if service not in stubs:
+            services[service] = real_client(service)
+            stubs[service] = Stubber(services[service])
+            stubs[service].activate()
+        return stubs[service]
+
+    for module in (aws, definition, destroy, history):
+        monkeypatch.setattr(module, "client", client)
+    yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
+    for each in stubs.values():
+        each.deactivate()

@@ -1,0 +1,104 @@
+"""The AWS CLI: which version will do, and what of it the user sees."""
+
+import json
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ecs import aws
+from ecs.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("printed", "version"),
+    [
+        ("aws-cli/2.38.5 Python/3.14.0 Linux/6.1 exe/x86_64.debian.12", "2.38.5"),
+        ("aws-cli/2.15.0 Python/3.11.6 Darwin/23.1.0 exe/x86_64", "2.15.0"),
+        ("aws-cli/1.32.0 Python/3.11.7 Linux/6.1 botocore/1.34.0", "1.32.0"),
+        ("aws-cli/1.46.2 md/Botocore#1.44.5 ua/2.1", "1.46.2"),
+        ("aws-cli/3.0.0 Python/4", "3.0.0"),
+        ("aws-cli/2.100.0dev1 Python/3", "2.100.0dev1"),
+    ],
+)
+def test_versions_that_are_new_enough_are_named(printed, version):
+    assert aws.check_cli_version(printed, "/bin/aws") == f"aws-cli/{version}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "oldest"),
+    [
+        ("aws-cli/2.9.19 Python/3.11.2 Linux/6.1 source/x86_64.debian.12", "2.15.0"),
+        ("aws-cli/2.14.6 Python/3", "2.15.0"),
+        ("aws-cli/1.31.13 Python/3", "1.32.0"),
+        ("aws-cli/1.9.99 Python/2.7", "1.32.0"),
+        ("aws-cli/0.1.0 Python/2.7", "2.15.0"),
+    ],
+)
+def test_versions_that_are_too_old_are_refused_with_a_way_out(printed, oldest):
+    with pytest.raises(UserError, match=rf"{oldest} is the oldest .* AWS=.venv/bin/aws"):
+        aws.check_cli_version(printed, "/bin/aws")
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "aws 2", "GNU bash, version 5", "aws-cli/two", "aws-cli/2.1"]
+)
+def test_a_program_that_is_no_aws_cli_is_refused(printed):
+    with pytest.raises(UserError, match="/bin/aws is not the AWS CLI; type: make install"):
+        aws.check_cli_version(printed, "/bin/aws")
+
+
+def program(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_version_is_read_where_old_ones_print_it(settings, tmp_path):
+    """CLI v1 on Python 2 printed it to standard error."""
+    old = program(tmp_path / "aws", "echo aws-cli/1.32.5 Python/2.7 >&2\n")
+    assert aws.cli_version(replace(settings, aws=old)) == "aws-cli/1.32.5"
+
+
+@pytest.mark.parametrize("path", ["no-such-aws", "/dev/null"])
+def test_a_cli_that_is_not_there_is_the_users_to_install(settings, path):
+    with pytest.raises(UserError, match=f"no AWS CLI at '{path}'; type: make install"):
+        aws.cli_version(replace(settings, aws=path))
+
+
+ECHO = 'file=${4#file://}; echo "{\\"asked\\": $(cat "$file"), \\"words\\": \\"$*\\"}"\n'
+
+
+def test_a_request_goes_through_a_private_file_and_the_command_is_shown(settings, tmp_path, capfd):
+    echo = replace(settings, aws=program(tmp_path / "aws", ECHO))
+    request = {"overrides": {"x": "é $HOME `id` \"'"}}
+    answer = aws.call_cli(echo, "ecs", "run-task", request=request, name="run-task")
+    path = Path(settings.state) / "run-task.json"
+    assert answer["asked"] == request
+    assert answer["words"] == f"ecs run-task --cli-input-json file://{path} --output json"
+    # values of the environment are nobody else's business
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert capfd.readouterr().err == f"$ aws ecs run-task --cli-input-json file://{path}\n"
+
+
+def test_a_failure_of_the_cli_is_one_sentence_with_its_message(settings, tmp_path):
+    fails = program(
+        tmp_path / "aws", "echo >&2; echo 'An error\n  occurred (X): no' >&2; exit 254\n"
+    )
+    with pytest.raises(UserError, match=r"^aws ecs stop-task: An error occurred \(X\): no$"):
+        aws.call_cli(replace(settings, aws=fails), "ecs", "stop-task")
+    silent = program(tmp_path / "silent", "exit 3\n")
+    with pytest.raises(UserError, match="exit status 3"):
+        aws.call_cli(replace(settings, aws=silent), "ecs", "stop-task")
+
+
+def test_an_answer_of_nothing_is_an_empty_one(settings, tmp_path):
+    quiet = program(tmp_path / "aws", "exit 0\n")
+    assert aws.call_cli(replace(settings, aws=quiet), "ecs", "stop-task") == {}
+
+
+def test_a_private_file_that_was_there_is_replaced(tmp_path):
+    path = tmp_path / "folder/file.json"
+    aws.write_private(path, json.dumps({"long": "x" * 100}))
+    aws.write_private(path, "{}")
+    assert path.read_text() == "{}\n"

@@ -1,0 +1,386 @@
+"""``python -m ecs COMMAND``: a run from its request to its record, and what is printed of errors.
+
+The AWS CLI is a real program here, but a script that answers as it is told; the rest of AWS is
+scripted too.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.validate import ParamValidator
+from ecs import __main__ as cli
+from ecs import definition, image
+from ecs.errors import UserError
+from support import PROJECT
+
+TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123456789abcdef"
+STARTED = {"tasks": [{"taskArn": TASK}], "failures": []}
+REGISTERED = {"taskDefinition": {"taskDefinitionArn": "arn:…:task-definition/churn:4"}}
+
+# Keeps the words of each call, and answers `aws SERVICE COMMAND` with the file of that name.
+FAKE_CLI = f"""\
+#!{sys.executable}
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+with (here / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+for word in sys.argv:
+    if word.startswith("file://"):
+        (here / f"{{sys.argv[2]}}.request").write_text(pathlib.Path(word[7:]).read_text())
+print((here / f"{{sys.argv[2]}}.answer").read_text())
+"""
+
+
+class Logs:
+    """A log of one page, with the end mark behind its lines when there is one."""
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
+
+    def __init__(self, *lines: str) -> None:
+        self.lines, self.mark = lines, True
+
+    def get_log_events(self, *, logGroupName: str, logStreamName: str, **position) -> dict:
+        assert logStreamName == "run/train/0123456789abcdef"
+        events = [{"message": line} for line in self.lines] if "startFromHead" in position else []
+        return {"events": events, "nextForwardToken": "f/1"}
+
+
+class Ecs:
+    """Always the same answer of DescribeTasks."""
+
+    def __init__(self, *tasks: dict) -> None:
+        self.tasks = list(tasks)
+
+    def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        assert tasks == [TASK]
+        return {"tasks": self.tasks, "failures": []}
+
+
+def stopped(code: int | None, **fields) -> Ecs:
+    container = {"name": "train"} | ({} if code is None else {"exitCode": code})
+    return Ecs({"lastStatus": "STOPPED", "containers": [container], **fields})
+
+
+class User:
+    """A project's folder, the environment that Make would give, and the AWS behind it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, cloud, capfd) -> None:
+        self.folder, self.monkeypatch, self.cloud, self.capfd = folder, monkeypatch, cloud, capfd
+
+    def call(self, command: str, **variables: str) -> tuple[int, str, str]:
+        """Return exit status, standard output and standard error of one command."""
+        for name, value in variables.items():
+            self.monkeypatch.setenv(name, value)
+        self.capfd.readouterr()
+        status = cli.main([command])
+        return status, *self.capfd.readouterr()
+
+    def answers(self, command: str, answer: dict) -> None:
+        (self.folder / "tools" / f"{command}.answer").write_text(json.dumps(answer))
+
+    def calls(self) -> list[list[str]]:
+        path = self.folder / "tools/calls"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def request(self, command: str) -> dict:
+        return json.loads((self.folder / "tools" / f"{command}.request").read_text())
+
+    def recorded(self, name: str) -> dict:
+        ((_, body),) = (
+            (key, body)
+            for key, body in self.cloud.bucket.objects.items()
+            if key.endswith("/" + name)
+        )
+        return json.loads(body)
+
+    def ends(self, task: Ecs, *lines: str) -> None:
+        """Script how the task ends and what its log has; the end mark needs the run's id."""
+        self.cloud.services["ecs"] = task
+        self.cloud.services["logs"] = Logs(*lines, "[end of run 20260102T030405Z-abcdef]")
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
+    folder = tmp_path / "project"
+    (folder / "tools").mkdir(parents=True)
+    (folder / ".aws-state").mkdir()
+    (folder / ".aws-state/stack.json").write_text(json.dumps(outputs))
+    shutil.copy(PROJECT / "task-definition.json", folder)
+    fake = folder / "tools/aws"
+    fake.write_text(FAKE_CLI)
+    fake.chmod(0o755)
+    monkeypatch.chdir(folder)
+    for name, value in {"PROJECT": "churn", "REGION": "us-east-1", "AWS": str(fake)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(image, "digest", lambda settings, uri, tag: "sha256:" + "0" * 64)
+    monkeypatch.setattr(definition, "registered", lambda settings: ("", ""))
+    monkeypatch.setattr(cli, "new_run_id", lambda: "20260102T030405Z-abcdef")
+    made = User(folder, monkeypatch, cloud, capfd)
+    made.answers("register-task-definition", REGISTERED)
+    made.answers("run-task", STARTED)
+    return made
+
+
+# ---- the run
+
+
+def test_a_run_that_succeeds_is_shown_recorded_and_has_status_0(user):
+    user.ends(stopped(0, stopCode="EssentialContainerExited"), "one", "two")
+    prefix = "churn/runs/20260102T030405Z-abcdef/"
+    user.cloud.bucket.objects[prefix + "model.ubj"] = b"x"
+    status, out, err = user.call("run", ARGS="--note 'a b'", ENV="A=1")
+    assert (status, out) == (0, "one\ntwo\n")
+    assert f"model: s3://the-bucket/{prefix}model.ubj" in err
+    assert "make fetch RUN=20260102T030405Z-abcdef" in err
+    record, result = user.recorded("run.json"), user.recorded("result.json")
+    assert record["task"] == TASK
+    assert record["image"] == "registry.example/churn@sha256:" + "0" * 64
+    assert record["request"] == user.request("run-task")
+    (container,) = record["request"]["overrides"]["containerOverrides"]
+    assert container["command"] == ["train.py", "--note", "a b"]
+    assert (result["state"], result["exit_code"], result["cause"]) == ("Succeeded", 0, "")
+
+
+@pytest.mark.parametrize("code", [1, 2, 7, 137, 143])
+def test_a_run_that_fails_has_the_containers_own_exit_status(user, code):
+    user.ends(stopped(code, stopCode="EssentialContainerExited"), "what went wrong")
+    status, out, err = user.call("run")
+    assert (status, out) == (code, "what went wrong\n")
+    assert err.splitlines()[-1].endswith(f"failed: the container's exit code is {code}")
+    assert user.recorded("result.json")["exit_code"] == code
+
+
+def test_a_task_whose_container_never_ran_has_status_1_and_says_why(user):
+    reason = "CannotPullContainerError: not found"
+    user.ends(stopped(None, stopCode="TaskFailedToStart", stoppedReason=reason))
+    status, _, err = user.call("run")
+    assert status == 1
+    assert reason in err.splitlines()[-1]
+    assert user.recorded("result.json")["stop_code"] == "TaskFailedToStart"
+
+
+@pytest.mark.parametrize(
+    ("failures", "sentence"),
+    [
+        ([{"arn": "x", "reason": "RESOURCE:MEMORY"}], "RESOURCE:MEMORY"),
+        (
+            [{"reason": "AGENT"}, {"reason": "MISSING", "detail": "no role"}],
+            "AGENT; MISSING (no role)",
+        ),
+        ([], "no reason given"),
+    ],
+)
+def test_failures_are_an_error_though_the_cli_exits_with_0(user, failures, sentence):
+    user.answers("run-task", {"tasks": [], "failures": failures})
+    status, out, err = user.call("run")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == f"error: ECS started no task: {sentence}"
+    assert user.cloud.bucket.objects == {}  # a run that never was is not recorded
+
+
+def test_the_request_is_the_one_that_a_dry_run_shows(user):
+    user.ends(stopped(0))
+    variables = {"ARGS": "a,b '\"$x'", "CPU": "512", "MEMORY": "1024", "ENV": "A='1 2'"}
+    _, shown, _ = user.call("run", DRY_RUN="1", **variables)
+    assert user.calls() == []
+    user.call("run", DRY_RUN="", **variables)
+    expected = json.loads(shown) | {
+        "taskDefinition": REGISTERED["taskDefinition"]["taskDefinitionArn"]
+    }
+    assert user.request("run-task") == expected
+    model = botocore.session.get_session().get_service_model("ecs")
+    for command, operation in (
+        ("run-task", "RunTask"),
+        ("register-task-definition", "RegisterTaskDefinition"),
+    ):
+        shape = model.operation_model(operation).input_shape
+        assert ParamValidator().validate(user.request(command), shape).generate_report() == ""
+    assert [call[:2] for call in user.calls()] == [
+        ["ecs", "register-task-definition"],
+        ["ecs", "run-task"],
+    ]
+
+
+def test_a_variable_that_is_wrong_is_refused_before_anything_is_registered(user):
+    status, out, err = user.call("run", CPU="1000")
+    assert (status, out) == (1, "")
+    assert err.startswith("error: CPU=1000: Fargate offers")
+    assert user.calls() == []
+
+
+def test_a_cli_that_fails_gives_one_sentence_and_nothing_is_recorded(user):
+    (user.folder / "tools/aws").write_text(
+        "#!/bin/sh\necho 'Unable to locate credentials' >&2; exit 253\n"
+    )
+    status, out, err = user.call("run")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == (
+        "error: aws ecs register-task-definition: Unable to locate credentials"
+    )
+    assert user.cloud.bucket.objects == {}
+
+
+def test_a_detached_run_is_recorded_and_not_watched(user):
+    status, out, err = user.call("run", DETACH="1")  # no ECS, no logs: nobody may ask them
+    assert (status, out) == (0, "")
+    assert "make logs RUN=20260102T030405Z-abcdef" in err
+    assert user.recorded("run.json")["task"] == TASK
+
+
+def test_an_interruption_detaches_and_the_run_goes_on(user, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    user.cloud.services["ecs"] = SimpleNamespace(describe_tasks=interrupted)
+    user.cloud.services["logs"] = Logs()
+    status, _, err = user.call("run")
+    assert status == 130
+    assert "make stop RUN=20260102T030405Z-abcdef" in err
+    assert [call[1] for call in user.calls()][-1] == "run-task"  # and no stop-task
+
+
+# ---- afterwards
+
+
+@pytest.fixture
+def detached(user) -> User:
+    user.call("run", DETACH="1", ARGS="--note 'a b'")
+    return user
+
+
+def test_the_status_of_a_task_that_has_stopped_meanwhile_is_recorded(detached):
+    detached.ends(stopped(3, stopCode="EssentialContainerExited"))
+    status, out, _ = detached.call("status")
+    assert status == 0
+    lines = dict(line.split(None, 1) for line in out.splitlines() if not line.startswith("exit"))
+    assert lines["state"] == "Failed"
+    assert json.loads(lines["command"]) == ["train.py", "--note", "a b"]
+    assert "exit code  3" in out
+    assert detached.recorded("result.json")["exit_code"] == 3
+    del detached.cloud.services["ecs"]  # S3 remembers what ECS forgets after an hour
+    assert detached.call("status")[1] == out
+
+
+def test_the_status_of_a_running_task_is_not_recorded(detached):
+    detached.cloud.services["ecs"] = Ecs({"lastStatus": "RUNNING", "containers": []})
+    assert "state      Running" in detached.call("status")[1]
+    assert not any(key.endswith("result.json") for key in detached.cloud.bucket.objects)
+
+
+def test_a_task_that_ecs_does_not_know_yet_is_not_recorded_as_failed(detached):
+    """DescribeTasks may not know a task of a moment ago; a later look must not be bound by that."""
+    detached.cloud.services["ecs"] = Ecs()
+    assert detached.call("status")[0] == 0
+    detached.ends(stopped(0))
+    assert "state      Succeeded" in detached.call("status")[1]
+
+
+def test_the_log_of_a_run_that_has_ended_is_shown_whole(detached):
+    detached.ends(stopped(0), "one", "two")
+    assert detached.call("logs")[:2] == (0, "one\ntwo\n")  # followed to its end
+    assert detached.call("logs")[:2] == (0, "one\ntwo\n")  # read again
+
+
+def test_every_run_is_a_line_of_the_table(detached):
+    detached.cloud.services["ecs"] = Ecs({"lastStatus": "PENDING", "containers": []})
+    detached.cloud.bucket.objects["churn/runs/20250101T000000Z-000000/model.ubj"] = b"x"
+    status, out, _ = detached.call("runs")
+    assert status == 0
+    head, *lines = out.splitlines()
+    assert head.split() == ["run", "started", "tag", "state", "exit", "command"]
+    assert lines[0].split()[0] == "20260102T030405Z-abcdef"
+    assert "Pending" in lines[0]
+    assert lines[0].rstrip().endswith("train.py --note 'a b'")
+    assert lines[1].split() == ["20250101T000000Z-000000", "Unknown"]
+
+
+def test_stopping_asks_ecs_and_a_run_that_has_ended_is_left_alone(detached):
+    detached.answers("stop-task", {})
+    detached.cloud.services["ecs"] = Ecs({"lastStatus": "RUNNING", "containers": []})
+    assert detached.call("stop")[0] == 0
+    stop = detached.calls()[-1]
+    assert stop[:2] == ["ecs", "stop-task"]
+    assert stop[stop.index("--task") + 1] == TASK
+    detached.ends(stopped(0))
+    before = len(detached.calls())
+    assert "has ended already" in detached.call("stop")[2]
+    assert len(detached.calls()) == before
+
+
+def test_fetching_brings_everything_but_checkpoints_and_leaves_no_part(detached):
+    prefix = "churn/runs/20260102T030405Z-abcdef/"
+    files = {"model.ubj": b"model", "metrics.json": b"{}", "plots/a/b.csv": b"1"}
+    detached.cloud.bucket.objects |= {prefix + name: body for name, body in files.items()}
+    detached.cloud.bucket.objects[prefix + "checkpoints/3/model.ubj"] = b"old"
+    status, out, _ = detached.call("fetch")
+    assert status == 0
+    folder = detached.folder / "runs/20260102T030405Z-abcdef"
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert {name: found.get(name) for name in files} == files
+    assert set(found) == {*files, "run.json"}
+    assert set(out.splitlines()) == {f"runs/{folder.name}/{name}" for name in found}
+
+
+# ---- errors
+
+
+def test_an_unknown_command_names_those_there_are(capsys):
+    assert cli.main(["lunch"]) == 2
+    assert "run" in capsys.readouterr().err
+    assert cli.main([]) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (UserError("type: this"), "type: this"),
+        (NoCredentialsError(), "type: aws configure"),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject"),
+            "AccessDenied",
+        ),
+        (EndpointConnectionError(endpoint_url="there"), "Could not connect"),
+    ],
+)
+def test_errors_of_the_user_and_of_aws_are_one_sentence(user, monkeypatch, error, sentence):
+    def fail(settings):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "cli", fail)
+    status, out, err = user.call("cli")
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert sentence in line
+
+
+def test_an_error_of_our_own_is_not_hidden(user, monkeypatch):
+    def fail(settings):
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(cli.COMMANDS, "cli", fail)
+    with pytest.raises(ZeroDivisionError):
+        user.call("cli")
+
+
+def test_the_program_itself_exits_with_the_status(user):
+    """In a process of its own, as Make calls it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ecs", "run"],
+        check=False, capture_output=True, text=True,
+        env={"PATH": "", "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "PROJECT": "churn"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: REGION not set")
+    assert done.stdout == ""

@@ -1,0 +1,109 @@
+"""The task definition: its placeholders, and when it is registered anew."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ecs import definition, image
+from ecs.errors import UserError
+
+ARN = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/churn:{}"
+ASKED = {"taskDefinition": "churn", "include": ["TAGS"]}
+WRITTEN = {
+    "family": "${Project}",
+    "cpu": "1024",
+    "containerDefinitions": [{"name": "train", "image": "${Image}", "command": ["cost: 5$$"]}],
+}
+
+
+def test_placeholders_are_filled_wherever_they_stand(settings, outputs):
+    made = definition.render(WRITTEN, settings, outputs, "the-image")
+    (container,) = made["containerDefinitions"]
+    assert made["family"] == "churn"
+    assert container["image"] == "the-image"
+    assert container["command"] == ["cost: 5$"]
+
+
+@pytest.mark.parametrize("text", ["${Nothing}", "5$", "${", "${Project"])
+def test_a_placeholder_that_nothing_fills_is_the_users_to_mend(settings, outputs, text):
+    with pytest.raises(UserError, match="a plain dollar sign is written"):
+        definition.render({"family": text}, settings, outputs, "the-image")
+
+
+def test_the_content_does_not_depend_on_the_order_of_keys():
+    assert definition.content({"a": 1, "b": [1, 2]}) == definition.content({"b": [1, 2], "a": 1})
+    assert definition.content({"b": [1, 2]}) != definition.content({"b": [2, 1]})
+
+
+@pytest.mark.parametrize(("text", "sentence"), [(None, "is missing"), ("{", "is not JSON")])
+def test_a_file_that_is_missing_or_spoilt_gets_one_sentence(tmp_path: Path, text, sentence):
+    path = tmp_path / "task-definition.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        definition.read(path)
+
+
+@pytest.fixture
+def registering(monkeypatch, tmp_path, cloud):
+    """Give the file and an image with a digest; return the requests that go to the AWS CLI."""
+    sent = []
+    (tmp_path / "task-definition.json").write_text(json.dumps(WRITTEN))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(image, "tag", lambda settings: "v1")
+    monkeypatch.setattr(image, "digest", lambda settings, uri, tag: "sha256:1")
+
+    def call_cli(settings, *command, request, name):
+        assert command == ("ecs", "register-task-definition")
+        sent.append(request)
+        return {"taskDefinition": {"taskDefinitionArn": ARN.format(len(sent))}}
+
+    monkeypatch.setattr(definition, "call_cli", call_cli)
+    return sent
+
+
+def answer(cloud, revision: int, tags: list[dict]) -> None:
+    described = {"taskDefinition": {"taskDefinitionArn": ARN.format(revision)}, "tags": tags}
+    cloud.stub("ecs").add_response("describe_task_definition", described, ASKED)
+
+
+def test_the_first_revision_is_registered_with_the_digest(registering, settings, outputs, cloud):
+    cloud.stub("ecs").add_client_error(
+        "describe_task_definition", "ClientException", "Unable to describe task definition."
+    )
+    arn, uri = definition.register(settings, outputs)
+    assert (arn, uri) == (ARN.format(1), "registry.example/churn@sha256:1")
+    (request,) = registering
+    assert request["containerDefinitions"][0]["image"] == uri
+
+
+def test_what_is_registered_already_is_not_registered_again(
+    registering, settings, outputs, cloud, monkeypatch
+):
+    answer(cloud, 7, [])
+    definition.register(settings, outputs)  # a revision that was registered by other means
+    tags = registering[0]["tags"]
+    answer(cloud, 8, tags)
+    assert definition.register(settings, outputs)[0] == ARN.format(8)
+    assert len(registering) == 1
+    monkeypatch.setattr(image, "digest", lambda settings, uri, tag: "sha256:2")
+    answer(cloud, 8, tags)
+    definition.register(settings, outputs)
+    assert len(registering) == 2
+
+
+def test_an_image_that_was_not_pushed_is_not_registered(
+    registering, settings, outputs, monkeypatch
+):
+    monkeypatch.setattr(image, "digest", lambda settings, uri, tag: None)
+    with pytest.raises(UserError, match="the image v1 of what is in this folder .* make push"):
+        definition.register(settings, outputs)
+    assert registering == []
+
+
+def test_other_errors_of_ecs_are_not_taken_for_a_missing_revision(settings, cloud):
+    from botocore.exceptions import ClientError
+
+    cloud.stub("ecs").add_client_error("describe_task_definition", "AccessDeniedException", "no")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        definition.registered(settings)

@@ -1,0 +1,129 @@
+"""What `make destroy` takes for the project's own, and that it asks."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from ecs import destroy
+from ecs.errors import UserError
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_yes_answers_the_question(settings):
+    destroy.confirm(replace(settings, yes="1"), ask=lambda _: pytest.fail("asked all the same"))
+
+
+def test_where_nobody_can_be_asked_nothing_is_deleted(settings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("churn\n"))
+    with pytest.raises(UserError, match="type: make destroy YES=1"):
+        destroy.confirm(settings)
+
+
+@pytest.mark.parametrize("answer", ["", "y", "yes", "Churn", "churn2"])
+def test_any_answer_but_the_projects_name_deletes_nothing(settings, monkeypatch, answer):
+    monkeypatch.setattr("sys.stdin", Terminal())
+    with pytest.raises(UserError, match="nothing was deleted"):
+        destroy.confirm(settings, ask=lambda _: answer)
+
+
+def test_the_projects_name_is_the_answer(settings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal())
+    asked = []
+    destroy.confirm(settings, ask=lambda text: asked.append(text) or " churn ")
+    assert "churn" in asked[0]
+
+
+def test_task_definitions_of_a_project_whose_name_begins_so_are_left_alone(settings, cloud):
+    arn = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/{}"
+    for status, found in (
+        ("ACTIVE", ["churn:1", "churn-2:1", "churn:10"]),
+        ("INACTIVE", ["churn:2", "churning:3"]),
+    ):
+        cloud.stub("ecs").add_response(
+            "list_task_definitions",
+            {"taskDefinitionArns": [arn.format(name) for name in found]},
+            {"familyPrefix": "churn", "status": status},
+        )
+    found = destroy.task_definitions(settings)
+    assert found == [arn.format(name) for name in ("churn:1", "churn:10", "churn:2")]
+
+
+def test_every_version_and_delete_marker_of_the_bucket_is_deleted(settings, cloud):
+    s3 = cloud.stub("s3")
+    pages = [
+        (
+            {
+                "Versions": [{"Key": "a", "VersionId": "1"}],
+                "IsTruncated": True,
+                "NextKeyMarker": "a",
+            },
+            {},
+        ),
+        ({"DeleteMarkers": [{"Key": "b", "VersionId": "2"}]}, {"KeyMarker": "a"}),
+    ]
+    for page, (key, version) in zip(pages, (("a", "1"), ("b", "2")), strict=True):
+        answer, marker = page
+        s3.add_response("list_object_versions", answer, {"Bucket": "the-bucket", **marker})
+        objects = {"Objects": [{"Key": key, "VersionId": version}], "Quiet": True}
+        s3.add_response("delete_objects", {}, {"Bucket": "the-bucket", "Delete": objects})
+    destroy.empty_bucket(settings, "the-bucket")
+    s3.assert_no_pending_responses()
+
+
+def test_an_object_that_cannot_be_deleted_is_named(settings, cloud):
+    s3 = cloud.stub("s3")
+    s3.add_response("list_object_versions", {"Versions": [{"Key": "a", "VersionId": "1"}]})
+    error = {"Key": "a", "Code": "AccessDenied", "Message": "locked"}
+    s3.add_response("delete_objects", {"Errors": [error]})
+    with pytest.raises(UserError, match=r"s3://the-bucket/a: locked"):
+        destroy.empty_bucket(settings, "the-bucket")
+
+
+def test_what_is_gone_already_is_no_error(settings, cloud):
+    """A destroy that was interrupted is typed again."""
+    cloud.stub("s3").add_client_error("list_object_versions", "NoSuchBucket")
+    cloud.stub("ecr").add_client_error("list_images", "RepositoryNotFoundException")
+    cloud.stub("ecs").add_client_error("list_tasks", "ClusterNotFoundException")
+    destroy.empty_bucket(settings, "the-bucket")
+    assert destroy.images(settings, "churn") == []
+    assert destroy.running_tasks(settings, "the-cluster") == []
+
+
+def test_an_image_of_two_tags_is_deleted_once(settings, cloud):
+    ids = [
+        {"imageDigest": "sha256:1", "imageTag": "a"},
+        {"imageDigest": "sha256:1", "imageTag": "b"},
+        {"imageDigest": "sha256:2"},
+    ]
+    cloud.stub("ecr").add_response("list_images", {"imageIds": ids}, {"repositoryName": "churn"})
+    assert destroy.images(settings, "churn") == [
+        {"imageDigest": "sha256:1"},
+        {"imageDigest": "sha256:2"},
+    ]
+
+
+def test_images_are_deleted_a_hundred_a_call(settings, cloud):
+    ids = [{"imageDigest": f"sha256:{number}"} for number in range(150)]
+    for part in (ids[:100], ids[100:]):
+        cloud.stub("ecr").add_response(
+            "batch_delete_image", {}, {"repositoryName": "churn", "imageIds": part}
+        )
+    destroy.empty_repository(settings, "churn", ids)
+    cloud.stub("ecr").assert_no_pending_responses()
+
+
+def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(settings, cloud):
+    cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
+    cloud.stub("ecr")  # has no answer: nothing to empty
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
+    for _ in ("ACTIVE", "INACTIVE"):
+        ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})
+    cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
+    cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
+    destroy.destroy(replace(settings, yes="1", sandbox="1"), {})
+    cloudformation.assert_no_pending_responses()

@@ -1,0 +1,246 @@
+"""The RunTask request: a pure function of the Makefile's variables."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from ecs import request
+from ecs.errors import UserError
+from ecs.settings import Settings, settings_from
+from hypothesis import given
+from hypothesis import strategies as st
+
+RUN = "20260102T030405Z-abcdef"
+DEFINITION = {"cpu": "1024", "memory": "4096"}
+
+
+def made(settings: Settings, outputs: dict, **variables: str) -> dict:
+    return request.run_task_request(
+        replace(settings, **variables), outputs, DEFINITION, "churn:3", RUN
+    )
+
+
+def errors_in(run_task: dict) -> str:
+    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
+    return ParamValidator().validate(run_task, model.input_shape).generate_report()
+
+
+# ---- run ids
+
+TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
+
+
+@given(TIMES, st.integers(1, 10**9), st.text("0123456789abcdef", min_size=6, max_size=6))
+def test_run_ids_sort_by_time_whatever_the_random_part(moment, seconds, random):
+    later = moment + timedelta(seconds=seconds)
+    assert request.run_id(moment, "ffffff") < request.run_id(later, "000000")
+    assert request.run_id(moment, random).endswith("-" + random)
+
+
+def test_run_ids_are_fit_for_s3_ecs_and_a_client_token():
+    run = request.run_id(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "abcdef")
+    assert run == RUN
+    assert re.fullmatch(r"[A-Za-z0-9/_-]{1,36}", run)  # startedBy, in older documents
+    assert len(f"{run}-10") <= 64  # clientToken
+
+
+# ---- words and variables
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
+def test_words_that_are_quoted_for_a_shell_come_back(words):
+    assert request.words(shlex.join(words)) == words
+
+
+def test_a_quotation_that_is_not_closed_is_the_users_to_mend():
+    with pytest.raises(UserError, match=r"^ARGS cannot be split into words \(no closing quot"):
+        request.words("--note 'x")
+
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_variables_that_are_quoted_for_a_shell_come_back(variables):
+    text = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    assert request.environment(text) == variables
+
+
+@pytest.mark.parametrize(
+    "text", ["A", "=1", "1A=2", "A B=1", "A-B=1", "É=1", "A.B=1", "A\u0660 =1"]
+)
+def test_a_word_that_is_no_variable_is_refused(text):
+    with pytest.raises(UserError, match="is not NAME=value; type for example: ENV="):
+        request.environment(text)
+
+
+def test_of_a_variable_given_twice_the_last_holds():
+    assert request.environment("A=1 B=2 A=3") == {"A": "3", "B": "2"}
+
+
+# ---- sizes, from the ECS developer guide, in vCPU and GiB
+OFFERED = {
+    0.25: [0.5, 1, 2],
+    0.5: [1, 2, 3, 4],
+    1: [2, 3, 4, 5, 6, 7, 8],
+    2: list(range(4, 17)),
+    4: list(range(8, 31)),
+    8: list(range(16, 61, 4)),
+    16: list(range(32, 121, 8)),
+}
+SIZES = {(int(cpu * 1024), int(gib * 1024)) for cpu, all_gib in OFFERED.items() for gib in all_gib}
+
+
+def fargate_takes(settings: Settings, cpu: int, memory: int) -> bool:
+    try:
+        request.size(replace(settings, cpu=str(cpu), memory=str(memory)), DEFINITION)
+    except UserError:
+        return False
+    return True
+
+
+def test_exactly_the_sizes_that_fargate_offers_are_accepted():
+    settings = Settings("churn", "us-east-1")
+    cpus = sorted({cpu for cpu, _ in SIZES} | {128, 255, 257, 768, 3072, 32768})
+    memories = sorted({512, 1536, 17 * 1024, 124 * 1024, *range(1024, 123 * 1024, 1024)})
+    accepted = {
+        (cpu, memory) for cpu in cpus for memory in memories if fargate_takes(settings, cpu, memory)
+    }
+    assert accepted == SIZES
+
+
+@given(st.sampled_from(sorted(OFFERED)), st.integers(64, 200_000))
+def test_the_size_that_a_refusal_names_is_accepted(cpu, memory):
+    settings = Settings("churn", "us-east-1")
+    try:
+        request.size(replace(settings, cpu=str(int(cpu * 1024)), memory=str(memory)), DEFINITION)
+    except UserError as error:
+        instead = re.search(r"type: CPU=(\d+) MEMORY=(\d+)$", str(error))
+        assert tuple(map(int, instead.groups())) in SIZES
+
+
+def test_one_override_is_judged_with_what_the_task_definition_says_of_the_other(settings):
+    assert request.size(replace(settings, cpu="2048"), DEFINITION) == {"cpu": "2048"}
+    assert request.size(replace(settings, memory="8192"), DEFINITION) == {"memory": "8192"}
+    with pytest.raises(UserError, match="MEMORY=4096: with 4096 CPU units"):
+        request.size(replace(settings, cpu="4096"), DEFINITION)
+    with pytest.raises(UserError, match="MEMORY=9216: with 1024 CPU units"):
+        request.size(replace(settings, memory="9216"), DEFINITION)
+
+
+def test_on_ec2_any_size_goes_since_the_instances_are_the_users(settings):
+    on_ec2 = replace(settings, capacity="ec2", cpu="3000", memory="5000")
+    assert request.size(on_ec2, DEFINITION) == {"cpu": "3000", "memory": "5000"}
+
+
+@pytest.mark.parametrize(
+    ("gib", "taken"), [("20", 0), ("21", 1), ("200", 1), ("201", 0), ("2e1", 0)]
+)
+def test_disks_are_21_to_200_gib(settings, gib, taken):
+    if taken:
+        override = request.size(replace(settings, disk=gib), DEFINITION)
+        assert override == {"ephemeralStorage": {"sizeInGiB": int(gib)}}
+    else:
+        with pytest.raises(UserError, match=f"DISK='{gib}'"):
+            request.size(replace(settings, disk=gib), DEFINITION)
+
+
+# ---- where things are
+
+
+@pytest.mark.parametrize(
+    ("data", "uri"),
+    [
+        ("data/train.csv", "s3://the-bucket/churn/data/train.csv"),
+        ("./data/train.csv", "s3://the-bucket/churn/data/train.csv"),
+        ("data/2026/a b.parquet", "s3://the-bucket/churn/data/2026/a b.parquet"),
+        ("data", "s3://the-bucket/churn/data"),
+        ("s3://other/table.csv", "s3://other/table.csv"),
+        ("https://example.com/t.csv", "https://example.com/t.csv"),
+    ],
+)
+def test_data_below_the_folder_that_is_uploaded_becomes_its_uri(settings, outputs, data, uri):
+    assert request.data_uri(replace(settings, data=data), outputs) == uri
+
+
+@pytest.mark.parametrize(
+    "data", ["", "train.csv", "/data/train.csv", "data/../train.csv", "database/x.csv", "../data/x"]
+)
+def test_data_that_is_not_uploaded_is_refused(settings, outputs, data):
+    with pytest.raises(UserError, match="type for example: DATA=data/train.csv"):
+        request.data_uri(replace(settings, data=data), outputs)
+
+
+def test_a_role_by_its_name_is_one_of_the_stacks_account_and_partition():
+    stack = {"TaskRoleArn": "arn:aws-us-gov:iam::ACCOUNT:role/churn-TaskRole-1"}
+    assert request.role_arn("other", stack) == "arn:aws-us-gov:iam::ACCOUNT:role/other"
+    assert request.role_arn("arn:aws:iam::X:role/y", stack) == "arn:aws:iam::X:role/y"
+
+
+# ---- the whole request
+
+
+def test_the_same_inputs_make_the_same_request(settings, outputs):
+    one, two = made(settings, outputs), made(settings, outputs)
+    assert one == two
+    # so that sending it twice starts one task
+    assert one["clientToken"] == f"{RUN}-1"
+
+
+@pytest.mark.parametrize("capacity", ["fargate", "fargate-spot", "ec2"])
+def test_a_strategy_and_never_a_launch_type_says_where_it_runs(settings, outputs, capacity):
+    run_task = made(settings, outputs, capacity=capacity)
+    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT", "ec2": "the-instances"}
+    (strategy,) = run_task["capacityProviderStrategy"]
+    assert strategy["capacityProvider"] == provider[capacity]
+    assert "launchType" not in run_task
+    assert ("networkConfiguration" in run_task) == (capacity != "ec2")
+    assert errors_in(run_task) == ""
+
+
+def test_more_subnets_than_run_task_takes_are_cut_to_sixteen(settings, outputs):
+    outputs["Subnets"] = ",".join(f"subnet-{number}" for number in range(20))
+    network = made(settings, outputs)["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["subnets"] == [f"subnet-{number}" for number in range(16)]
+
+
+@given(st.lists(VALUES, max_size=20))
+def test_any_arguments_make_a_valid_request(words):
+    settings, outputs = Settings("churn", "us-east-1"), {"Cluster": "c", "Bucket": "b"}
+    outputs |= {"Subnets": "subnet-1", "SecurityGroup": "sg-1", "PublicIp": "ENABLED"}
+    run_task = made(settings, outputs, args=shlex.join(words))
+    assert errors_in(run_task) == ""
+    (container,) = run_task["overrides"]["containerOverrides"]
+    assert container["command"] == ["train.py", *words]
+
+
+def test_overrides_may_be_as_long_as_ecs_takes_them_and_no_longer(settings, outputs):
+    length = len(json.dumps(made(settings, outputs, args="x")["overrides"])) - 1
+    longest = "x" * (8192 - length)
+    assert len(json.dumps(made(settings, outputs, args=longest)["overrides"])) == 8192
+    with pytest.raises(UserError, match="8193 characters of overrides, and ECS takes 8192"):
+        made(settings, outputs, args=longest + "x")
+
+
+# ---- settings
+
+
+def test_settings_are_the_variables_of_the_same_names():
+    settings = settings_from({"PROJECT": "p", "REGION": "r", "TASK_ROLE": "t", "HOME": "h"})
+    assert (settings.project, settings.region, settings.task_role) == ("p", "r", "t")
+    assert settings.capacity == "fargate"
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [({}, "PROJECT and REGION"), ({"PROJECT": "p"}, "REGION"), ({"REGION": "r"}, "PROJECT")],
+)
+def test_a_call_without_make_and_without_its_variables_says_which_are_missing(environ, names):
+    with pytest.raises(UserError, match=f"^{names} not set: call this through make"):
+        settings_from(environ)

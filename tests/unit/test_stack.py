@@ -1,0 +1,114 @@
+"""The stack: what it is given, what it gives, and what this machine remembers of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from ecs import stack
+from ecs.errors import UserError
+
+ASKED = {"StackName": "churn"}
+
+
+def described(outputs: dict[str, str]) -> dict:
+    listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
+    fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
+    return {"Stacks": [{**fields, "Outputs": listed}]}
+
+
+def test_outputs_are_asked_for_once_and_remembered(settings, outputs, cloud):
+    cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
+    assert stack.cached_outputs(settings) is None
+    assert stack.outputs(settings) == outputs
+    assert stack.outputs(settings) == outputs  # the stub has no second answer
+    assert stack.cached_outputs(settings) == outputs
+
+
+def test_a_refresh_replaces_what_was_remembered(settings, outputs, cloud):
+    for cluster in ("old", "new"):
+        answer = described(outputs | {"Cluster": cluster})
+        cloud.stub("cloudformation").add_response("describe_stacks", answer, ASKED)
+        stack.refresh(settings)
+        assert stack.outputs(settings)["Cluster"] == cluster
+
+
+def test_without_a_stack_the_sentence_says_what_to_type(settings, cloud):
+    cloud.stub("cloudformation").add_client_error(
+        "describe_stacks", "ValidationError", "Stack with id churn does not exist"
+    )
+    with pytest.raises(UserError, match="no stack 'churn' in us-east-1; type: make cluster"):
+        stack.outputs(settings)
+    assert stack.cached_outputs(settings) is None
+
+
+def test_a_stack_that_is_not_complete_is_not_remembered(settings, cloud):
+    """While it is being created, or after a failure, it has no outputs."""
+    cloud.stub("cloudformation").add_response("describe_stacks", described({}), ASKED)
+    with pytest.raises(UserError, match="make cluster"):
+        stack.outputs(settings)
+    assert stack.cached_outputs(settings) is None
+
+
+def test_in_the_sandbox_the_registry_is_the_emulator(settings, outputs, cloud, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4321")
+    cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
+    found = stack.outputs(replace(settings, sandbox="1"))
+    assert found["RepositoryUri"] == "localhost:4321/churn"
+
+
+def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
+    given = replace(settings, capacity="ec2", instance_type="", max_instances="5", log_days="7")
+    parameters = stack.parameters(given, {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"})
+    assert json.loads(json.dumps(parameters)) == [
+        "Capacity=ec2",
+        "Architecture=x86_64",
+        "PublicIp=ENABLED",
+        "LogDays=7",
+        "MaxInstances=5",
+        "VpcId=vpc-1",
+        "Subnets=subnet-1,subnet-2",
+    ]
+
+
+# ---- the network
+DEFAULT = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
+SUBNETS = {
+    "Filters": [
+        {"Name": "vpc-id", "Values": ["vpc-9"]},
+        {"Name": "default-for-az", "Values": ["true"]},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "subnets", ["subnet-1,subnet-2", "subnet-1 subnet-2", "subnet-1, subnet-2"]
+)
+def test_a_network_that_the_user_names_is_taken_without_asking(settings, cloud, subnets):
+    named = replace(settings, vpc="vpc-1", subnets=subnets)
+    assert stack.network(named) == {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
+
+
+@pytest.mark.parametrize("half", [{"vpc": "vpc-1"}, {"subnets": "subnet-1"}])
+def test_half_a_network_is_refused(settings, cloud, half):
+    with pytest.raises(UserError, match="VPC and SUBNETS go together"):
+        stack.network(replace(settings, **half))
+
+
+def test_otherwise_it_is_the_default_network_in_an_order_that_stays(settings, cloud):
+    """The order of the answer varies, and a changed parameter would be an update."""
+    ec2 = cloud.stub("ec2")
+    ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
+    answer = {"Subnets": [{"SubnetId": "subnet-2"}, {"SubnetId": "subnet-1"}]}
+    ec2.add_response("describe_subnets", answer, SUBNETS)
+    assert stack.network(settings) == {"VpcId": "vpc-9", "Subnets": "subnet-1,subnet-2"}
+
+
+def test_an_account_without_a_default_network_is_told_to_name_one(settings, cloud):
+    ec2 = cloud.stub("ec2")
+    ec2.add_response("describe_vpcs", {"Vpcs": []}, DEFAULT)
+    with pytest.raises(UserError, match="no default VPC in us-east-1; name one: make cluster VPC="):
+        stack.network(settings)
+    ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
+    ec2.add_response("describe_subnets", {"Subnets": []}, SUBNETS)
+    with pytest.raises(UserError, match="vpc-9 has no default subnets"):
+        stack.network(settings)
