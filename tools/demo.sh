@@ -7,6 +7,8 @@ engine=$(bash tools/engine.sh)
 eval "$engine"
 export DOCKER BASE_IMAGE CA_BUNDLE
 
+# What tests and linters leave in the working tree is no part of the template.
+find '{{cookiecutter.project_slug}}' \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
 folder=$(mktemp -d -t ecs-training-XXXXXX)
 .venv/bin/cookiecutter . --no-input --output-dir "$folder" framework="$FRAMEWORK"
 project=$folder/churn-model

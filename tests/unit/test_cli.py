@@ -182,7 +182,8 @@ def test_failures_are_an_error_though_the_cli_exits_with_0(user, failures, sente
     status, out, err = user.call("run")
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == f"error: ECS started no task: {sentence}"
-    assert user.cloud.bucket.objects == {}  # a run that never was is not recorded
+    assert user.recorded("run.json")["task"] is None
+    assert user.recorded("result.json")["cause"] == f"ECS started no task: {sentence}"
 
 
 def test_the_request_is_the_one_that_a_dry_run_shows(user):

@@ -4,6 +4,12 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from ecs.follow import MISSING_LIMIT, Log, follow, stream_name
 
 GROUP, STREAM, MARK = "/ecs/churn", "run/train/0123", "[end of run 1]"
@@ -162,6 +168,8 @@ class Watch:
         assert (cluster, tasks) == ("the-cluster", [TASK])
         answer = self.answers[min(self.looks, len(self.answers) - 1)]
         self.looks += 1
+        if isinstance(answer, Exception):
+            raise answer
         if answer is None:
             return {"tasks": [], "failures": [{"arn": TASK, "reason": "MISSING"}]}
         return {"tasks": [answer], "failures": []}
@@ -213,6 +221,31 @@ def test_a_run_of_days_is_followed_to_its_end():
     watch = Watch([task("RUNNING")] * looks + [STOPPED], ScriptedLog(*[[]] * looks, [MARK]))
     assert watch.task == STOPPED
     assert watch.lasted == 3 * 24 * 3600
+
+
+FAULTS = [
+    EndpointConnectionError(endpoint_url="ecs"),
+    ConnectTimeoutError(endpoint_url="ecs"),
+    ReadTimeoutError(endpoint_url="ecs"),
+    ConnectionClosedError(endpoint_url="ecs"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_minutes_without_network_are_waited_out(fault, capsys):
+    answers = [task("RUNNING"), *[fault] * 40, task("RUNNING"), STOPPED]
+    watch = Watch(answers, ScriptedLog(["one"], ["two"], [MARK]))
+    assert watch.task == STOPPED
+    assert watch.shown == ["one", "two"]
+    assert watch.lasted > 15 * 60
+    told = capsys.readouterr().err
+    assert told.count("no answer from AWS") == 1
+    assert told.count("AWS answers again") == 1
+
+
+def test_an_error_that_does_not_pass_is_not_waited_out():
+    with pytest.raises(PermissionError):
+        Watch([PermissionError()], ScriptedLog())
 
 
 def test_lines_that_come_after_the_task_has_stopped_are_shown():

@@ -16,6 +16,7 @@ IMAGE_FILES = {
     "train.py": "print(1)\n",
     "training/data.py": "x = 1\n",
     "training/deep/er.py": "y = 1\n",
+    "training/words.txt": "not code, and yet in the image\n",
 }
 OTHER_FILES = {
     "README.md": "# hello\n",

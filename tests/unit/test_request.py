@@ -80,6 +80,13 @@ def test_a_word_that_is_no_variable_is_refused(text):
         request.environment(text)
 
 
+@pytest.mark.parametrize("name", ["RUN_ID", "RUN_URI", "PROJECT_URI"])
+def test_the_contracts_own_variables_are_not_the_users_to_set(name, settings, outputs):
+    changed = replace(settings, env=f"{name}=x")
+    with pytest.raises(UserError, match=f"ENV: {name} is set by make run itself"):
+        request.run_task_request(changed, outputs, {"cpu": "256", "memory": "512"}, "churn", "1")
+
+
 def test_of_a_variable_given_twice_the_last_holds():
     assert request.environment("A=1 B=2 A=3") == {"A": "3", "B": "2"}
 

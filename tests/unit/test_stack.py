@@ -19,9 +19,16 @@ def described(outputs: dict[str, str]) -> dict:
 def test_outputs_are_asked_for_once_and_remembered(settings, outputs, cloud):
     cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
     assert stack.cached_outputs(settings) is None
-    assert stack.outputs(settings) == outputs
-    assert stack.outputs(settings) == outputs  # the stub has no second answer
-    assert stack.cached_outputs(settings) == outputs
+    known = outputs | {"Region": "us-east-1"}
+    assert stack.outputs(settings) == known
+    assert stack.outputs(settings) == known  # the stub has no second answer
+    assert stack.cached_outputs(settings) == known
+
+
+def test_what_is_remembered_of_one_region_is_not_taken_for_another(settings, outputs, cloud):
+    cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
+    stack.refresh(settings)
+    assert stack.cached_outputs(replace(settings, region="eu-west-1")) is None
 
 
 def test_a_refresh_replaces_what_was_remembered(settings, outputs, cloud):

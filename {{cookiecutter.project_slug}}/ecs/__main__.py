@@ -7,7 +7,9 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,13 @@ from pathlib import Path
 from ecs import image, request, stack
 from ecs.errors import UserError
 from ecs.settings import Settings, settings_from
+
+
+SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this program
+
+
+class Terminated(BaseException):
+    """SIGTERM came. Not an Exception, so that no ``except Exception`` takes it for an error."""
 
 
 def show(line: str) -> None:
@@ -102,7 +111,6 @@ def dry_run(settings: Settings) -> None:
 def run(settings: Settings) -> int:
     """Start the script on ECS, follow it, record and print how it ended."""
     from ecs import definition, history
-    from ecs.aws import call_cli
 
     if settings.dry_run:
         dry_run(settings)
@@ -113,36 +121,89 @@ def run(settings: Settings) -> int:
     request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     arn, image_uri = definition.register(settings, outputs)
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run)
-    answer = call_cli(settings, "ecs", "run-task", request=run_request, name="run-task")
-    if not answer.get("tasks"):
-        reasons = "; ".join(
-            each.get("reason", "no reason") + (f" ({each['detail']})" if each.get("detail") else "")
-            for each in answer.get("failures", [])
-        )
-        raise UserError(f"ECS started no task: {reasons or 'no reason given'}")
-    task_arn = answer["tasks"][0]["taskArn"]
     record = {
         "run": run,
-        "task": task_arn,
+        "task": None,
         "image": image_uri,
         "revision": image.git(Path(), "rev-parse", "HEAD"),
         "tag": image.tag(settings),
         "started": history.now(),
         "request": run_request,
     }
+    # Before the task: a bucket that cannot be written to must not be found out afterwards.
     history.write(settings, outputs, run, "run.json", record)
-    print(f"run {run}, task {task_arn.rpartition('/')[2]}", file=sys.stderr)
+    record["task"] = submit(settings, outputs, run, run_request)
+    history.write(settings, outputs, run, "run.json", record)
+    print(f"run {run}, task {record['task'].rpartition('/')[2]}", file=sys.stderr)
     if settings.detach:
         print(f"detached; its log: make logs RUN={run}", file=sys.stderr)
         return 0
+    return watch(settings, outputs, run, record)
+
+
+def submit(settings: Settings, outputs: dict[str, str], run: str, run_request: dict) -> str:
+    """Start the task and return its ARN.
+
+    Raises:
+        UserError: ECS refuses the request, or starts no task; the history says so too.
+    """
+    from ecs import history
+    from ecs.aws import call_cli
+
+    try:
+        answer = call_cli(settings, "ecs", "run-task", request=run_request, name="run-task")
+        if not answer.get("tasks"):
+            # exit status 0, and yet there is no task
+            reasons = "; ".join(
+                each.get("reason", "no reason")
+                + (f" ({each['detail']})" if each.get("detail") else "")
+                for each in answer.get("failures", [])
+            )
+            raise UserError(f"ECS started no task: {reasons or 'no reason given'}")
+    except UserError as error:
+        result = {"state": "Failed", "exit_code": None, "cause": str(error)}
+        history.write(settings, outputs, run, "result.json", result | {"recorded": history.now()})
+        raise
+    return answer["tasks"][0]["taskArn"]
+
+
+def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
+    """Follow a run. Ctrl-C leaves it alone, Ctrl-C twice or SIGTERM stops it.
+
+    ON_INTERRUPT=stop makes the first Ctrl-C stop it too, for machines where nobody sits.
+    """
+    signal.signal(signal.SIGTERM, terminate)
     try:
         return attend(settings, outputs, run, record)
     except KeyboardInterrupt:
-        print(
-            f"\ndetached; the run goes on. Its log: make logs RUN={run}  Stop it: make stop RUN={run}",
-            file=sys.stderr,
-        )
-        return 130
+        if settings.on_interrupt == "detach":
+            print(
+                f"\ndetached; run {run} goes on. Its log: make logs RUN={run}\n"
+                f"Ctrl-C again now, or later make stop RUN={run}, stops it",
+                file=sys.stderr,
+            )
+            try:
+                time.sleep(SECOND_CTRL_C)
+                return 130
+            except KeyboardInterrupt:
+                pass
+        return interrupted(settings, outputs, run, record, "Ctrl-C", 130)
+    except Terminated:
+        return interrupted(settings, outputs, run, record, "SIGTERM", 143)
+
+
+def terminate(number: int, frame: object) -> None:
+    """Signal handler of SIGTERM."""
+    raise Terminated
+
+
+def interrupted(
+    settings: Settings, outputs: dict[str, str], run: str, record: dict, why: str, status: int
+) -> int:
+    """Stop the run's task because the follower was told to, say so, and return ``status``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop_task(settings, outputs, run, record, f"{why} in make run")
+    return status
 
 
 def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
@@ -150,7 +211,6 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
     from ecs import history
     from ecs.aws import client
     from ecs.follow import Log, follow, note, stream_name
-    from ecs.verdict import verdict
 
     log = Log(
         client(settings, "logs"),
@@ -167,18 +227,15 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
         # the emulator answers at once, and nobody is billed for the calls
         **({"poll": 0.5, "drain_limit": 3.0} if settings.sandbox else {}),
     )
-    result = history.read(settings, outputs, run, "result.json") or settle(
-        settings, outputs, run, task
-    )
-    end = verdict(task) if task is not None else None
-    state, cause = (end.state, end.cause) if end else (result["state"], result["cause"])
+    known = history.read(settings, outputs, run, "result.json") if task is None else None
+    result = known or settle(settings, outputs, run, task)
     for line in history.summary(settings, outputs, run):
         note(line)
-    if state == "Succeeded":
+    if result["state"] == "Succeeded":
         note(f"run {run} succeeded; to download it: make fetch RUN={run}")
         return 0
-    note(f"run {run} failed: {cause}")
-    return result.get("exit_code") or 1
+    note(f"run {run} failed: {result['cause']}")
+    return result["exit_code"] or 1
 
 
 def settle(settings: Settings, outputs: dict[str, str], run: str, task) -> dict:
@@ -215,13 +272,27 @@ def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
     return outputs, run, record
 
 
+def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
+    """Return what ``chosen`` does, for a run that has a task.
+
+    Raises:
+        UserError: ECS never started one.
+    """
+    outputs, run, record = chosen(settings)
+    if not record["task"]:
+        raise UserError(
+            f"run {run} has no task: ECS never started one; type: make status RUN={run}"
+        )
+    return outputs, run, record
+
+
 def logs(settings: Settings) -> int:
     """Print a run's log; a run that goes on is followed to its end."""
     from ecs import history
     from ecs.aws import client
     from ecs.follow import Log, stream_name
 
-    outputs, run, record = chosen(settings)
+    outputs, run, record = with_task(settings)
     if history.read(settings, outputs, run, "result.json") is None:
         return attend(settings, outputs, run, record)
     log = Log(
@@ -242,8 +313,10 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
     from ecs.follow import describe
 
     result = history.read(settings, outputs, run, "result.json")
-    if result is not None or record is None:
-        return result or {"state": "Unknown", "exit_code": None, "cause": "no run.json"}
+    if result is not None:
+        return result
+    if not (record or {}).get("task"):
+        return {"state": "Unknown", "exit_code": None, "cause": "no task is recorded"}
     task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
     if task is None:
         # not yet, or no longer: nothing to record, since a later look may see it
@@ -281,16 +354,23 @@ def status(settings: Settings) -> None:
 
 def stop(settings: Settings) -> None:
     """Stop a run's task."""
-    from ecs.aws import call_cli
-
-    outputs, run, record = chosen(settings)
+    outputs, run, record = with_task(settings)
     state = state_of(settings, outputs, run, record)
     if state["state"] in ("Succeeded", "Failed"):
         print(f"run {run} has ended already: {state['state'].lower()}", file=sys.stderr)
         return
+    stop_task(settings, outputs, run, record, "make stop")
+
+
+def stop_task(
+    settings: Settings, outputs: dict[str, str], run: str, record: dict, reason: str
+) -> None:
+    """Ask ECS to stop a run's task, for ``reason``."""
+    from ecs.aws import call_cli
+
     call_cli(
         settings, "ecs", "stop-task", "--cluster", outputs["Cluster"], "--task", record["task"],
-        "--reason", "make stop",
+        "--reason", reason,
     )  # fmt: skip
     print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
 

@@ -13,6 +13,7 @@ MISSING_LIMIT = 60.0
 # After STOPPED lines may still be on their way. The program's own end mark says there are no more;
 # without it (a killed container, a script that prints none) this long without a line is the end.
 DRAIN_LIMIT = 10.0
+LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
 
 
 def note(text: str) -> None:
@@ -87,9 +88,22 @@ def follow(
         The stopped task, or None where ECS does not know it.
     """
     began = phase_began = seen = clock()
-    phase = ""
-    while True:
-        task = describe(ecs, cluster, task_arn)
+    phase, silent = "", 0
+    while phase != "STOPPED":
+        try:
+            task = describe(ecs, cluster, task_arn)
+            for line in log.new_lines():
+                show(line)
+        except passing_faults() as error:
+            # The run goes on without us; so wait, a little longer each time.
+            if not silent:
+                note(f"-- no answer from AWS ({type(error).__name__}): trying again")
+            silent += 1
+            sleep(min(poll * 2**silent, LONGEST_WAIT))
+            continue
+        if silent:
+            note("-- AWS answers again")
+            silent, seen = 0, clock()
         if task is None:
             if clock() - seen > MISSING_LIMIT:
                 return None
@@ -100,11 +114,8 @@ def follow(
                     note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
                 phase, phase_began = task["lastStatus"], seen
                 note(f"-- {phase.lower()}")
-        for line in log.new_lines():
-            show(line)
-        if phase == "STOPPED" and task is not None:
-            break
-        sleep(poll)
+        if phase != "STOPPED":
+            sleep(poll)
     started = any(
         each.get("runtimeId") or "exitCode" in each for each in task.get("containers", [])
     )
@@ -114,15 +125,31 @@ def follow(
     return task
 
 
+def passing_faults() -> tuple[type[Exception], ...]:
+    """Return the errors after which the same question may be answered a minute later.
+
+    boto3 has tried eight times when one of them comes up.
+    """
+    from botocore import exceptions
+
+    return (
+        exceptions.HTTPClientError,  # time-outs while an answer comes, connections closed
+        exceptions.ConnectionError,  # no connection at all
+    )
+
+
 def drain(
     log: Log, show: Callable[[str], None], limit: float, sleep: Callable, clock: Callable
 ) -> None:
     """Read on until the end mark, or until no line has come for a while."""
     last = clock()
     while not log.ended and clock() - last < limit:
-        for line in log.new_lines():
-            show(line)
-            last = clock()
+        try:
+            for line in log.new_lines():
+                show(line)
+                last = clock()
+        except passing_faults():
+            last = clock()  # no answer is not an answer without lines
         if not log.ended:
             sleep(0.5)
     if not log.ended:

@@ -9,7 +9,7 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 # What the image is made of, as git and pathlib both read it (.dockerignore says the same).
-IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "training/**/*.py")
+IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "training/**/*")
 
 
 def git(folder: Path, *arguments: str) -> str | None:
@@ -27,7 +27,7 @@ def content_hash(folder: Path) -> str:
     """Return a hash of all files that go into the image, names and bytes."""
     digest = hashlib.sha256()
     files = {path for pattern in IMAGE_FILES for path in folder.glob(pattern) if path.is_file()}
-    for path in sorted(files):
+    for path in sorted(path for path in files if "__pycache__" not in path.parts):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
@@ -59,6 +59,7 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
         "--ignored",
         "--",
         *(f":(glob){pattern}" for pattern in IMAGE_FILES),
+        ":(exclude,glob)**/__pycache__/**",
     )
     return f"{revision}-dirty-{content_hash(folder)}" if changed else revision
 

@@ -193,13 +193,16 @@ def run_task_request(
         raise UserError(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
         )
+    given = environment(settings.env)
+    if taken := sorted(given.keys() & {"RUN_ID", "RUN_URI", "PROJECT_URI"}):
+        raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
     variables = {
         "RUN_ID": run,
         "RUN_URI": run_uri(settings, stack, run),
         # what data/train.csv and runs/ID in ARGS are relative to
         "PROJECT_URI": project_uri(settings, stack) + "/",
         "SM_CHANNEL_TRAIN": data_uri(settings, stack),
-        **environment(settings.env),
+        **given,
     }
     overrides: dict = {
         "containerOverrides": [

@@ -39,6 +39,7 @@ class Settings:
     dry_run: str = ""
     yes: str = ""
     sandbox: str = ""
+    on_interrupt: str = "detach"
     state: str = ".aws-state"
 
     @property
@@ -64,6 +65,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         ("CAPACITY", settings.capacity, CAPACITIES),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),
         ("PUBLIC_IP", settings.public_ip, ("ENABLED", "DISABLED")),
+        ("ON_INTERRUPT", settings.on_interrupt, ("detach", "stop")),
     ):
         if value not in allowed:
             raise UserError(

@@ -24,12 +24,13 @@ def placeholders() -> dict[str, str]:
 
 
 def cached_outputs(settings: Settings) -> dict[str, str] | None:
-    """Return the outputs as this machine last saw them, or None."""
+    """Return the outputs as this machine last saw them, or None. Another region has others."""
     path = cache(settings)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # not there, or cut off while it was written
         return None
+    return found if found.get("Region", settings.region) == settings.region else None
 
 
 def outputs(settings: Settings) -> dict[str, str]:
@@ -73,6 +74,7 @@ def refresh(settings: Settings) -> dict[str, str]:
     if not found:
         cache(settings).unlink(missing_ok=True)
         return found
+    found["Region"] = settings.region
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
         import os
