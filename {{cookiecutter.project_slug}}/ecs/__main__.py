@@ -18,7 +18,6 @@ from ecs import image, request, stack
 from ecs.errors import UserError
 from ecs.settings import Settings, settings_from
 
-
 SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this program
 
 
@@ -177,12 +176,13 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return attend(settings, outputs, run, record)
     except KeyboardInterrupt:
         if settings.on_interrupt == "detach":
-            print(
-                f"\ndetached; run {run} goes on. Its log: make logs RUN={run}\n"
-                f"Ctrl-C again now, or later make stop RUN={run}, stops it",
-                file=sys.stderr,
-            )
             try:
+                print(
+                    f"\ndetached; run {run} goes on. Its log: make logs RUN={run}\n"
+                    f"Ctrl-C again now, or later make stop RUN={run}, stops it",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 time.sleep(SECOND_CTRL_C)
                 return 130
             except KeyboardInterrupt:
