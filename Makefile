@@ -15,7 +15,7 @@ export FRAMEWORK ARGS PYTHON
 VENV := .venv/installed
 STRICT := set -euo pipefail;
 
-.PHONY: help demo test test-fast lint format lock clean
+.PHONY: help demo test test-fast bench lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: $(VENV) ## everything: bake, lint, unit, and end to end through real conta
 
 test-fast: $(VENV) ## what needs no container engine
 	@.venv/bin/python -m pytest tests -m "not docker"
+
+bench: $(VENV) ## what is right of 150 scripted endings of runs: ours and other runners, side by side
+	@.venv/bin/python benchmarks/peers.py
 
 lint: $(VENV) ## check style, changing nothing
 	@$(STRICT) .venv/bin/ruff check .; .venv/bin/ruff format --check .; \

@@ -27,15 +27,15 @@ from support import (
 FILES = {
     "": ".dockerignore .gitignore Dockerfile Makefile README.md hyperparameters.py "
     "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements.txt "
-    "task-definition.json train.py",
+    "task-definition.json train.py resume.py",
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py follow.py history.py "
+    "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py explain.py follow.py history.py "
     "image.py request.py settings.py stack.py verdict.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
-    "tests/": "test_model.py test_training.py",
-    "training/": "__init__.py arguments.py artifacts.py data.py errors.py machine.py metrics.py "
-    "program.py schema.py storage.py",
+    "tests/": "test_model.py test_resume.py test_training.py",
+    "training/": "__init__.py arguments.py artifacts.py checkpoints.py data.py errors.py machine.py "
+    "metrics.py program.py schema.py storage.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
 

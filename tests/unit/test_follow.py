@@ -10,7 +10,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from ecs.follow import MISSING_LIMIT, Log, follow, stream_name
+from ecs.follow import MISSING_LIMIT, Limits, Log, follow, stream_name
 
 GROUP, STREAM, MARK = "/ecs/churn", "run/train/0123", "[end of run 1]"
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123"
@@ -277,3 +277,22 @@ def test_a_container_that_never_ran_has_no_log_to_wait_for(capsys):
 def test_a_container_that_ran_but_has_no_exit_code_may_have_said_something():
     watch = Watch([task("STOPPED", runtimeId="0123-1")], ScriptedLog([], ["late", MARK]))
     assert watch.shown == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "limits", "reason"),
+    [
+        (["PENDING"] * 9, {"start": 5}, "START_TIMEOUT=5 is over"),
+        (["PENDING", *["RUNNING"] * 9], {"start": 5, "run": 9}, "TIMEOUT=9 is over"),
+        (["PENDING", *["RUNNING"] * 9], {"start": 5}, None),
+        (["STOPPING"] * 9, {"start": 5, "run": 5}, None),
+    ],
+)
+def test_a_limit_that_is_over_stops_the_task_once_with_its_name(phases, limits, reason):
+    reasons = []
+    Watch(
+        [*map(task, phases), STOPPED],
+        ScriptedLog(*[[]] * 10, [MARK]),
+        limits=Limits(reasons.append, **limits),
+    )
+    assert reasons == ([reason] if reason else [])

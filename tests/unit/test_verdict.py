@@ -1,84 +1,214 @@
-"""How a task ended: success is the named container's exit code 0, and nothing else."""
+"""How runs end: success is exit code 0 of the named container, and all else is explained."""
+
+import re
 
 import pytest
-from ecs.verdict import verdict
+from botocore.exceptions import ClientError
+from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME, RULES, Evidence, explain, larger, said
+from ecs.verdict import CLI_ERROR, STOP_CODES, verdict
+from endings import ENDINGS, EXITED, Ending, task, train
+from hypothesis import given
+from hypothesis import strategies as st
+from support import PROJECT
 
-
-def task(*containers: dict, **fields) -> dict:
-    return {"lastStatus": "STOPPED", "containers": list(containers), **fields}
-
-
-def train(**fields) -> dict:
-    return {"name": "train", **fields}
-
-
-EXITED = {
-    "stopCode": "EssentialContainerExited",
-    "stoppedReason": "Essential container in task exited",
-}
-SIDECAR = {"name": "sidecar", "exitCode": 0}
-SPOT = {"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}
-NO_IMAGE = {
-    "stopCode": "TaskFailedToStart",
-    "stoppedReason": "CannotPullContainerError: pull image manifest has been retried",
-}
-
-# what ECS says: state, the container's exit code, the program's exit status, words of the cause
-ENDS = {
-    "exit code 0": (task(train(exitCode=0), **EXITED), "Succeeded", 0, 0, ""),
-    "exit code 0 beside a failed sidecar": (
-        task({"name": "sidecar", "exitCode": 1}, train(exitCode=0), **EXITED),
-        "Succeeded", 0, 0, "",
-    ),
-    "exit code 2": (task(train(exitCode=2), **EXITED), "Failed", 2, 2, "exit code is 2"),
-    "exit code 143": (task(train(exitCode=143), **SPOT), "Failed", 143, 143, "interrupted"),
-    "a failure beside a sidecar's success": (
-        task(SIDECAR, train(exitCode=1), **EXITED), "Failed", 1, 1, "exit code is 1",
-    ),
-    "only a sidecar's exit code": (
-        task(SIDECAR, train(), **EXITED), "Failed", None, 1, "never ran",
-    ),
-    "only a sidecar": (task(SIDECAR, **EXITED), "Failed", None, 1, "never ran"),
-    "no exit code": (task(train(), **NO_IMAGE), "Failed", None, 1, "CannotPullContainerError"),
-    "no container": (task(**NO_IMAGE), "Failed", None, 1, "CannotPullContainerError"),
-    "nothing said": (task(train()), "Failed", None, 1, "no reason given"),
-    "a stop code only": (task(stopCode="TerminationNotice"), "Failed", None, 1, "TerminationNotice"),
-    "out of memory": (
-        task(train(exitCode=137, reason="OutOfMemoryError: Container killed"), **EXITED),
-        "Failed", 137, 137, "OutOfMemoryError",
-    ),
-    "out of memory with exit code 0": (
-        task(train(exitCode=0, reason="OutOfMemoryError: Container killed"), **EXITED),
-        "Failed", 0, 1, "OutOfMemoryError",
-    ),
-    "stopped by the user": (
-        task(train(exitCode=143), stopCode="UserInitiated", stoppedReason="make stop"),
-        "Failed", None, 1, "make stop",
-    ),
-    # the emulator reports 0 for a container that it killed
-    "stopped by the user with exit code 0": (
-        task(train(exitCode=0), stopCode="UserInitiated", stoppedReason="make stop"),
-        "Failed", None, 1, "make stop",
-    ),
-    "stopped by the user without a reason": (
-        task(train(exitCode=0), stopCode="UserInitiated"), "Failed", None, 1, "stopped by the user",
-    ),
-    "a stop code that nobody knows": (
-        task(train(exitCode=3), stopCode="SomethingNew"), "Failed", 3, 3, "exit code is 3",
-    ),
-    "a task that ECS has lost": (None, "Failed", None, 1, "no longer knows"),
+MAKEFILE = (PROJECT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+VARIABLES = set(re.findall(r"^([A-Z][A-Z_]*) \?=", MAKEFILE, re.MULTILINE))
+NAMES = [ending.name for ending in ENDINGS]
+# the AWS CLI's commands that remedies name, as `aws help` has them
+AWS = {
+    "configure", "iam create-service-linked-role", "service-quotas list-service-quotas",
+    "sso login", "sts get-caller-identity",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "state", "code", "status", "cause"), ENDS.values(), ids=ENDS)
-def test_the_verdict_on(said, state, code, status, cause):
-    end = verdict(said)
-    assert (end.state, end.exit_code, end.status) == (state, code, status)
-    assert cause in end.cause
-    assert bool(end.cause) == (state == "Failed")
-    assert end.record() == {"state": state, "exit_code": code, "cause": end.cause}
+def judge(ending: Ending, error: Exception | str | None = None):
+    return verdict(
+        ending.task,
+        answer=ending.answer,
+        error=error or ending.error or None,
+        log=ending.log,
+        capacity=ending.capacity,
+    )
+
+
+def test_there_are_endings_and_rules_enough():
+    assert len(ENDINGS) >= 60
+    assert len(RULES) >= 35
+    assert len(set(NAMES)) == len(NAMES)
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=NAMES)
+def test_the_verdict_on(ending):
+    end = judge(ending)
+    assert (end.state, end.status, end.retry) == (ending.state, ending.status, ending.retry), end
+    assert ending.command in end.remedy
+    assert bool(end.cause) == bool(end.remedy) == bool(end.rule) == (end.state != "Succeeded")
+    assert ending.source
+
+
+@pytest.mark.parametrize(
+    "ending", [each for each in ENDINGS if each.error], ids=lambda each: each.name
+)
+def test_an_exception_and_the_cli_s_words_for_it_are_judged_alike(ending):
+    found = CLI_ERROR.search(ending.error)
+    if found:
+        parts = {"Error": {"Code": found["code"], "Message": found["message"]}}
+        error = ClientError(parts, "RunTask")
+    else:
+        error = RuntimeError(ending.error)
+    wrapped = "aws ecs run-task: " + ending.error.replace(
+        " operation:", " operation (reached max retries: 8):"
+    )
+    assert judge(ending, error).rule == judge(ending).rule == judge(ending, wrapped).rule
+
+
+def test_every_rule_explains_an_ending():
+    used = {judge(ending).rule for ending in ENDINGS}
+    assert {rule.name for rule in RULES} == used - {"", "unknown"}
+
+
+def named(pattern: str) -> list[str]:
+    """Return what ``pattern`` finds in remedies, as users see them and as the table has them."""
+    remedies = [judge(ending).remedy for ending in ENDINGS] + [rule.remedy for rule in RULES]
+    return sorted({name for remedy in remedies for name in re.findall(pattern, remedy)})
+
+
+@pytest.mark.parametrize("target", named(r"\bmake ([a-z][a-z-]*)"))
+def test_a_target_that_a_remedy_names_is_in_the_makefile(target):
+    assert target in TARGETS
+
+
+@pytest.mark.parametrize("variable", named(r"\b([A-Z][A-Z_]*)="))
+def test_a_variable_that_a_remedy_names_is_in_the_makefile(variable):
+    assert variable in VARIABLES
+
+
+def test_the_aws_commands_that_remedies_name_are_known():
+    assert set(named(r"\baws ((?:configure|[a-z-]+ [a-z-]+))")) == AWS
+
+
+def test_every_remedy_has_something_to_type():
+    for rule in RULES:
+        assert re.search(r"\bmake [a-z]|\baws [a-z]", rule.remedy), rule.name
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_well_formed(rule):
+    assert rule.retry in (NEVER, AGAIN, ELSEWHERE, RESUME)
+    assert not rule.cause.endswith(".")
+    assert not rule.remedy.endswith(".")
+    assert not rule.stop or rule.stop in STOP_CODES
+
+
+def test_what_no_rule_knows_is_given_raw():
+    why = explain(Evidence("task", "Martians", stop="SomethingNew"))
+    assert (why.cause, why.retry, why.rule) == ("Martians", "never", "unknown")
+    assert explain(Evidence("task", stop="SomethingNew")).cause == "SomethingNew"
+    assert explain(Evidence("failures")).cause == "AWS gives no reason"
+
+
+def test_lines_give_the_cause_then_aws_s_own_words_then_the_remedy():
+    end = verdict(task(train(exitCode=137)))
+    assert end.lines() == [
+        end.cause + " (exit code 137)",
+        "AWS says: Essential container in task exited",
+        "type: make run MEMORY=8192",
+    ]
+    assert verdict(task(train(exitCode=0))).lines() == []
+    raw = verdict(
+        answer={"tasks": [], "failures": [{"reason": "SOMETHING:NEW", "detail": "2 of 3"}]}
+    )
+    assert raw.lines() == ["SOMETHING:NEW (2 of 3)", "type: make run"]
+
+
+def test_the_record_of_a_verdict_is_plain_data():
+    assert verdict(task(train(exitCode=0))).record() == {
+        "state": "Succeeded", "exit_code": 0, "cause": "", "remedy": "", "retry": "never",
+        "reason": "", "rule": "",
+    }  # fmt: skip
 
 
 def test_a_reason_that_two_places_give_is_said_once():
-    said = task(train(exitCode=1, reason="disk full"), stoppedReason="disk full")
-    assert verdict(said).cause.count("disk full") == 1
+    end = verdict(task(train(exitCode=1, reason="disk full"), stop=(EXITED[0], "disk full")))
+    assert end.reason == "disk full"
+
+
+def test_a_task_that_has_not_stopped_is_no_success():
+    end = verdict({"lastStatus": "RUNNING", "containers": [{"name": "train"}]})
+    assert (end.state, end.rule) == ("Failed", "not-stopped")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "variables"),
+    [
+        (256, 512, "MEMORY=1024"),
+        (256, 2048, "CPU=512 MEMORY=4096"),
+        (1024, 4096, "MEMORY=8192"),
+        (16384, 122880, "CAPACITY=ec2"),
+    ],
+)
+def test_more_memory_is_a_size_that_fargate_has(cpu, memory, variables):
+    assert larger(cpu, memory) == variables
+
+
+def test_the_program_s_own_last_error_is_quoted():
+    assert said("start\nerror: no column 'y'\n[end of run 1]\n") == "no column 'y'"
+    assert said("a\nKeyError: 'x'\nbye") == "KeyError: 'x'"
+    assert said("a\nbye\n\n") == "bye"
+    assert said("") == "its log has no lines"
+
+
+CODES = st.none() | st.integers(-1, 256) | st.just("0") | st.booleans()
+REASONS = (
+    st.none()
+    | st.text(max_size=20)
+    | st.sampled_from([EXITED[1], "OutOfMemoryError", "RESOURCE:CPU"])
+)
+CONTAINERS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["train", "sidecar"])},
+    optional={
+        "exitCode": CODES,
+        "reason": REASONS,
+        "lastStatus": st.sampled_from(["STOPPED", "RUNNING"]),
+    },
+)
+TASKS = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "containers": st.lists(CONTAINERS, max_size=3, unique_by=lambda each: each["name"]),
+        "stopCode": st.none() | st.sampled_from([*sorted(STOP_CODES), "SomethingNew", ""]),
+        "stoppedReason": REASONS,
+        "lastStatus": st.sampled_from(["STOPPED", "RUNNING", "DEPROVISIONING"]),
+        "cpu": st.text(max_size=5),
+        "memory": st.none() | st.integers(),
+    },
+)
+ANSWERS = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "tasks": st.lists(st.just({"taskArn": "arn"}), max_size=1),
+        "failures": st.lists(
+            st.fixed_dictionaries({}, optional={"reason": REASONS, "detail": REASONS}), max_size=2
+        ),
+    },
+)
+
+
+@given(TASKS, ANSWERS, st.none() | st.text(max_size=40), st.lists(st.text(max_size=20), max_size=3))
+def test_nothing_but_exit_code_0_of_the_named_container_is_a_success(said_task, answer, error, log):
+    end = verdict(said_task, answer=answer, error=error, log=log)
+    codes = [
+        each.get("exitCode")
+        for each in (said_task or {}).get("containers") or []
+        if each["name"] == "train"
+    ]
+    zero = len(codes) == 1 and codes[0] == 0 and type(codes[0]) is int
+    if not zero:
+        assert end.state != "Succeeded"
+    if end.state != "Succeeded":
+        assert end.status != 0
+        assert end.cause
+        assert end.remedy
+        assert (end.state == "Failed") == (end.retry == "never")

@@ -10,7 +10,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ecs import image, request, stack
 from ecs.errors import UserError
 from ecs.settings import Settings, settings_from
 
+LAST_LINES = 20  # of the log, for the verdict
 SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this program
 
 
@@ -148,22 +150,20 @@ def submit(settings: Settings, outputs: dict[str, str], run: str, run_request: d
     """
     from ecs import history
     from ecs.aws import call_cli
+    from ecs.verdict import verdict
 
+    answer, error = {}, None
     try:
         answer = call_cli(settings, "ecs", "run-task", request=run_request, name="run-task")
-        if not answer.get("tasks"):
-            # exit status 0, and yet there is no task
-            reasons = "; ".join(
-                each.get("reason", "no reason")
-                + (f" ({each['detail']})" if each.get("detail") else "")
-                for each in answer.get("failures", [])
-            )
-            raise UserError(f"ECS started no task: {reasons or 'no reason given'}")
-    except UserError as error:
-        result = {"state": "Failed", "exit_code": None, "cause": str(error)}
-        history.write(settings, outputs, run, "result.json", result | {"recorded": history.now()})
-        raise
-    return answer["tasks"][0]["taskArn"]
+    except UserError as refusal:
+        error = refusal
+    if answer.get("tasks"):
+        return answer["tasks"][0]["taskArn"]
+    # refused; or exit status 0, and yet there is no task
+    end = verdict(answer=answer, error=error, capacity=settings.capacity)
+    result = end.record() | {"recorded": history.now()}
+    history.write(settings, outputs, run, "result.json", result)
+    raise UserError("ECS started no task: " + "\n".join(end.lines())) from error
 
 
 def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
@@ -210,7 +210,8 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
     """Follow a run to its end; record and print the verdict; return the exit status."""
     from ecs import history
     from ecs.aws import client
-    from ecs.follow import Log, follow, note, stream_name
+    from ecs.follow import Limits, Log, follow, note, stream_name
+    from ecs.verdict import Verdict
 
     log = Log(
         client(settings, "logs"),
@@ -218,32 +219,51 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
         stream_name(record["task"]),
         f"[end of run {run}]",
     )
+    last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def show_and_keep(line: str) -> None:
+        last.append(line)
+        show(line)
+
+    limits = Limits(
+        stop=lambda reason: stop_task(settings, outputs, run, record, reason),
+        start=request.seconds("START_TIMEOUT", settings.start_timeout),
+        run=request.seconds("TIMEOUT", settings.timeout),
+    )
     task = follow(
         client(settings, "ecs"),
         log,
         outputs["Cluster"],
         record["task"],
-        show,
+        show_and_keep,
+        limits=limits,
         # the emulator answers at once, and nobody is billed for the calls
         **({"poll": 0.5, "drain_limit": 3.0} if settings.sandbox else {}),
     )
     known = history.read(settings, outputs, run, "result.json") if task is None else None
-    result = known or settle(settings, outputs, run, task)
+    result = known or settle(settings, outputs, run, task, last)
     for line in history.summary(settings, outputs, run):
         note(line)
     if result["state"] == "Succeeded":
         note(f"run {run} succeeded; to download it: make fetch RUN={run}")
         return 0
-    note(f"run {run} failed: {result['cause']}")
-    return result["exit_code"] or 1
+    end = Verdict(**{name: result[name] for name in Verdict.__annotations__ if name in result})
+    cause, *more = end.lines()
+    note("\n".join([f"run {run} {end.state.lower()}: {cause}", *more]))
+    return end.status
 
 
-def settle(settings: Settings, outputs: dict[str, str], run: str, task) -> dict:
-    """Record how a run ended, beside its model, and return the record."""
+def settle(
+    settings: Settings, outputs: dict[str, str], run: str, task: Mapping | None, log: Iterable = ()
+) -> dict:
+    """Record how a run ended, beside its model, and return the record.
+
+    ``log`` holds the last lines of the container's log, as far as they are known.
+    """
     from ecs import history
     from ecs.verdict import verdict
 
-    end = verdict(task)
+    end = verdict(task, log=list(log), capacity=settings.capacity)
     times = {
         name: str(task[name])
         for name in ("createdAt", "startedAt", "stoppedAt")
@@ -339,6 +359,8 @@ def status(settings: Settings) -> None:
         ("state", state["state"]),
         ("exit code", state["exit_code"]),
         ("cause", state["cause"]),
+        ("AWS says", state.get("reason")),
+        ("type", state.get("remedy")),
         ("started", record["started"]),
         ("command", json.dumps(container["command"], ensure_ascii=False)),
         ("image", record["image"]),
@@ -356,7 +378,7 @@ def stop(settings: Settings) -> None:
     """Stop a run's task."""
     outputs, run, record = with_task(settings)
     state = state_of(settings, outputs, run, record)
-    if state["state"] in ("Succeeded", "Failed"):
+    if state["state"] in ("Succeeded", "Interrupted", "Failed"):
         print(f"run {run} has ended already: {state['state'].lower()}", file=sys.stderr)
         return
     stop_task(settings, outputs, run, record, "make stop")

@@ -1,8 +1,10 @@
 """Watch one task: its phases and its log, to the last line."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ecs.request import CONTAINER
@@ -61,6 +63,34 @@ def describe(ecs: Any, cluster: str, task_arn: str) -> Mapping | None:
     return tasks[0] if tasks else None
 
 
+@dataclass
+class Limits:
+    """When to stop a task that is followed, in seconds; infinite: never.
+
+    ``start`` counts from the beginning until the container runs, ``run`` while it does. ``stop`` is
+    called once, with the reason.
+    """
+
+    stop: Callable[[str], None]
+    start: float = math.inf
+    run: float = math.inf
+    over: bool = False
+
+    def check(self, phase: str, since_begin: float, since_phase: float) -> None:
+        """Stop the task if a limit is over."""
+        if self.over or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"):
+            return
+        if phase == "RUNNING" and since_phase > self.run:
+            reason = f"TIMEOUT={self.run:.0f} is over"
+        elif phase != "RUNNING" and since_begin > self.start:
+            reason = f"START_TIMEOUT={self.start:.0f} is over"
+        else:
+            return
+        self.over = True
+        note(f"-- {reason}: stopping the task")
+        self.stop(reason)
+
+
 def follow(
     ecs: Any,
     log: Log,
@@ -69,6 +99,7 @@ def follow(
     show: Callable[[str], None],
     poll: float = POLL,
     drain_limit: float = DRAIN_LIMIT,
+    limits: Limits | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Mapping | None:
@@ -82,6 +113,7 @@ def follow(
         show: called with each line of the log, in order, once.
         poll: seconds between two looks.
         drain_limit: seconds without a line after which the log of a stopped task is complete.
+        limits: when to stop the task; None: never.
         sleep, clock: for tests.
 
     Returns:
@@ -114,6 +146,8 @@ def follow(
                     note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
                 phase, phase_began = task["lastStatus"], seen
                 note(f"-- {phase.lower()}")
+        if limits:
+            limits.check(phase, clock() - began, clock() - phase_began)
         if phase != "STOPPED":
             sleep(poll)
     started = any(

@@ -5,6 +5,7 @@ guide.
 """
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -82,6 +83,15 @@ def whole_number(variable: str, text: str, low: int, high: int, unit: str) -> in
             f"type for example: {variable}={low}"
         )
     return int(text)
+
+
+def seconds(variable: str, text: str) -> float:
+    """Return a limit in seconds; infinite where none is given.
+
+    Raises:
+        UserError: it is no whole number of seconds.
+    """
+    return whole_number(variable, text, 1, 30 * 24 * 3600, "seconds") if text else math.inf
 
 
 def size(settings: Settings, definition: Mapping) -> dict:
@@ -189,6 +199,11 @@ def run_task_request(
     Raises:
         UserError: a variable has a value that RunTask would refuse.
     """
+    for variable, text in (
+        ("TIMEOUT", settings.timeout),
+        ("START_TIMEOUT", settings.start_timeout),
+    ):
+        seconds(variable, text)
     if not settings.script or settings.script.startswith(("-", "/")):
         raise UserError(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"

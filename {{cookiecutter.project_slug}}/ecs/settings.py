@@ -40,6 +40,8 @@ class Settings:
     yes: str = ""
     sandbox: str = ""
     on_interrupt: str = "detach"
+    start_timeout: str = ""  # seconds until the container runs
+    timeout: str = ""  # seconds that it runs
     state: str = ".aws-state"
 
     @property

@@ -1,22 +1,54 @@
-"""One pure function from what ECS says of a task to success or failure."""
+"""One pure function from what AWS says of a run to success, interruption or failure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from ecs.explain import EXCEPTION, FAILURES, LOST, NEVER, TASK, Evidence, explain
 from ecs.request import CONTAINER
+
+# API reference, Task.stopCode. A code that is not here is none of success.
+STOP_CODES = {
+    "EssentialContainerExited",  # of success and of failure alike
+    "InfrastructureHealth",
+    "ServiceSchedulerInitiated",
+    "SpotInterruption",
+    "TaskFailedToStart",
+    "TerminationNotice",
+    "UserInitiated",
+}
+# With these a container's exit code 0 does not count: it never had its turn, or was cut short (a
+# program may well answer SIGTERM with 0, and the emulator reports 0 for what it killed).
+NO_SUCCESS = {"TaskFailedToStart", "UserInitiated"}
+
+# How the AWS CLI prints an error of a service.
+CLI_ERROR = re.compile(
+    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a run ended. ``exit_code`` is the container's own, or None where it has none."""
+    """How a run ended. ``exit_code`` is the container's own, or None where it has none.
 
-    state: str  # Succeeded or Failed
+    ``state`` is Succeeded, Interrupted (trying again can help) or Failed; ``retry`` says how to try
+    again (never, again, elsewhere, resume); ``reason`` is AWS's own words; ``rule`` names the rule
+    of ``ecs.explain`` that explains it.
+    """
+
+    state: str
     exit_code: int | None
-    cause: str
+    cause: str = ""
+    remedy: str = ""
+    retry: str = NEVER
+    reason: str = ""
+    rule: str = ""
 
     @property
     def status(self) -> int:
-        """The exit status of the program: the container's code, 1 for what is not the container's."""
+        """The program's exit status: the container's code, 1 for what is not the container's."""
         if self.state == "Succeeded":
             return 0
         return self.exit_code or 1
@@ -25,29 +57,105 @@ class Verdict:
         """Return the verdict as JSON keeps it."""
         return asdict(self)
 
+    def lines(self) -> list[str]:
+        """Return what to tell the user, a line each: the cause, AWS's own words, the remedy."""
+        if self.state == "Succeeded":
+            return []
+        known = self.exit_code is None or f"exit code is {self.exit_code}" in self.cause
+        code = "" if known else f" (exit code {self.exit_code})"
+        words = [f"AWS says: {self.reason}"] if self.reason not in self.cause else []
+        return [self.cause + code, *words, f"type: {self.remedy}"]
 
-def verdict(task: Mapping | None) -> Verdict:
-    """Judge a stopped task as DescribeTasks shows it, or None where ECS has lost it.
 
-    Success is one thing only: the container named ``train`` has exit code 0. The stop code
-    ``EssentialContainerExited`` says nothing: it is that of success and of failure alike.
+def verdict(
+    task: Mapping | None = None,
+    *,
+    answer: Mapping | None = None,
+    error: Exception | str | None = None,
+    log: Sequence[str] = (),
+    capacity: str = "",
+) -> Verdict:
+    """Judge a run by all that AWS says of it.
+
+    Success is one thing only: the task has stopped by itself, and the container named ``train`` has
+    exit code 0 and was not out of memory.
+
+    Args:
+        task: the task as DescribeTasks shows it last, or None where ECS does not know it.
+        answer: what RunTask answered, where there is no task to describe.
+        error: the exception that RunTask raised, or what the AWS CLI wrote to standard error.
+        log: the last lines of the container's log.
+        capacity: ``CAPACITY`` of the run, for the remedy.
     """
-    if task is None:
-        return Verdict("Failed", None, "ECS no longer knows the task, and no result was recorded")
-    container = next((each for each in task.get("containers", []) if each["name"] == CONTAINER), {})
-    code = container.get("exitCode")
-    if task.get("stopCode") == "UserInitiated":
-        return Verdict("Failed", None, task.get("stoppedReason") or "stopped by the user")
-    if code == 0 and "OutOfMemory" not in container.get("reason", ""):
-        return Verdict("Succeeded", 0, "")
+    if task is not None:
+        return of_task(task, "\n".join(log), capacity)
+    if error is not None:
+        code, message = code_and_message(error)
+        return unsuccessful(Evidence(EXCEPTION, message, error=code, capacity=capacity))
+    if answer is not None and not answer.get("tasks"):
+        return unsuccessful(Evidence(FAILURES, failures(answer), capacity=capacity))
+    return unsuccessful(Evidence(LOST))
+
+
+def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
+    """Judge a task that ECS knows."""
+    containers = task.get("containers") or []
+    container = next((each for each in containers if each.get("name") == CONTAINER), {})
+    code, stop = container.get("exitCode"), task.get("stopCode") or ""
+    code = code if type(code) is int else None
     reasons = [container.get("reason"), task.get("stoppedReason")]
-    said = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-    if code is None:
-        return Verdict(
-            "Failed",
-            None,
-            f"the container never ran: {said or task.get('stopCode') or 'no reason given'}",
+    if containers and not container:
+        reasons.insert(0, f"no container is named {CONTAINER}")
+    if code is None and task.get("lastStatus", "STOPPED") != "STOPPED":
+        reasons.insert(0, f"the task is {task['lastStatus']}")
+    reason = "; ".join(dict.fromkeys(each for each in reasons if each))
+    if code == 0 and (not stop or stop in STOP_CODES - NO_SUCCESS) and "OutOfMemory" not in reason:
+        return Verdict("Succeeded", 0)
+    if stop == "UserInitiated":
+        code = None  # not the container's own end, whatever it answered to SIGTERM
+    return unsuccessful(
+        Evidence(
+            TASK, reason, stop, "", code, log, capacity,
+            cpu=number(task.get("cpu"), Evidence.cpu),
+            memory=number(task.get("memory"), Evidence.memory),
         )
+    )  # fmt: skip
+
+
+def unsuccessful(evidence: Evidence) -> Verdict:
+    """Return the verdict on a run that did not succeed."""
+    why = explain(evidence)
     return Verdict(
-        "Failed", code, f"the container's exit code is {code}" + (f" ({said})" if said else "")
+        "Failed" if why.retry == NEVER else "Interrupted",
+        evidence.exit_code,
+        why.cause,
+        why.remedy,
+        why.retry,
+        evidence.reason or evidence.error,
+        why.rule,
     )
+
+
+def failures(answer: Mapping) -> str:
+    """Return the reasons of a RunTask answer that started no task, with their details."""
+    said = []
+    for each in answer.get("failures") or []:
+        detail = f" ({each['detail']})" if each.get("detail") else ""
+        said.append(f"{each.get('reason') or 'no reason'}{detail}")
+    return "; ".join(said)
+
+
+def code_and_message(error: Any) -> tuple[str, str]:
+    """Return code and message of an exception, boto3's or other, or of the AWS CLI's words."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping) and "Error" in response:
+        return response["Error"].get("Code", ""), response["Error"].get("Message", "")
+    text = " ".join(str(error).split())
+    if found := CLI_ERROR.search(text):
+        return found["code"], found["message"]
+    return ("" if isinstance(error, str) else type(error).__name__), text
+
+
+def number(text: Any, default: int) -> int:
+    """Return ``text`` as a whole number, or ``default`` where it is none."""
+    return int(text) if re.fullmatch(r"[0-9]+", str(text)) else default

@@ -34,6 +34,10 @@ TRAIN = {
         "folder of the results (default: SM_MODEL_DIR, else RUN_URI, else a new one below runs/)",
     ),
     "seed": ("N", "seed of the split and of the model (default: 0)"),
+    "checkpoint_every": (
+        "ROUNDS",
+        "save a checkpoint every so many rounds (default: every 60 seconds)",
+    ),
     "limit": ("ROWS", "read no more than the first ROWS rows"),
     "note": ("TEXT", "free text, kept in metrics.json"),
 }
@@ -69,7 +73,7 @@ def train(
         more: further options of this train.py, ``{name: (placeholder, help)}``.
 
     Returns:
-        The options of ``TRAIN`` and ``more``, with defaults from the environment, None where
+        The options of ``TRAIN`` and ``more``, and ``resume``, with defaults from the environment, None where
         nothing holds, and ``model_folder`` and ``metrics_folder`` in place of ``output``; and the
         hyperparameters given, as values.
 
@@ -78,6 +82,11 @@ def train(
     """
     known = TRAIN | dict(more or {})
     parser = new_parser("train.py", "Train a model on a table and save it with its metrics.", known)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint below the output of a run that was interrupted",
+    )
     parser.epilog = hyperparameter_help(hyperparameters)
     for name in sorted(set(hyperparameters) - set(known)):
         parser.add_argument(*spellings(name), dest=f"hyper {name}", help=argparse.SUPPRESS)
@@ -105,6 +114,9 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
     options.train = storage.located(options.train)
     options.validation = options.validation and storage.located(options.validation)
     options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
+    if options.checkpoint_every is not None:
+        text = options.checkpoint_every
+        options.checkpoint_every = whole_number("--checkpoint-every", text, 1, 2**31 - 1)
     if options.limit is not None:
         options.limit = whole_number("--limit", options.limit, 1, 2**63 - 1)
     output = vars(options).pop("output")

@@ -33,6 +33,7 @@ def save(
     predict: Callable[[numpy.ndarray], numpy.ndarray],
     objective: str,
     hyperparameters: Mapping[str, object],
+    more: Mapping[str, object] | None = None,
 ) -> None:
     """Measure the model and save it with its schema and metrics.
 
@@ -48,6 +49,7 @@ def save(
             probabilities, [rows, classes].
         objective: the library's own name of what was minimised.
         hyperparameters: those the model was trained with.
+        more: further entries of metrics.json, such as the history of the training.
     """
     scores: dict[str, dict] = {}
     for part, rows in dataset.sets.items():
@@ -65,6 +67,7 @@ def save(
         "seconds": machine.seconds(),
         "peak_memory_bytes": machine.peak_memory(),
         "note": options.note,
+        **(more or {}),
     }
     written = []
     with storage.scratch() as folder:

@@ -5,6 +5,7 @@ data (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +30,10 @@ SECRETS = re.compile(
 
 # Set from SIGTERM on.
 TERMINATED = threading.Event()
+
+
+# What may be said to the user of a run that SIGTERM ends; whether SIGTERM waits for the work.
+STOPPED = {"message": "nothing was saved", "waits": False}
 
 
 class Terminated(BaseException):
@@ -70,7 +75,7 @@ def verdict(error: BaseException) -> tuple[int, str]:
     """Return the exit status for the ``error`` that ended ``main``, and what to say of it."""
     # Compiled code that the signal interrupts may turn Terminated into an error of its own.
     if TERMINATED.is_set():
-        return 143, "stopped by SIGTERM before the end"
+        return 143, f"stopped by SIGTERM before the end: {STOPPED['message']}"
     if isinstance(error, UserError):
         return 2, f"error: {error}"
     if isinstance(error, KeyboardInterrupt):
@@ -92,7 +97,23 @@ def terminate(number: int, frame: object) -> None:
     """Signal handler of SIGTERM. Deaf to a second one, while the first is being obeyed."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     TERMINATED.set()
-    raise Terminated
+    if not STOPPED["waits"]:
+        raise Terminated
+
+
+@contextlib.contextmanager
+def sigterm_waits() -> Iterator[None]:
+    """Within, SIGTERM only sets TERMINATED: the work looks there when it can stop, or ends."""
+    STOPPED["waits"] = True
+    try:
+        yield
+    finally:
+        STOPPED["waits"] = False
+
+
+def say_when_stopped(message: str) -> None:
+    """Set what the log says when SIGTERM ends the run: how to go on."""
+    STOPPED["message"] = message
 
 
 def print_end_mark() -> None:

@@ -134,6 +134,65 @@ def remove(uri: str) -> None:
         Path(uri).unlink(missing_ok=True)
 
 
+def names(folder: str) -> list[str]:
+    """Return the names of the files in ``folder``; none if there is no such folder."""
+    if is_s3(folder):
+        bucket, key = bucket_and_key(join(folder, "file"))
+        prefix = key.removesuffix("file")
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        with s3_errors(folder, "s3:ListBucket"):
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return [key.removeprefix(prefix) for key in keys]
+    return [path.name for path in Path(folder).glob("*")]
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """Return the content of ``uri``; None if there is no such file."""
+    if not is_s3(uri):
+        return Path(uri).read_bytes() if Path(uri).is_file() else None
+    bucket, key = bucket_and_key(uri)
+    with s3_errors(uri, "s3:GetObject"):
+        try:
+            return client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        except client().exceptions.NoSuchKey:
+            return None
+
+
+def write_bytes(content: bytes, uri: str) -> None:
+    """Write ``content`` to ``uri``. It outlasts a crash of the machine right afterwards.
+
+    Raises:
+        UserError: it may not be written.
+    """
+    if is_s3(uri):
+        bucket, key = bucket_and_key(uri)
+        with s3_errors(uri, "s3:PutObject"):
+            client().put_object(Bucket=bucket, Key=key, Body=content)
+        return
+    target = Path(uri)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name too
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise UserError(f"{uri!r} cannot be written: {error.strerror}") from error
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a local folder, with the parts of files that a crash left there. S3 has no folders."""
+    if not is_s3(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def read_json(path: Path) -> dict:
     """Return the JSON object in ``path``.
 

@@ -1,0 +1,63 @@
+"""At least a hundred interruptions, SIGKILL and SIGTERM at random moments: the same bytes (kill.py).
+
+xgboost runs inside the image, where Python is new enough for the xgboost that resumes exactly;
+scikit-learn in the project's own environment.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import ROOT, call, succeed
+
+KILL = ROOT / "tests/kill.py"
+SEED = "20"
+TIMES = {"xgboost": 8, "scikit-learn": 4}  # interruptions of each configuration, at least
+
+
+def check(said: str, configurations: int, framework: str) -> int:
+    """Check what kill.py printed, and return how many interruptions there were."""
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert len(lines) == configurations
+    for line in lines:
+        assert line["sigkill"] + line["sigterm"] >= TIMES[framework], line
+    # most of them hit a training that had a checkpoint, or the test shows little
+    assert sum(line["resumed"] for line in lines) > sum(TIMES[framework] for _ in lines) / 2
+    kinds = [sum(line[kind] for line in lines) for kind in ("sigkill", "sigterm")]
+    assert min(kinds) >= configurations
+    print(f"{framework}: {kinds[0]} SIGKILL, {kinds[1]} SIGTERM, {len(lines)} configurations")
+    return sum(kinds)
+
+
+def test_scikit_learn_gives_the_same_bytes_however_often_it_is_interrupted(installed, tmp_path):
+    project = installed("scikit-learn")
+    words = ("scikit-learn", project, tmp_path, TIMES["scikit-learn"], SEED)
+    said = succeed(project / ".venv/bin/python", "-B", KILL, *map(str, words), cwd=tmp_path)
+    assert check(said, 10, "scikit-learn") >= 40
+
+
+@pytest.fixture(scope="module")
+def image(installed, engine, tmp_path_factory) -> str:
+    """Build the xgboost project's image, and return its name."""
+    folder = tmp_path_factory.mktemp("kill") / "churn-model"
+    shutil.copytree(installed("xgboost"), folder, symlinks=True)
+    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
+    succeed("make", "build", "TAG=kill", cwd=folder)
+    yield "churn-model:kill"
+    call(engine["DOCKER"], "rmi", "churn-model:kill", cwd=folder)
+
+
+@pytest.mark.docker
+def test_xgboost_gives_the_same_bytes_however_often_it_is_interrupted(image, engine):
+    words = ("xgboost", "/app", "/scratch", TIMES["xgboost"], SEED)
+    done = subprocess.run(
+        [engine["DOCKER"], "run", "--rm", "--interactive", "--init", image, "-", *map(str, words)],
+        input=Path(KILL).read_text(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert check(done.stdout, 14, "xgboost") >= 112

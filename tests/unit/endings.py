@@ -1,0 +1,781 @@
+"""How runs end, in the shapes that AWS really answers, each with where its text was read.
+
+Every ending is what one run of a task left behind: RunTask's answer or error, DescribeTasks' last
+word, the last lines of the log; and what is right to conclude. ``benchmarks/peers.py`` gives the
+same endings to other runners. Account numbers, hosts and names are replaced.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+ARN = "arn:aws:ecs:us-east-1:111122223333:task/churn/0123456789abcdef0123456789abcdef"
+STARTED = {"tasks": [{"taskArn": ARN, "lastStatus": "PROVISIONING"}], "failures": []}
+IMAGE = "registry.example/churn@sha256:0a1b"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One ending. ``task`` is None where ECS does not know it, ``error`` the AWS CLI's words."""
+
+    name: str
+    source: str
+    state: str
+    retry: str
+    status: int
+    command: str  # part of the remedy
+    answer: Mapping = field(default_factory=lambda: STARTED)
+    task: Mapping | None = None
+    error: str = ""
+    log: Sequence[str] = ()
+    capacity: str = "fargate"
+
+
+def train(**fields) -> dict:
+    """Return a container as DescribeTasks shows it."""
+    return {"name": "train", "lastStatus": "STOPPED", "containerArn": f"{ARN}/train", **fields}
+
+
+SIDECAR = {"name": "sidecar", "lastStatus": "STOPPED", "containerArn": f"{ARN}/sidecar"}
+EXITED = ("EssentialContainerExited", "Essential container in task exited")
+
+
+def task(*containers: dict, stop: tuple[str, str] = EXITED, **fields) -> dict:
+    """Return a stopped task as DescribeTasks shows it."""
+    return {
+        "taskArn": ARN, "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "cpu": "1024",
+        "memory": "4096", "launchType": "FARGATE", "containers": list(containers),
+        "stopCode": stop[0], "stoppedReason": stop[1], **fields,
+    }  # fmt: skip
+
+
+SUCCEEDED, INTERRUPTED, FAILED = "Succeeded", "Interrupted", "Failed"
+STATES = {"never": FAILED, "again": INTERRUPTED, "elsewhere": INTERRUPTED, "resume": INTERRUPTED}
+
+GUIDE = "AWS, ECS developer guide: "
+API_FAILURES = GUIDE + "Amazon ECS API failure reasons"
+PULL = GUIDE + "CannotPullContainer task errors in Amazon ECS"
+START = GUIDE + "Troubleshooting Amazon ECS TaskFailedToStart errors"
+CODES = "AWS, ECS user guide for Fargate: Stopped tasks error codes"
+STOPPED = "AWS re:Post: Why is my Amazon ECS task stopped?"
+RUN_TASK = "AWS, ECS API reference: RunTask, Errors"
+BOTOCORE = "boto/botocore, botocore/exceptions.py"
+DAGSTER = "dagster-io/dagster, dagster_aws/ecs/utils.py"
+ROLE = "aws-samples/aws-modern-application-workshop, issue 88"
+SECRETS = "AWS re:Post, knowledge center: ecs-unable-to-pull-secrets"
+CONTRACT = "this template, training/program.py: exit status"
+
+
+def succeeded(name: str, source: str, *containers: dict, **fields) -> Ending:
+    """Return an ending that is a success."""
+    return Ending(name, source, SUCCEEDED, "never", 0, "", task=task(*containers, **fields))
+
+
+def exited(
+    name: str,
+    source: str,
+    code: int,
+    retry: str,
+    command: str,
+    *log: str,
+    reason: str = "",
+    **fields,
+) -> Ending:
+    """Return an ending in which the container ran and did not succeed."""
+    container = train(exitCode=code, **({"reason": reason} if reason else {}))
+    return Ending(
+        name,
+        source,
+        STATES[retry],
+        retry,
+        code or 1,
+        command,
+        task=task(container, **fields),
+        log=log,
+    )
+
+
+def unstarted(
+    name: str, source: str, reason: str, retry: str, command: str, container: str = ""
+) -> Ending:
+    """Return an ending in which the container never ran."""
+    shown = train(**({"reason": container} if container else {}))
+    stopped = task(shown, stop=("TaskFailedToStart", reason))
+    return Ending(name, source, STATES[retry], retry, 1, command, task=stopped)
+
+
+def unplaced(
+    name: str, source: str, reason: str, retry: str, command: str, capacity: str = "ec2",
+    detail: str | None = None,
+) -> Ending:  # fmt: skip
+    """Return an ending in which RunTask answered with failures: HTTP 200, exit status 0."""
+    failure = {"arn": "arn:aws:ecs:us-east-1:111122223333:container-instance/1", "reason": reason}
+    answer = {"tasks": [], "failures": [{**failure, **({"detail": detail} if detail else {})}]}
+    return Ending(name, source, STATES[retry], retry, 1, command, answer=answer, capacity=capacity)
+
+
+def refused(
+    name: str,
+    source: str,
+    code: str,
+    message: str,
+    retry: str,
+    command: str,
+    capacity: str = "fargate",
+) -> Ending:
+    """Return an ending in which RunTask was refused; without a code it never got there."""
+    prefix = f"An error occurred ({code}) when calling the RunTask operation: " if code else ""
+    return Ending(
+        name, source, STATES[retry], retry, 1, command, answer={}, error=prefix + message,
+        capacity=capacity,
+    )  # fmt: skip
+
+
+USER = "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: "
+SPOT = ("SpotInterruption", "Your Spot Task was interrupted.")
+HOST = ("TerminationNotice", "Host EC2 (instance i-0123456789abcdef0) terminated.")
+RETRIED = "pull image manifest has been retried 5 time(s): "
+NO_AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: "
+
+ENDINGS = (
+    # ---- success
+    succeeded("exit code 0", STOPPED, train(exitCode=0)),
+    succeeded(
+        "exit code 0 beside a sidecar that failed",
+        "apache/airflow, providers/amazon/aws/operators/ecs.py: every container counts there",
+        {**SIDECAR, "exitCode": 1}, train(exitCode=0),
+    ),
+    succeeded(
+        "exit code 0 beside a sidecar that was killed with it", STOPPED, train(exitCode=0),
+        {**SIDECAR, "exitCode": 137},
+    ),
+    succeeded(
+        "exit code 0 beside a sidecar without exit code", "kayac/ecspresso, issue 534",
+        train(exitCode=0), dict(SIDECAR),
+    ),
+    succeeded(
+        "exit code 0 without a stop code", "AWS, ECS API reference: Task, all fields optional",
+        train(exitCode=0), stop=("", EXITED[1]),
+    ),
+    succeeded(
+        "saved in the two minutes before Spot took it", CONTRACT, train(exitCode=0), stop=SPOT,
+    ),
+    # ---- the container's own end
+    exited(
+        "a bug", CONTRACT, 1, "never", "make train", "Traceback (most recent call last):",
+        "ValueError: could not convert string to float: 'NA'",
+    ),
+    exited("a bug without a word", "apache/airflow, issue 21573", 1, "never", "make train"),
+    exited(
+        "wrong arguments", CONTRACT, 2, "never", "make data",
+        "error: --max-depth: a whole number from 1, not 'deep'",
+    ),
+    exited(
+        "a script that the image lacks", "CPython, python SCRIPT", 2, "never", "make push",
+        "python: can't open file '/app/new.py': [Errno 2] No such file or directory",
+    ),
+    exited(
+        "a package that the image lacks", "CPython, ModuleNotFoundError", 1, "never", "make lock",
+        "ModuleNotFoundError: No module named 'pandas'",
+    ),
+    exited("an exit code of the user's own", STOPPED, 3, "never", "make logs", "giving up"),
+    exited(
+        "a command that may not be executed", "POSIX shell, exit status 126", 126, "never",
+        "make local",
+    ),
+    exited(
+        "a command that is not there", "POSIX shell, exit status 127", 127, "never", "make local",
+    ),
+    exited("interrupted", CONTRACT, 130, "never", "make run", "interrupted"),
+    exited(
+        "disk full, in the reason", GUIDE + "CannotCreateContainerError", 1, "never", "DISK=50",
+        reason="write /scratch/x: no space left on device",
+    ),
+    exited(
+        "an unhealthy container", GUIDE + "Determine task health using container health checks",
+        137, "never", "make local", stop=("", "Task failed container health checks"),
+    ),
+    exited(
+        "a container that would not stop", CODES, 137, "again", "make run",
+        reason="CannotStopContainerError: failed sending SIGTERM to container: unknown",
+    ),
+    exited(
+        "aborted in compiled code", "signal(7), SIGABRT", 134, "never", "make local",
+        "terminate called without an active exception",
+    ),
+    exited("killed without a reason", STOPPED, 137, "never", "MEMORY=8192"),
+    exited("a segmentation fault", STOPPED, 139, "never", "make local"),
+    exited(
+        "SIGTERM, survived", CONTRACT, 143, "resume", "make run",
+        "stopped by SIGTERM before the end",
+    ),
+    exited(
+        "the wrong processor, in the log",
+        "aws-samples/amazon-bedrock-serverless-prompt-chaining, issue 213", 1, "never",
+        "ARCHITECTURE=", "exec /opt/venv/bin/python: exec format error",
+    ),
+    exited(
+        "the wrong processor, exit code 255", "runatlantis/atlantis, issue 2001", 255, "never",
+        "ARCHITECTURE=", "standard_init_linux.go:228: exec user process caused: exec format error",
+    ),
+    exited(
+        "out of memory", STOPPED, 137, "never", "MEMORY=8192",
+        reason="OutOfMemoryError: Container killed due to memory usage",
+    ),
+    exited(
+        "out of memory with exit code 0", "OutOfMemoryError of a child: " + STOPPED, 0, "never",
+        "MEMORY=8192", reason="OutOfMemoryError: Container killed due to memory usage",
+    ),
+    exited(
+        "out of memory in the largest task of 1 vCPU", GUIDE + "Fargate task sizes", 137, "never",
+        "CPU=2048 MEMORY=16384", reason="OutOfMemoryError: Container killed due to memory usage",
+        memory="8192",
+    ),
+    exited(
+        "no memory, in the log", "numpy, _ArrayMemoryError", 1, "never", "MEMORY=8192",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9.31 GiB for an array",
+    ),
+    exited(
+        "no memory in compiled code", "libstdc++, std::bad_alloc", 134, "never", "MEMORY=8192",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+    ),
+    exited(
+        "disk full, in the log", "CPython, OSError 28", 1, "never", "DISK=50",
+        "OSError: [Errno 28] No space left on device",
+    ),
+    exited(
+        "data that the task role may not read", "boto3, GetObject", 1, "never", "TASK_ROLE=",
+        "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the "
+        "GetObject operation: Access Denied",
+    ),
+    Ending(
+        "a failure beside a sidecar's success", STOPPED, FAILED, "never", 1, "make train",
+        task=task({**SIDECAR, "exitCode": 0}, train(exitCode=1)),
+    ),
+    # ---- no word of the named container
+    Ending(
+        "no exit code", "kayac/ecspresso, issue 534; aws/copilot-cli, issue 2525", FAILED, "never",
+        1, "make logs", task=task(train()),
+    ),
+    Ending(
+        "only a sidecar's exit code", "kayac/ecspresso, issue 534", FAILED, "never", 1, "make logs",
+        task=task({**SIDECAR, "exitCode": 0}, train()),
+    ),
+    Ending(
+        "only a sidecar", "aws/copilot-cli, issue 2525", FAILED, "never", 1, "make register",
+        task=task({**SIDECAR, "exitCode": 0}),
+    ),
+    Ending(
+        "no containers at all", "PrefectHQ/prefect, tests of observers/diagnostics.py", FAILED,
+        "never", 1, "make logs", task=task(),
+    ),
+    Ending(
+        "a task that still runs", "AWS, ECS API reference: Task, lastStatus", FAILED, "never", 1,
+        "make logs", task=task({**train(), "lastStatus": "RUNNING"}, stop=("", ""),
+        lastStatus="RUNNING"),
+    ),
+    Ending(
+        "nothing said", "AWS, ECS API reference: Task, all fields optional", FAILED, "never", 1,
+        "make logs", task=task(train(), stop=("", "")),
+    ),
+    Ending(
+        "ECS has forgotten the task",
+        "apache/airflow, issue 4039; aws/containers-roadmap, issue 1246", FAILED, "never", 1,
+        "make logs",
+    ),
+    Ending(
+        "exit code 0 with a stop code that nobody knows", "AWS, ECS API reference: Task, stopCode",
+        FAILED, "never", 1, "make status", task=task(train(exitCode=0), stop=("SomethingNew", "")),
+    ),
+    Ending(
+        "exit code 0 of a task that failed to start", START, FAILED, "never", 1, "make status",
+        task=task(train(exitCode=0), stop=("TaskFailedToStart", "Task failed to start")),
+    ),
+    # ---- stopped by somebody
+    Ending(
+        "stopped by the user", "AWS, ECS API reference: StopTask, reason", FAILED, "never", 1,
+        "make run", task=task(train(exitCode=143), stop=("UserInitiated", "make stop")),
+    ),
+    Ending(
+        "stopped by the user, answered with 0",
+        "aws/sagemaker-training-toolkit: SIGTERM, exit code 0", FAILED, "never", 1, "make run",
+        task=task(train(exitCode=0), stop=("UserInitiated", "Task stopped by user")),
+    ),
+    Ending(
+        "stopped by TIMEOUT", "this template, TIMEOUT", FAILED, "never", 1, "TIMEOUT=",
+        task=task(train(exitCode=143), stop=("UserInitiated", "TIMEOUT=3600 is over")),
+    ),
+    Ending(
+        "never started within START_TIMEOUT", "this template, START_TIMEOUT", INTERRUPTED,
+        "elsewhere", 1, "START_TIMEOUT=", task=task(train(), stop=("UserInitiated",
+        "START_TIMEOUT=900 is over")),
+    ),
+    Ending(
+        "the instance was deregistered", GUIDE + "DeregisterContainerInstance, force", INTERRUPTED,
+        "resume", 1, "make run", task=task(train(), stop=("UserInitiated",
+        "Container instance deregistration forced by user")),
+    ),
+    # ---- the machine was taken away
+    exited(
+        "Spot, saved", GUIDE + "Fargate Spot termination notices", 143, "resume", "make run",
+        stop=SPOT,
+    ),
+    exited(
+        "Spot, killed", GUIDE + "Fargate Spot termination notices", 137, "resume",
+        "CAPACITY=fargate", stop=SPOT,
+    ),
+    Ending(
+        "Spot, without exit code", GUIDE + "Fargate Spot termination notices", INTERRUPTED,
+        "resume", 1, "make run", task=task(train(), stop=SPOT),
+    ),
+    Ending(
+        "Spot, under the code of a notice", "aws/containers-roadmap, issue 1565", INTERRUPTED,
+        "resume", 1, "make run", task=task(train(), stop=("TerminationNotice", SPOT[1])),
+    ),
+    Ending(
+        "Spot, without a code", "aws/containers-roadmap, issue 1565", INTERRUPTED, "resume", 143,
+        "make run", task=task(train(exitCode=143), stop=("", SPOT[1])),
+    ),
+    Ending(
+        "the instance was terminated", "apache/airflow, providers/amazon/aws/operators/ecs.py",
+        INTERRUPTED, "resume", 1, "make run", task=task(train(), stop=HOST),
+    ),
+    exited(
+        "the instance was stopped", "apache/airflow, providers/amazon/aws/operators/ecs.py", 143,
+        "resume", "make run", stop=("", "Host EC2 (instance i-0123456789abcdef0) stopped."),
+    ),
+    exited(
+        "maintenance", GUIDE + "Fargate task retirement", 137, "resume", "make run",
+        stop=("ServiceSchedulerInitiated",
+        "ECS is performing maintenance on the underlying infrastructure hosting the task"),
+    ),
+    exited(
+        "maintenance under a service's code", "AWS, ECS API reference: Task, stopCode", 143,
+        "resume", "make run", stop=("ServiceSchedulerInitiated", "Task stopped by the scheduler"),
+    ),
+    exited(
+        "the machine failed", "AWS, ECS API reference: Task, stopCode InfrastructureHealth", 137,
+        "resume", "make run", stop=("InfrastructureHealth", "Infrastructure health event"),
+    ),
+    exited(
+        "a notice without a reason", "AWS, ECS API reference: Task, stopCode TerminationNotice",
+        143, "resume", "make run", stop=("TerminationNotice", ""),
+    ),
+    exited(
+        "the instance was drained", GUIDE + "Draining container instances", 143, "resume",
+        "make run", stop=("", "Container instance is in DRAINING state"),
+    ),
+    # ---- RunTask's failures[]
+    unplaced("no memory", API_FAILURES, "RESOURCE:MEMORY", "elsewhere", "MAX_INSTANCES="),
+    unplaced("no CPU", API_FAILURES, "RESOURCE:CPU", "elsewhere", "INSTANCE_TYPE="),
+    unplaced("no GPU", API_FAILURES, "RESOURCE:GPU", "never", "INSTANCE_TYPE="),
+    unplaced("no network interface", API_FAILURES, "RESOURCE:ENI", "elsewhere", "MAX_INSTANCES="),
+    unplaced("no port", API_FAILURES, "RESOURCE:PORTS", "elsewhere", "MAX_INSTANCES="),
+    unplaced("a disconnected agent", API_FAILURES, "AGENT", "again", "make run"),
+    unplaced(
+        "a missing attribute", API_FAILURES, "ATTRIBUTE", "never", "make cluster",
+        detail="ecs.capability.task-eni",
+    ),
+    unplaced("something missing", API_FAILURES, "MISSING", "never", "make cluster"),
+    unplaced("something inactive", API_FAILURES, "INACTIVE", "never", "make cluster"),
+    unplaced("no instance in the subnets", API_FAILURES, "LOCATION", "elsewhere", "SUBNETS="),
+    unplaced(
+        "no capacity", DAGSTER + ", run_ecs_task", "Capacity is unavailable at this time. Please "
+        "try again later or in a different availability zone", "elsewhere", "SUBNETS=", "fargate",
+    ),
+    unplaced(
+        "no Spot capacity", "AWS re:Post, knowledge center: ecs-fargate-runtask-capacity",
+        "Capacity is unavailable at this time. Please try again later or in a different "
+        "availability zone", "elsewhere", "CAPACITY=fargate", "fargate-spot",
+    ),
+    unplaced(
+        "the vCPU quota", GUIDE + "Service event messages",
+        "You’ve reached the limit on the number " "of vCPUs you can run concurrently", "again",
+        "aws service-quotas", "fargate",
+    ),
+    unplaced(
+        "a task above the quota", GUIDE + "Service event messages", "The requested MEMORY "
+        "configuration is above your limit", "never", "MEMORY=4096", "fargate",
+    ),
+    unplaced("a reason that nobody knows", API_FAILURES, "SOMETHING:NEW", "never", "make run"),
+    Ending(
+        "neither a task nor a failure", DAGSTER + ", run_ecs_task", FAILED, "never", 1,
+        "make run", answer={"tasks": [], "failures": []},
+    ),
+    # ---- the image cannot be pulled
+    unstarted(
+        "an image that is not there", PULL, f"CannotPullContainerError: {RETRIED}failed to resolve "
+        f"ref {IMAGE}: {IMAGE}: not found", "never", "make push",
+    ),
+    unstarted(
+        "a repository that is not there", PULL, "CannotPullContainerError: API error (404): "
+        "repository registry.example/churn not found", "never", "make push",
+    ),
+    unstarted(
+        "no route to the registry", PULL, "CannotPullContainerError: API error (500): Get "
+        "https://registry.example/v2/: net/http: request canceled while waiting for connection",
+        "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a context that was cancelled", PULL, "CannotPullContainerError: context canceled", "never",
+        "SUBNETS=",
+    ),
+    unstarted(
+        "a time-out of the registry", "ActionIQ/terraform-aws-retool-ecs-fargate, issue 20",
+        f"CannotPullContainerError: {RETRIED}failed to resolve ref {IMAGE}: failed to do request: "
+        'Head "https://registry.example/v2/churn/manifests/1": dial tcp 192.0.2.1:443: i/o timeout',
+        "again", "make run",
+    ),
+    unstarted(
+        "the end of a stream", DAGSTER, "CannotPullContainerError: ref pull has been retried 1 "
+        "time(s): failed to copy: httpReadSeeker: failed open: unexpected EOF", "again",
+        "make run",
+    ),
+    unstarted(
+        "access to the image denied", "aws/amazon-ecs-agent, pull request 4181",
+        "CannotPullContainerError: The task can’t pull the image. Check that the role has the "
+        "permissions to pull images from the registry. Error response from daemon: pull access "
+        "denied for registry.example/churn, repository does not exist or may require 'docker "
+        f"login': denied: {USER}ecr:BatchGetImage", "never", "make cluster",
+    ),
+    unstarted(
+        "an image for the other processor", "aws/copilot-cli, issue 5181",
+        f"CannotPullContainerError: {RETRIED}image Manifest does not contain descriptor matching "
+        "platform 'linux/arm64'", "never", "ARCHITECTURE=",
+    ),
+    unstarted(
+        "no manifest for the processor", "aws/copilot-cli, issue 1949", "CannotPullContainerError: "
+        "no matching manifest for linux/amd64 in the manifest list entries", "never", "make push",
+    ),
+    unstarted(
+        "an image larger than the disk", PULL, "CannotPullContainerError: write "
+        "/var/lib/docker/tmp/GetImageBlob111111111: no space left on device", "never", "DISK=50",
+    ),
+    unstarted(
+        "too many pulls", PULL, "CannotPullContainerError: toomanyrequests: Too Many Requests or "
+        "You have reached your pull rate limit.", "again", "make run",
+    ),
+    unstarted(
+        "a pull error that nobody knows", PULL, "CannotPullContainerError: pull command failed: "
+        "panic: runtime error: invalid memory address", "never", "make push",
+    ),
+    # ---- before the container starts
+    unstarted(
+        "no way to the secrets", "umotif-public/terraform-aws-ecs-fargate, issue 50", f"{NO_AUTH}"
+        "execution resource retrieval failed: unable to retrieve secrets from ssm: service call has "
+        "been retried 5 time(s): RequestCanceled: request context canceled caused by: context "
+        "deadline exceeded", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a secret that may not be read", SECRETS, f"{NO_AUTH}execution "
+        "resource retrieval failed: unable to retrieve secret from asm: service call has been "
+        f"retried 1 time(s): AccessDeniedException: {USER}secretsmanager:GetSecretValue", "never",
+        "make cluster",
+    ),
+    unstarted(
+        "a secret that is not there", SECRETS, f"{NO_AUTH}execution resource "
+        "retrieval failed: unable to retrieve secret from asm: service call has been retried 1 "
+        "time(s): ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+        "never", "make register",
+    ),
+    unstarted(
+        "no way to the registry's login", GUIDE + "ResourceInitializationError", f"{NO_AUTH}The "
+        "task cannot pull registry auth from Amazon ECR: There is a connection issue between the "
+        "task and Amazon ECR. Check your task network configuration. RequestError: send request "
+        'failed caused by: Post "https://api.ecr.example/": dial tcp 192.0.2.1:443: i/o timeout',
+        "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "the registry's login denied", GUIDE + "ResourceInitializationError", f"{NO_AUTH}execution "
+        "resource retrieval failed: unable to retrieve ecr registry auth: service call has been "
+        f"retried 3 time(s): AccessDeniedException: {USER}ecr:GetAuthorizationToken", "never",
+        "make cluster",
+    ),
+    unstarted(
+        "no log group", GUIDE + "ResourceInitializationError",
+        "ResourceInitializationError: failed "
+        "to validate logger args: create stream has been retried 1 times: failed to create "
+        "Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+        "never", "make cluster",
+    ),
+    unstarted(
+        "a log group that may not be written",
+        "PrefectHQ/prefect, prefect_aws/workers/ecs_worker.py",
+        "ResourceInitializationError: failed to validate logger args: create stream has been "
+        f"retried 1 times: AccessDeniedException: {USER}logs:CreateLogStream", "never",
+        "make cluster",
+    ),
+    unstarted(
+        "no way to the log group", GUIDE + "ResourceInitializationError",
+        "ResourceInitializationError"
+        ": failed to validate logger args: The task cannot find the Amazon CloudWatch log group "
+        "defined in the task definition. There is a connection issue between the task and Amazon "
+        "CloudWatch. Check your network configuration. : signal: killed", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "an initialization that nobody knows", CODES, "ResourceInitializationError: something new",
+        "never", "make status",
+    ),
+    unstarted(
+        "no interface in time", DAGSTER, "Timeout waiting for network interface provisioning to "
+        "complete.", "again", "make run",
+    ),
+    unstarted(
+        "no disk in time", DAGSTER,
+        "Timeout waiting for EphemeralStorage provisioning to complete.", "again", "make run",
+    ),
+    unstarted(
+        "an interface refused for a moment", DAGSTER, "Unexpected EC2 error while attempting to "
+        "Create Network Interface with public IP assignment enabled in subnet 'subnet-1': "
+        "AuthFailure", "again", "make run",
+    ),
+    unstarted(
+        "no address left", START,
+        "Unexpected EC2 error while attempting to Create Network Interface "
+        "with public IP assignment enabled in subnet 'subnet-1': InsufficientFreeAddressesInSubnet",
+        "elsewhere", "SUBNETS=",
+    ),
+    unstarted(
+        "no capacity after a while", START,
+        "Capacity is unavailable at this time. Please try again "
+        "later or in a different availability zone", "elsewhere", "SUBNETS=",
+    ),
+    unstarted(
+        "no room on the instances", API_FAILURES, "RESOURCE:MEMORY", "elsewhere", "INSTANCE_TYPE=",
+    ),
+    unstarted(
+        "an empty capacity provider", GUIDE + "Capacity provider errors", "EMPTY CAPACITY PROVIDER",
+        "never", "CAPACITY=",
+    ),
+    unstarted(
+        "other capacity than the definition's", START, "The selected task definition is not "
+        "compatible with the selected compute strategy", "never", "make register",
+    ),
+    unstarted(
+        "an internal error", START, "InternalError: failed to attach the interface", "again",
+        "make run",
+    ),
+    unstarted(
+        "a role that ECS cannot assume", ROLE,
+        "ECS was unable to assume the role 'arn:aws:iam::111122223333:role/task' that was provided "
+        "for this task. Please verify that the role being passed has the proper trust relationship "
+        "and permissions and that your IAM user has permissions to pass this role.", "again",
+        "TASK_ROLE=",
+    ),
+    unstarted(
+        "throttled while it started", "dagster-io/dagster, issue 33439",
+        "Unexpected EC2 error: Rate " "exceeded (ErrorCode: Throttling)", "again", "make run",
+    ),
+    unstarted(
+        "an interface that EC2 could not make", START, "Unexpected EC2 error while attempting to "
+        "Create Network Interface in subnet 'subnet-1': SecurityGroupsPerInterfaceLimitExceeded",
+        "elsewhere", "SUBNETS=",
+    ),
+    unstarted("a start that nobody knows", START, "Something new", "never", "make status"),
+    # ---- the container cannot be made or started
+    unstarted(
+        "no such program", GUIDE + "Troubleshooting CannotStartContainerError",
+        "Task failed to start", "never", "make local",
+        'CannotStartContainerError: Error response from daemon: OCI runtime '
+        'create failed: exec: "pythn": executable file not found in $PATH: unknown',
+    ),
+    unstarted(
+        "a program without permission", GUIDE + "Troubleshooting CannotStartContainerError",
+        "Task failed to start", "never", "make local",
+        "CannotStartContainerError: OCI runtime create "
+        'failed: exec: "/app/run.sh": permission denied: unknown',
+    ),
+    unstarted(
+        "the wrong processor, at the start", "aws/copilot-cli, issue 6095", "Task failed to start",
+        "never", "ARCHITECTURE=",
+        "CannotStartContainerError: exec /usr/bin/python: exec format error",
+    ),
+    unstarted(
+        "a container that cannot start", CODES,
+        "CannotStartContainerError: failed to get container " "status: unknown", "never",
+        "make local",
+    ),
+    unstarted(
+        "a container that cannot be made", GUIDE + "CannotCreateContainerError: API error (500)",
+        "CannotCreateContainerError: API error (500): devmapper: Thin Pool has 4350 free data blocks "
+        "which is less than minimum required 4454", "again", "make run",
+    ),
+    unstarted(
+        "a volume that cannot be mounted", CODES,
+        "CannotCreateVolumeError: failed to create volume", "never", "make register",
+    ),
+    unstarted(
+        "an engine that did not answer", CODES,
+        "ContainerRuntimeTimeoutError: Could not transition "
+        "to running; timed out after waiting 1m: unknown", "again", "make run",
+    ),
+    # ---- RunTask refused
+    refused(
+        "no permission", RUN_TASK, "AccessDeniedException", f"{USER}ecs:RunTask on resource: *",
+        "never", "aws sts get-caller-identity",
+    ),
+    refused(
+        "no permission, without a word", RUN_TASK, "AccessDeniedException", "Access denied",
+        "never", "aws sts get-caller-identity",
+    ),
+    refused(
+        "no permission for the roles", "AWS, IAM user guide: iam:PassRole", "AccessDeniedException",
+        f"{USER}iam:PassRole on resource: arn:aws:iam::111122223333:role/task", "never",
+        "aws sts get-caller-identity",
+    ),
+    refused(
+        "expired credentials", "AWS, STS: common errors", "ExpiredTokenException",
+        "The security token " "included in the request is expired", "never", "aws sso login",
+    ),
+    refused(
+        "an expired request", "AWS, common errors", "RequestExpired",
+        "Request must not be older than 15 " "minutes", "never", "aws sso login",
+    ),
+    refused(
+        "an expired session", BOTOCORE, "",
+        "Error when retrieving token from sso: Token has expired and " "refresh failed", "never",
+        "aws sso login",
+    ),
+    refused(
+        "unknown credentials", "AWS, common errors", "UnrecognizedClientException",
+        "The security token " "included in the request is invalid.", "never", "aws configure",
+    ),
+    refused(
+        "a wrong clock", "AWS, Signature Version 4: troubleshooting", "InvalidSignatureException",
+        "Signature expired: 20261124T110203Z is now earlier than 20261124T120203Z", "never",
+        "make run",
+    ),
+    refused(
+        "no credentials", BOTOCORE, "",
+        "Unable to locate credentials. You can configure credentials by "
+        'running "aws configure".', "never", "aws configure",
+    ),
+    refused(
+        "no region", BOTOCORE, "",
+        "You must specify a region. You can also configure your region by "
+        'running "aws configure".', "never", "REGION=",
+    ),
+    refused(
+        "a region that is none", BOTOCORE, "", "Could not connect to the endpoint URL: "
+        '"https://ecs.us-esat-1.amazonaws.com/"', "never", "REGION=",
+    ),
+    refused(
+        "a certificate of a proxy", BOTOCORE, "", "SSL validation failed for "
+        "https://ecs.us-east-1.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED]", "never",
+        "make run",
+    ),
+    refused(
+        "a connection that was cut", BOTOCORE, "", "Read timeout on endpoint URL: "
+        '"https://ecs.us-east-1.amazonaws.com/"', "again", "make run",
+    ),
+    refused(
+        "no cluster", RUN_TASK, "ClusterNotFoundException", "Cluster not found.", "never",
+        "make cluster",
+    ),
+    refused(
+        "a cluster that was deleted", RUN_TASK, "ClusterNotFoundException",
+        "The referenced cluster was " "inactive.", "never", "make cluster",
+    ),
+    refused(
+        "no task definition", RUN_TASK, "ClientException", "TaskDefinition not found.", "never",
+        "make register",
+    ),
+    refused(
+        "a deregistered task definition", RUN_TASK, "ClientException", "TaskDefinition is inactive",
+        "never", "make register",
+    ),
+    refused(
+        "a size that Fargate lacks", GUIDE + "Invalid CPU or memory value specified",
+        "ClientException", "No Fargate configuration exists for given values.", "never", "MEMORY=",
+    ),
+    refused(
+        "a disk that Fargate lacks", "AWS, ECS API reference: EphemeralStorage", "ClientException",
+        "Invalid ephemeralStorage sizeInGiB: 500", "never", "DISK=50",
+    ),
+    refused(
+        "overrides that are too long", "Netflix/metaflow, issue 977", "InvalidParameterException",
+        "Container Overrides length must be at most 8192", "never", "make data",
+    ),
+    refused(
+        "an override of no container", RUN_TASK, "InvalidParameterException",
+        "Override for container " "named train is not a container in the TaskDefinition.", "never",
+        "make register",
+    ),
+    refused(
+        "throttling", GUIDE + "API throttling", "ThrottlingException", "Rate exceeded", "again",
+        "make run",
+    ),
+    refused(
+        "throttling of another service", "AWS, EC2: RequestLimitExceeded", "RequestLimitExceeded",
+        "Request limit exceeded.", "again", "make run",
+    ),
+    refused(
+        "throttling in disguise", "dagster-io/dagster, issue 33439; PrefectHQ/prefect, issue 13024",
+        "InvalidParameterException",
+        "Error retrieving subnet information for [subnet-1]: Rate exceeded "
+        "(ErrorCode: Throttling)", "again", "make run",
+    ),
+    refused(
+        "no service-linked role", "jonrau1/ElectricEye, issue 9", "InvalidParameterException",
+        "Unable to assume the service linked role. Please verify that the "
+        "ECS service linked role exists.", "again", "aws iam create-service-linked-role",
+    ),
+    refused(
+        "Spot that is not attached", "dask/dask-cloudprovider, issue 328",
+        "InvalidParameterException",
+        "The specified capacity provider strategy cannot contain a capacity provider that is not "
+        "associated with the cluster. Associate the capacity provider with the cluster or specify a "
+        "valid capacity provider and try again.", "never", "CAPACITY=", "fargate-spot",
+    ),
+    refused(
+        "no such subnet", "getmoto/moto, moto/ecs/models.py", "InvalidParameterException", "Error "
+        "retrieving subnet information for [subnet-1]: The subnet ID 'subnet-1' does not exist "
+        "(ErrorCode: InvalidSubnetID.NotFound)", "never", "SUBNETS=",
+    ),
+    refused(
+        "no such security group", "getmoto/moto, moto/ecs/models.py", "InvalidParameterException",
+        "Error "
+        "retrieving security group information for [sg-1]: The security group 'sg-1' does not exist "
+        "(ErrorCode: InvalidGroup.NotFound)", "never", "make cluster",
+    ),
+    refused(
+        "no network configuration", RUN_TASK, "InvalidParameterException",
+        "Network Configuration must be " "provided when networkMode 'awsvpc' is specified.",
+        "never", "CAPACITY=",
+    ),
+    refused(
+        "no instances", "PrefectHQ/prefect, prefect_aws/workers/ecs_worker.py",
+        "InvalidParameterException", "No Container Instances were found in your cluster.", "never",
+        "make cluster", "ec2",
+    ),
+    refused(
+        "a role that is too new", ROLE, "ClientException",
+        "ECS was unable to assume the role 'arn:aws:iam::111122223333:role/task' that "
+        "was provided for this task.", "again", "make run",
+    ),
+    refused(
+        "a platform that cannot run it", RUN_TASK, "PlatformTaskDefinitionIncompatibilityException",
+        "The "
+        "specified platform version does not satisfy the task definition's required capabilities.",
+        "never", "make register",
+    ),
+    refused(
+        "a blocked account", RUN_TASK, "BlockedException", "Your account was blocked", "never",
+        "make run",
+    ),
+    refused(
+        "another request under the same token", RUN_TASK, "ConflictException",
+        "The clientToken was used " "with other parameters", "never", "make runs",
+    ),
+    refused(
+        "a fault of ECS", RUN_TASK, "ServerException",
+        "Service Unavailable. Please try again later.", "again", "make run",
+    ),
+    refused(
+        "a refusal that nobody knows", RUN_TASK, "InvalidParameterException", "Something new",
+        "never", "DRY_RUN=1",
+    ),
+    refused(
+        "an error that nobody knows", RUN_TASK, "SomethingNewException", "Something new", "never",
+        "make run DRY_RUN=1",
+    ),
+)  # fmt: skip

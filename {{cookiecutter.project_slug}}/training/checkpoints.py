@@ -1,0 +1,227 @@
+"""Checkpoints: what is left of a training that was interrupted, below the results' folder.
+
+A checkpoint is two files, ``checkpoints/ROUNDS.model`` and then ``checkpoints/ROUNDS.json``. The
+second is the commit mark: it has the sha256 of the first, so a half-written or damaged pair is
+recognised and passed over for the one before. Two pairs are kept.
+"""
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy
+
+from training import data, machine, program, storage
+from training.errors import UserError
+
+FOLDER = "checkpoints"
+SECONDS = 60  # between two checkpoints, unless --checkpoint-every counts rounds
+SHARE = 0.02  # of the time that saving may take: a large model is saved less often
+KEPT = 2
+# The other packages change how the data is read, and the data's fingerprint tells that.
+DECISIVE = ("xgboost", "scikit-learn", "skops", "numpy")
+
+
+class Checkpoint(NamedTuple):
+    """``model`` after so many ``rounds``, and the ``state`` of what runs beside it."""
+
+    rounds: int
+    model: bytes
+    state: dict
+
+
+class Store:
+    """The checkpoints of one run.
+
+    Args:
+        options: of ``arguments.train``.
+        fingerprint: gives what decides the model; called only when it is needed, since it reads
+            all the data.
+        inexact: why this training cannot be resumed to the same model; None: it can. With a
+            reason nothing is saved, and --resume says why it starts anew.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        fingerprint: Callable[[], dict],
+        inexact: str | None = None,
+    ):
+        self.results = options.model_folder
+        self.folder = storage.join(self.results, FOLDER)
+        self.every: int | None = options.checkpoint_every
+        self.resumes: bool = options.resume
+        self.inexact = inexact
+        self.attempts = 1
+        self.saved: list[int] = []  # the rounds of the checkpoints that are there
+        self.fresh = True  # what is there is of another run
+        self.due_at = time.monotonic() + SECONDS
+        self._make_fingerprint = fingerprint
+        self._fingerprint: dict | None = None
+
+    def fingerprint(self) -> dict:
+        """Return what decides the model, as JSON's types."""
+        if self._fingerprint is None:
+            self._fingerprint = json.loads(json.dumps(self._make_fingerprint()))
+        return self._fingerprint
+
+    def resume(self) -> Checkpoint | None:
+        """Return where to go on; None to start anew, and then the log says why if --resume asks.
+
+        Raises:
+            UserError: the checkpoint is of other parameters, data or versions.
+        """
+        if not self.resumes:
+            return None
+        if self.inexact:
+            print(f"--resume: {self.inexact}: starting anew")
+            return None
+        mark, model = self.latest()
+        if mark is None:
+            print(f"--resume: there is no checkpoint in {self.folder}: starting anew")
+            return None
+        if difference := differs(mark["fingerprint"], self.fingerprint()):
+            raise UserError(
+                f"--resume: {difference}: repeat the arguments and the data of the run that was "
+                "interrupted, or leave --resume out to start anew"
+            )
+        self.attempts = mark["attempts"] + 1
+        self.fresh = False
+        print(f"resuming after round {mark['rounds']} (attempt {self.attempts})")
+        return Checkpoint(mark["rounds"], model, mark["state"])
+
+    def latest(self) -> tuple[dict | None, bytes]:
+        """Return the newest whole checkpoint's mark and model; (None, nothing) without one.
+
+        Those that are newer and damaged are removed, so that they never count again.
+        """
+        found = self.found()
+        while found:
+            mark = read_mark(storage.read_bytes(self.uri(found[-1], "json")))
+            model = storage.read_bytes(self.uri(found[-1], "model")) or b""
+            if mark and mark["rounds"] == found[-1] and mark["sha256"] == digest(model):
+                self.saved = found
+                return mark, model
+            print(f"warning: the checkpoint of round {found[-1]} is damaged: passed over")
+            self.discard(found.pop())
+        return None, b""
+
+    def passes(self, rounds: int, snapshot: Callable[[], tuple[bytes, dict]]) -> None:
+        """Save what ``snapshot`` gives, if it is time to: called between two rounds.
+
+        Args:
+            rounds: how many are done.
+            snapshot: gives the model's bytes, and the state beside it as JSON's types.
+
+        Raises:
+            program.Terminated: SIGTERM came; the checkpoint is saved.
+        """
+        stopping = program.TERMINATED.is_set()
+        if not self.inexact and (stopping or self.due(rounds)) and rounds not in self.saved[-1:]:
+            self.save(rounds, *snapshot())
+        if stopping:
+            raise program.Terminated
+
+    def due(self, rounds: int) -> bool:
+        """Return whether a checkpoint is to be saved after so many ``rounds``."""
+        if self.every:
+            return rounds % self.every == 0
+        return time.monotonic() >= self.due_at
+
+    def save(self, rounds: int, model: bytes, state: Mapping[str, object]) -> None:
+        """Save a checkpoint, and remove those that are older than the one before it.
+
+        Raises:
+            UserError: it may not be written.
+        """
+        began = time.monotonic()
+        if self.fresh:
+            self.remove()
+            self.fresh = False
+        mark = {
+            "rounds": rounds,
+            "sha256": digest(model),
+            "attempts": self.attempts,
+            "state": state,
+            "fingerprint": self.fingerprint(),
+        }
+        storage.write_bytes(model, self.uri(rounds, "model"))
+        storage.write_bytes(json.dumps(mark).encode(), self.uri(rounds, "json"))
+        self.saved.append(rounds)
+        while len(self.saved) > KEPT:
+            self.discard(self.saved.pop(0))
+        now = time.monotonic()
+        self.due_at = now + max(SECONDS, (now - began) / SHARE)
+        program.say_when_stopped(
+            f"round {rounds} is saved; to go on, type the same command "
+            f"with --resume --output {self.results}"
+        )
+
+    def remove(self) -> None:
+        """Remove all checkpoints: the model is saved, or another run begins here."""
+        for rounds in self.found():
+            self.discard(rounds)
+        self.saved = []
+        storage.remove_folder(self.folder)
+
+    def found(self) -> list[int]:
+        """Return the rounds of all checkpoints that are there, whole or not, in order."""
+        names = (name.partition(".") for name in storage.names(self.folder))
+        return sorted({int(stem) for stem, _, _ in names if stem.isdecimal()})
+
+    def discard(self, rounds: int) -> None:
+        """Remove one checkpoint, the mark first."""
+        for kind in "json", "model":
+            storage.remove(self.uri(rounds, kind))
+
+    def uri(self, rounds: int, kind: str) -> str:
+        return storage.join(self.folder, f"{rounds:08d}.{kind}")
+
+
+def fingerprint(dataset: data.Dataset, parameters: Mapping[str, object]) -> dict:
+    """Return what decides the model: parameters, content of the data, versions."""
+    content = hashlib.sha256(json.dumps(dataset.schema.to_json(), default=str).encode())
+    sets = {}
+    for part, rows in dataset.sets.items():
+        for array in rows.features, rows.label:
+            content.update(memoryview(numpy.ascontiguousarray(array)).cast("B"))
+        sets[f"{part} rows"] = len(rows.label)
+    versions = {
+        name.removesuffix("-cpu"): version
+        for name, version in machine.versions().items()
+        if name.removesuffix("-cpu") in DECISIVE
+    }
+    return {
+        "parameter": {name: repr(value) for name, value in parameters.items()},
+        "data": {**sets, "content": content.hexdigest()[:12]},
+        "version": versions,
+    }
+
+
+def differs(then: Mapping[str, dict], now: Mapping[str, dict]) -> str:
+    """Return what the first difference of two fingerprints is, for a sentence; "" without one."""
+    for kind, values in now.items():
+        old = then.get(kind, {})
+        for name in sorted(old.keys() | values.keys()):
+            if old.get(name) != values.get(name):
+                was, became = old.get(name, "not given"), values.get(name, "not given")
+                return f"the {kind} {name!r} was {was} and is now {became}"
+    return ""
+
+
+def read_mark(text: bytes | None) -> dict | None:
+    """Return the commit mark in ``text``; None if it is none."""
+    try:
+        mark = json.loads(text or b"")
+        kinds = {"rounds": int, "sha256": str, "attempts": int, "state": dict, "fingerprint": dict}
+        return mark if all(isinstance(mark[name], kind) for name, kind in kinds.items()) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def digest(content: bytes) -> str:
+    """Return the sha256 of ``content``."""
+    return hashlib.sha256(content).hexdigest()
