@@ -47,6 +47,12 @@ start_engine() {
   if [ -d /run/systemd/system ]; then
     systemctl start docker
   else
+    # What a killed engine leaves behind; its process ids may belong to others by now.
+    local file pid
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+      pid=$(cat "$file" 2> /dev/null || true)
+      if [ -n "$pid" ] && ! grep -qsE '^(dockerd|containerd)$' "/proc/$pid/comm"; then rm -f "$file"; fi
+    done
     setsid nohup dockerd > /var/log/dockerd.log 2>&1 < /dev/null &
   fi
   local _

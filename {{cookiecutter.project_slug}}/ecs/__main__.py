@@ -171,22 +171,30 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
 
     ON_INTERRUPT=stop makes the first Ctrl-C stop it too, for machines where nobody sits.
     """
+    presses: list[int] = []
+
+    def press(number: int, frame: object) -> None:
+        presses.append(number)
+        if len(presses) == 1:  # the second one only counts, however soon it comes
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
     signal.signal(signal.SIGTERM, terminate)
     try:
         return attend(settings, outputs, run, record)
     except KeyboardInterrupt:
         if settings.on_interrupt == "detach":
-            try:
-                print(
-                    f"\ndetached; run {run} goes on. Its log: make logs RUN={run}\n"
-                    f"Ctrl-C again now, or later make stop RUN={run}, stops it",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                time.sleep(SECOND_CTRL_C)
+            print(
+                f"\ndetached; run {run} goes on. Its log: make logs RUN={run}\n"
+                f"Ctrl-C again now, or later make stop RUN={run}, stops it",
+                file=sys.stderr,
+                flush=True,
+            )
+            deadline = time.monotonic() + SECOND_CTRL_C
+            while len(presses) < 2 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if len(presses) < 2:
                 return 130
-            except KeyboardInterrupt:
-                pass
         return interrupted(settings, outputs, run, record, "Ctrl-C", 130)
     except Terminated:
         return interrupted(settings, outputs, run, record, "SIGTERM", 143)
