@@ -111,6 +111,12 @@ def sigterm_waits() -> Iterator[None]:
         STOPPED["waits"] = False
 
 
+def stop_if_told() -> None:
+    """Raise Terminated if SIGTERM came while it had to wait."""
+    if TERMINATED.is_set():
+        raise Terminated
+
+
 def say_when_stopped(message: str) -> None:
     """Set what the log says when SIGTERM ends the run: how to go on."""
     STOPPED["message"] = message
