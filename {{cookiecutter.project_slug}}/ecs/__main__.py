@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ecs import image, request, stack
 from ecs.errors import UserError
+from ecs.follow import Log, stream_name
 from ecs.settings import Settings, settings_from
 
 LAST_LINES = 20  # of the log, for the verdict
@@ -214,19 +215,22 @@ def interrupted(
     return status
 
 
+def log_of(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> Log:
+    """Return the log of a run's container."""
+    from ecs.aws import client
+
+    group, stream = outputs["LogGroup"], stream_name(record["task"])
+    return Log(client(settings, "logs"), group, stream, f"[end of run {run}]")
+
+
 def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
     """Follow a run to its end; record and print the verdict; return the exit status."""
     from ecs import history
     from ecs.aws import client
-    from ecs.follow import Limits, Log, follow, note, stream_name
+    from ecs.follow import Limits, follow, note
     from ecs.verdict import Verdict
 
-    log = Log(
-        client(settings, "logs"),
-        outputs["LogGroup"],
-        stream_name(record["task"]),
-        f"[end of run {run}]",
-    )
+    log = log_of(settings, outputs, run, record)
     last: deque[str] = deque(maxlen=LAST_LINES)
 
     def show_and_keep(line: str) -> None:
@@ -317,19 +321,11 @@ def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
 def logs(settings: Settings) -> int:
     """Print a run's log; a run that goes on is followed to its end."""
     from ecs import history
-    from ecs.aws import client
-    from ecs.follow import Log, stream_name
 
     outputs, run, record = with_task(settings)
     if history.read(settings, outputs, run, "result.json") is None:
         return attend(settings, outputs, run, record)
-    log = Log(
-        client(settings, "logs"),
-        outputs["LogGroup"],
-        stream_name(record["task"]),
-        f"[end of run {run}]",
-    )
-    for line in log.new_lines():
+    for line in log_of(settings, outputs, run, record).new_lines():
         show(line)
     return 0
 
