@@ -21,13 +21,18 @@ from training.errors import UserError, nearest
 
 # option: (placeholder, help)
 TRAIN = {
-    "train": ("URI", "training table, CSV or Parquet, a path or s3:// (default: SM_CHANNEL_TRAIN)"),
+    "train": (
+        "URI",
+        "training table: CSV, Parquet or libsvm, a path, s3:// or https:// (default: SM_CHANNEL_TRAIN)",
+    ),
     "validation": ("URI", "validation table (default: SM_CHANNEL_VALIDATION)"),
     "validation_fraction": (
         "SHARE",
         "without one: share of rows held out of training (default: 0.2)",
     ),
     "label": ("NAME", "column to predict (default: label or target, else the first)"),
+    "weight": ("NAME", "column of the rows' weights, no feature"),
+    "group": ("NAME", "ranking: column of what is ranked together, no feature (libsvm: qid)"),
     "objective": ("NAME", "regression or classification (default: what the labels look like)"),
     "output": (
         "URI",
@@ -43,7 +48,7 @@ TRAIN = {
 }
 PREDICT = {
     "model": ("URI", "model file or folder of a run (default: MODEL_URI)"),
-    "data": ("URI", "table to predict, CSV or Parquet, a path or s3://"),
+    "data": ("URI", "table to predict, as for train.py"),
     "output": (
         "URI",
         "CSV of the predictions (default: predictions.csv below RUN_URI, else beside the model)",
@@ -63,7 +68,7 @@ class Parser(argparse.ArgumentParser):
 def train(
     argv: Sequence[str],
     hyperparameters: Mapping[str, object],
-    more: Mapping[str, tuple[str, str]] | None = None,
+    more: Mapping[str, tuple[str | None, str]] | None = None,
 ) -> tuple[argparse.Namespace, dict[str, object]]:
     """Read the command line of train.py.
 
@@ -178,8 +183,8 @@ def peek(argv: Sequence[str], name: str) -> str | None:
     return parser.parse_known_args(argv)[0].value
 
 
-def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str, str]]) -> Parser:
-    """Return a parser of the options ``known``, all of which take one value."""
+def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str | None, str]]) -> Parser:
+    """Return a parser of the options ``known``: each takes one value, or none without placeholder."""
     parser = Parser(
         prog=program,
         description=purpose,
@@ -188,9 +193,11 @@ def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str, str]])
     )
     for name, (placeholder, text) in known.items():
         dashed, *other = spellings(name)
-        parser.add_argument(dashed, dest=name, metavar=placeholder, help=text)
+        kind = {"metavar": placeholder} if placeholder else {"action": "store_true"}
+        parser.add_argument(dashed, dest=name, help=text, **kind)
         if other:
-            parser.add_argument(*other, dest=name, help=argparse.SUPPRESS)
+            kind.pop("metavar", None)
+            parser.add_argument(*other, dest=name, help=argparse.SUPPRESS, **kind)
     return parser
 
 

@@ -53,7 +53,9 @@ def save(
     """
     scores: dict[str, dict] = {}
     for part, rows in dataset.sets.items():
-        scores[part] = metrics.evaluate(rows.label, predict(rows.features))
+        output = numpy.concatenate([predict(features) for _, features in rows.pieces()])
+        ranks = dataset.schema.objective == "ranking"
+        scores[part] = metrics.evaluate(rows.label, output, rows.group if ranks else None)
         print(metrics.line(part, len(rows.label), scores[part]))
     report = {
         "objective": objective,

@@ -1,38 +1,107 @@
-"""Tables by URI, as numpy arrays.
+"""Tables for training: encoded once to scratch disk, read from there in pieces or as one array.
 
-A table is read with pyarrow (CSV with a header line, or Parquet), its columns are understood once
-(schema.py) and put into one preallocated array.
+The features of all rows stand in a file without a name, which ends with the process. What is in
+memory meanwhile is one piece of them, and the labels, weights and groups.
 """
 
 import argparse
-from pathlib import Path
+import functools
+import hashlib
+import itertools
+import tempfile
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy
 import pyarrow
 import pyarrow.compute
-import pyarrow.csv
-import pyarrow.parquet
 
-from training import machine, schema, storage
-from training.errors import UserError, one_line
+from training import schema, sources, storage
+from training.errors import UserError
 
-CSV = (".csv", ".csv.gz", ".csv.zst")
-PARQUET = (".parquet", ".pq")
-# What some formats that are no CSV begin with.
-MAGIC = {
-    b"PAR1": "Parquet",
-    b"PK\x03\x04": "a zip file (Excel?)",
-    b"\x89HDF": "HDF5",
-    b"Obj\x01": "Avro",
-}
+PIECE = 16 << 20  # bytes of features that are read at a time
 
 
-class Rows(NamedTuple):
-    """``features`` has shape [rows, columns]; ``label`` [rows]: class codes int64, or float64."""
+class Table:
+    """Encoded features, [rows, columns], on scratch disk.
 
-    features: numpy.ndarray
+    ``codes`` has for columns whose categories were numbered as they came the final numbers.
+    """
+
+    def __init__(self, columns: int, dtype: type):
+        self.columns, self.dtype, self.rows = columns, numpy.dtype(dtype), 0
+        self.codes: dict[int, numpy.ndarray] = {}
+        self.file = tempfile.TemporaryFile(prefix="training-")  # noqa: SIM115 - it ends with self
+
+    def append(self, features: numpy.ndarray) -> None:
+        """Add rows, [rows, columns]."""
+        self.file.write(numpy.ascontiguousarray(features, self.dtype).data)
+        self.rows += len(features)
+
+    def read(self, begin: int, end: int) -> numpy.ndarray:
+        """Return the rows from ``begin`` up to ``end``, [rows, columns] in C order."""
+        block = numpy.empty((end - begin, self.columns), self.dtype)
+        self.file.seek(begin * self.columns * self.dtype.itemsize)
+        if block.nbytes and self.file.readinto(block) != block.nbytes:
+            raise OSError("the scratch file is shorter than what was written to it")
+        for place, codes in self.codes.items():
+            known = ~numpy.isnan(block[:, place])
+            block[known, place] = codes[block[known, place].astype(numpy.int64)]
+        return block
+
+    @property
+    def bytes(self) -> int:
+        """The size of all features in memory, in bytes."""
+        return self.rows * self.columns * self.dtype.itemsize
+
+
+class Aside(NamedTuple):
+    """What a row has beside its features, each [rows]; weight and group where there is any.
+
+    ``label`` holds class codes int64, or float64; ``group`` numbers groups 0, 1, 2 … in order.
+    """
+
     label: numpy.ndarray
+    weight: numpy.ndarray | None = None
+    group: numpy.ndarray | None = None
+
+
+class Rows:
+    """Some rows of a table, with their labels. ``places`` are their row numbers; None: all."""
+
+    def __init__(self, table: Table, aside: Aside, places: numpy.ndarray | None = None):
+        self.table, self.places = table, places
+        chosen = (array if array is None or places is None else array[places] for array in aside)
+        self.label, self.weight, self.group = chosen
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def pieces(self) -> Iterator[tuple[slice, numpy.ndarray]]:
+        """Give the rows piece by piece: which of them, and their features, [rows, columns].
+
+        Where the pieces begin depends on the table alone; a group is never in two of them.
+        """
+        places = numpy.arange(self.table.rows) if self.places is None else self.places
+        step = max(1, PIECE // (self.table.columns * self.table.dtype.itemsize))
+        edges = numpy.searchsorted(places, range(0, self.table.rows + step, step))
+        if self.group is not None:
+            edges = numpy.searchsorted(self.group, self.group[numpy.minimum(edges, len(self) - 1)])
+            edges[-1] = len(self)
+        for begin, end in itertools.pairwise(edges):
+            if begin < end:
+                base = places[begin]
+                block = self.table.read(base, places[end - 1] + 1)
+                whole = len(block) == end - begin
+                yield slice(begin, end), block if whole else block[places[begin:end] - base]
+
+    @functools.cached_property
+    def features(self) -> numpy.ndarray:
+        """All features at once, [rows, columns] in C order: in memory from then on."""
+        array = numpy.empty((len(self), self.table.columns), self.table.dtype)
+        for part, block in self.pieces():
+            array[part] = block
+        return array
 
 
 class Dataset(NamedTuple):
@@ -41,40 +110,158 @@ class Dataset(NamedTuple):
     schema: schema.Schema
     sets: dict[str, Rows]
 
+    @property
+    def bytes(self) -> int:
+        """The size of the features of all sets in memory, in bytes."""
+        return sum(
+            len(rows) * rows.table.columns * rows.table.dtype.itemsize
+            for rows in self.sets.values()
+        )
+
+    def content(self) -> str:
+        """Return a digest of all that the sets hold."""
+        digest = hashlib.sha256()
+        for rows in self.sets.values():
+            for _, block in rows.pieces():
+                digest.update(block.data)
+            for array in (rows.label, rows.weight, rows.group):
+                if array is not None:
+                    digest.update(numpy.ascontiguousarray(array).data)
+        return digest.hexdigest()[:12]
+
 
 def load(options: argparse.Namespace, objective: str | None, dtype: type) -> Dataset:
     """Read the tables that the command line names.
 
     Args:
         options: of ``arguments.train``.
-        objective: "regression" or "classification"; None: what the labels look like.
+        objective: "regression", "classification" or "ranking"; None: what the labels look like.
         dtype: the features' type, numpy.float32 or numpy.float64.
 
     Raises:
         UserError: a table cannot be read, or cannot be trained on.
     """
     with storage.scratch() as folder:
-        table = read(options.train, folder, limit=options.limit)
-        understood = schema.infer(table, options.label, objective)
-        features, label = understood.features(table, dtype), understood.labels(table)
-        del table
+        found = sources.open_all(options.train, folder, limit=options.limit)
+        kinds = schema.kinds([(source.uri, source.schema) for source in found])
+        named = {"weight": options.weight, "group": options.group}
+        if named["group"] is None and objective == "ranking" and sources.GROUP in kinds:
+            named["group"] = sources.GROUP
+        label = schema.choose_label(list(kinds), options.label)
+        aside = schema.choose_aside(list(kinds), label, named)
+        features = [name for name in kinds if name not in {label, *aside.values()}]
+        table, categories, columns = encode(found, features, kinds, [label, *aside.values()], dtype)
+        understood = schema.infer(
+            features, kinds, categories, label, columns[label], objective, aside
+        )
+        for place, name in enumerate(features):
+            if name in categories:
+                table.codes[place] = numpy.argsort(numpy.argsort(categories[name].to_numpy(False)))
+        known = beside(understood, columns)
         if options.validation:
-            other = read(options.validation, folder, understood, options.limit)
-            understood.check_columns(other.column_names, "the validation table")
-            held_out = Rows(understood.features(other, dtype), understood.labels(other))
-            return Dataset(understood, {"train": Rows(features, label), "validation": held_out})
+            other = sources.open_all(options.validation, folder, understood, options.limit)
+            train = Rows(table, known)
+            return Dataset(
+                understood, {"train": train, "validation": held_out(other, understood, dtype)}
+            )
     if not options.validation_fraction:
-        return Dataset(understood, {"train": Rows(features, label)})
-    train, validation = split(
-        label, options.validation_fraction, options.seed, bool(understood.classes)
-    )
+        return Dataset(understood, {"train": Rows(table, known)})
+    groups = known.label if understood.classes else known.group
+    fraction, seed = options.validation_fraction, options.seed
+    if understood.objective == "ranking":
+        train, validation = split_groups(groups, fraction, seed)
+    else:
+        train, validation = split(known.label, fraction, seed, bool(understood.classes))
     return Dataset(
         understood,
-        {
-            "train": Rows(features[train], label[train]),
-            "validation": Rows(features[validation], label[validation]),
-        },
+        {"train": Rows(table, known, train), "validation": Rows(table, known, validation)},
     )
+
+
+def encode(
+    found: list[sources.Source], features: list[str], kinds: dict, aside: list[str], dtype: type
+) -> tuple[Table, dict[str, pyarrow.Array], dict[str, pyarrow.ChunkedArray]]:
+    """Return the features on disk, the categories in order of appearance, the columns ``aside``.
+
+    Args:
+        found: the files.
+        features: names of the columns that are encoded.
+        kinds: of ``schema.kinds``.
+        aside: names of the columns that are kept as they are.
+        dtype: the features' type.
+    """
+    table = Table(len(features), dtype)
+    categories = {
+        name: pyarrow.array([], pyarrow.string())
+        for name in features
+        if schema.kind_of(name, kinds[name]) == schema.CATEGORY
+    }
+    kept: dict[str, list[pyarrow.Array]] = {name: [] for name in aside}
+    for source in found:
+        for batch in source.batches():
+            block = numpy.empty((batch.num_rows, len(features)), dtype)
+            for place, name in enumerate(features):
+                values = batch.column(name)
+                if name in categories:
+                    values = values.cast(pyarrow.string())
+                    seen = pyarrow.compute.unique(values).drop_null()
+                    new = seen.filter(
+                        pyarrow.compute.invert(pyarrow.compute.is_in(seen, categories[name]))
+                    )
+                    categories[name] = pyarrow.concat_arrays([categories[name], new])
+                    column = schema.Column(name, schema.CATEGORY)
+                    block[:, place] = schema.encode(column, values, dtype, categories[name])
+                else:
+                    block[:, place] = schema.encode(
+                        schema.Column(name, schema.NUMBER), values, dtype
+                    )
+            table.append(block)
+            for name in aside:
+                kept[name].append(batch.column(name).cast(kinds[name]))
+    columns = {name: pyarrow.chunked_array(arrays, kinds[name]) for name, arrays in kept.items()}
+    return table, categories, columns
+
+
+def beside(understood: schema.Schema, columns: dict[str, pyarrow.ChunkedArray]) -> Aside:
+    """Return labels, weights and groups, as numbers."""
+    weight, group = understood.weight, understood.group
+    return Aside(
+        understood.labels(columns[understood.label]),
+        schema.weights(weight, columns[weight]) if weight else None,
+        schema.groups(group, columns[group]) if group else None,
+    )
+
+
+def held_out(found: list[sources.Source], understood: schema.Schema, dtype: type) -> Rows:
+    """Return the rows of a validation table."""
+    names = [understood.label, *filter(None, (understood.weight, understood.group))]
+    for source in found:
+        understood.check_columns(source.schema.names, f"the validation table {source.uri!r}")
+    table = Table(len(understood.columns), dtype)
+    kept: dict[str, list[pyarrow.Array]] = {name: [] for name in names}
+    for source in found:
+        for batch in source.batches():
+            table.append(understood.features(batch, dtype))
+            for name in names:
+                kept[name].append(batch.column(name))
+    kinds = schema.kinds([(source.uri, source.schema) for source in found])
+    columns = {
+        name: pyarrow.chunked_array([array.cast(kinds[name]) for array in arrays], kinds[name])
+        for name, arrays in kept.items()
+    }
+    return Rows(table, beside(understood, columns))
+
+
+def features(uri: str, understood: schema.Schema, dtype: type) -> Iterator[numpy.ndarray]:
+    """Give the features of the table at ``uri`` piece by piece, for a prediction.
+
+    Raises:
+        UserError: it cannot be read, or does not suit the model.
+    """
+    with storage.scratch() as folder:
+        for source in sources.open_all(uri, folder, understood):
+            for batch in source.batches():
+                yield understood.features(batch, dtype)
 
 
 def split(
@@ -98,90 +285,15 @@ def split(
             f"{len(label)} rows are too few to hold out a share of {fraction}; "
             "type --validation-fraction 0.5, or 0 for none"
         )
-    validation = numpy.sort(held_out)
-    return numpy.setdiff1d(numpy.arange(len(label)), validation), validation
+    chosen = numpy.zeros(len(label), bool)
+    chosen[held_out] = True
+    return numpy.flatnonzero(~chosen), numpy.flatnonzero(chosen)
 
 
-def read(
-    uri: str, folder: Path, known: schema.Schema | None = None, limit: int | None = None
-) -> pyarrow.Table:
-    """Return the table at ``uri``, with at least one row; text columns come as pyarrow strings.
-
-    Args:
-        uri: a path or s3://.
-        folder: where a download goes.
-        known: reads a CSV's columns as they were read in training.
-        limit: the most rows to return; the first ones.
-
-    Raises:
-        UserError: there is no such table, or it is damaged.
-    """
-    if not uri.lower().endswith(CSV + PARQUET):
-        raise UserError(
-            f"{uri!r}: a table is a file {', '.join(CSV + PARQUET)}; convert or rename it"
-        )
-    pyarrow.set_cpu_count(machine.threads())
-    path = storage.fetch(uri, folder)
-    if not path.stat().st_size:
-        raise UserError(f"{uri!r} is empty: a table has a header line and rows")
-    reader = read_parquet if uri.lower().endswith(PARQUET) else read_csv
-    try:
-        table = reader(path, known, limit)
-    except pyarrow.ArrowException as error:
-        raise UserError(f"{uri!r} cannot be read: {one_line(error)}") from error
-    except UserError as error:
-        raise UserError(f"{uri!r}: {error}") from error
-    names = table.column_names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(
-            f"{uri!r}: two columns are called {twice[0]!r}: every column needs its own name"
-        )
-    if not table.num_rows:
-        raise UserError(f"{uri!r} has no rows below its header")
-    print(f"read {uri}: {table.num_rows:,} rows, {table.num_columns} columns")
-    return plain_text(table)
-
-
-def read_csv(path: Path, known: schema.Schema | None, limit: int | None) -> pyarrow.Table:
-    """Return the CSV file ``path``. Empty fields and NA, NaN, null … are missing values."""
-    with path.open("rb") as file:
-        head = file.read(4)
-    if found := MAGIC.get(head):
-        raise UserError(f"this is {found}, not CSV: give it its right name")
-    convert = pyarrow.csv.ConvertOptions(
-        strings_can_be_null=True, column_types=known.text_columns() if known else None
-    )
-    if limit is None:
-        table = pyarrow.csv.read_csv(path, convert_options=convert)
-    else:
-        table = pyarrow.csv.read_csv(path, convert_options=convert).slice(0, limit)
-    if all(schema.is_number(name) for name in table.column_names):
-        raise UserError(
-            "its first line is numbers: put a header line with the columns' names above it"
-        )
-    return table
-
-
-def read_parquet(path: Path, known: schema.Schema | None, limit: int | None) -> pyarrow.Table:
-    """Return the Parquet file ``path``, reading no more row groups than ``limit`` rows need."""
-    file = pyarrow.parquet.ParquetFile(path)
-    if limit is None:
-        return file.read()
-    groups, rows = [], 0
-    while rows < limit and len(groups) < file.num_row_groups:
-        rows += file.metadata.row_group(len(groups)).num_rows
-        groups.append(len(groups))
-    return file.read_row_groups(groups).slice(0, limit)
-
-
-def plain_text(table: pyarrow.Table) -> pyarrow.Table:
-    """Return ``table`` with dictionaries decoded and every kind of text as ``pyarrow.string()``."""
-    for place, field in enumerate(table.schema):
-        kind, column = field.type, table.column(place)
-        if pyarrow.types.is_dictionary(kind):
-            kind, column = kind.value_type, column.cast(kind.value_type)
-        if pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind):
-            kind, column = pyarrow.string(), column.cast(pyarrow.string())
-        if kind != field.type:
-            table = table.set_column(place, field.name, column)
-    return table
+def split_groups(
+    group: numpy.ndarray, fraction: float, seed: int
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return the row numbers to train on and those to hold out: whole groups."""
+    _, validation = split(numpy.unique(group), fraction, seed, False)
+    chosen = numpy.isin(group, validation)
+    return numpy.flatnonzero(~chosen), numpy.flatnonzero(chosen)

@@ -1,5 +1,6 @@
 """The machine that the program runs on: versions, threads, memory, time."""
 
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -10,6 +11,9 @@ import resource
 import sys
 import time
 import urllib.request
+from pathlib import Path
+
+from training.errors import UserError
 
 STARTED = time.monotonic()
 PACKAGES = ("xgboost", "xgboost-cpu", "scikit-learn", "skops", "numpy", "pyarrow", "boto3")
@@ -49,6 +53,37 @@ def threads() -> int:
         cores = os.cpu_count() or 1
     limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("CPU")
     return max(1, min(cores, math.ceil(limit))) if limit else cores
+
+
+def memory() -> int:
+    """Return how much memory this process may use, in bytes: the task's, the container's limit
+    or the machine's, whichever is the least.
+    """
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("Memory")
+    if limit:
+        found.append(int(limit) << 20)
+    for name in "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes":
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            found.append(int(Path(name).read_text()))
+    return min(found)
+
+
+def check_memory(needed: int, doing: str) -> None:
+    """Find out before the work whether it fits in memory.
+
+    Args:
+        needed: estimate in bytes.
+        doing: what needs it, for the sentence.
+
+    Raises:
+        UserError: it does not.
+    """
+    if needed > memory():
+        raise UserError(
+            f"{doing} takes about {needed >> 20:,} MiB of memory, and there are {memory() >> 20:,}: "
+            f"on ECS type: make run MEMORY={-(-needed >> 30) * 1024}; or read fewer rows by --limit"
+        )
 
 
 @functools.cache

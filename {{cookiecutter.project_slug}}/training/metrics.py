@@ -10,8 +10,18 @@ not defined (R² of constant labels, AUC of a single class or without probabilit
 import numpy
 
 
-def evaluate(label: numpy.ndarray, prediction: numpy.ndarray) -> dict[str, float | None]:
-    """Return the measures of regression for [rows], of classification for [rows, classes]."""
+def evaluate(
+    label: numpy.ndarray, prediction: numpy.ndarray, group: numpy.ndarray | None = None
+) -> dict[str, float | None]:
+    """Return the measures of regression for [rows], of classification for [rows, classes].
+
+    With ``group``, the number of every row's group in rising order, those of ranking.
+    """
+    if group is not None:
+        return {
+            "ndcg": ndcg(label, prediction, group),
+            "ndcg@10": ndcg(label, prediction, group, 10),
+        }
     if prediction.ndim == 1:
         return {
             "rmse": rmse(label, prediction),
@@ -96,3 +106,26 @@ def binary_f1(positive: numpy.ndarray, guess: numpy.ndarray) -> float:
     """Return the harmonic mean of precision and recall; 0 when nothing is positive."""
     both = positive.sum() + guess.sum()
     return float(2 * (positive & guess).sum() / both) if both else 0.0
+
+
+def ndcg(
+    label: numpy.ndarray, score: numpy.ndarray, group: numpy.ndarray, top: int | None = None
+) -> float:
+    """Return the mean over the groups of the normalised discounted cumulative gain.
+
+    A row's gain is 2 to its label, less 1, discounted by the logarithm of its place. A group
+    without any gain counts as 1, as in xgboost.
+    """
+    edges = numpy.flatnonzero(numpy.diff(group)) + 1
+    values = []
+    for grades, scores in zip(numpy.split(label, edges), numpy.split(score, edges), strict=True):
+        gain = 2.0**grades - 1
+        best = discounted(numpy.sort(gain)[::-1][:top])
+        order = numpy.argsort(-scores, kind="stable")
+        values.append(discounted(gain[order][:top]) / best if best else 1.0)
+    return float(numpy.mean(values))
+
+
+def discounted(gain: numpy.ndarray) -> float:
+    """Return the sum of the gains, [places], each by the logarithm of its place."""
+    return float(numpy.sum(gain / numpy.log2(numpy.arange(2, len(gain) + 2))))

@@ -10,6 +10,7 @@ import pyarrow.compute
 from training.errors import UserError, nearest
 
 NUMBER, CATEGORY = "number", "category"
+OBJECTIVES = "regression", "classification", "ranking"
 # Whole-number labels with no more distinct values than this are taken for classes.
 CLASS_VALUES = 20
 # More classes than this are no classes: somebody named a number or an identifier.
@@ -30,13 +31,15 @@ class Schema:
     """Columns of the features in the model's order, and the label's.
 
     ``classes`` are the labels as they stand in the table, sorted; the model knows them as
-    0..k-1. It is empty in regression.
+    0..k-1. It is empty but in classification. ``weight`` and ``group`` are columns beside them.
     """
 
     label: str
     objective: str
     columns: tuple[Column, ...]
     classes: tuple = ()
+    weight: str | None = None
+    group: str | None = None
 
     def to_json(self) -> dict:
         """Return the schema as JSON's types."""
@@ -54,7 +57,8 @@ class Schema:
                 Column(column["name"], column["kind"], tuple(column["categories"]))
                 for column in value["columns"]
             )
-            return cls(value["label"], value["objective"], columns, tuple(value["classes"]))
+            known = value["label"], value["objective"], columns, tuple(value["classes"])
+            return cls(*known, value.get("weight"), value.get("group"))
         except (KeyError, TypeError) as error:
             raise UserError("schema.json is not one that train.py wrote") from error
 
@@ -79,8 +83,9 @@ class Schema:
 
     def check_columns(self, names: list[str], where: str) -> None:
         """Raise UserError unless ``names`` are those of training, in any order."""
-        missing = [name for name in [*self.names(), self.label] if name not in names]
-        extra = [name for name in names if name not in {*self.names(), self.label}]
+        aside = [name for name in (self.label, self.weight, self.group) if name]
+        missing = [name for name in [*self.names(), *aside] if name not in names]
+        extra = [name for name in names if name not in {*self.names(), *aside}]
         if missing or extra:
             differ = [f"lacks {listed(missing)}"] if missing else []
             differ += [f"has {listed(extra)} more"] if extra else []
@@ -88,7 +93,7 @@ class Schema:
                 f"{where} {' and '.join(differ)}: it needs the training table's columns"
             )
 
-    def features(self, table: pyarrow.Table, dtype: type) -> numpy.ndarray:
+    def features(self, table: pyarrow.RecordBatch, dtype: type) -> numpy.ndarray:
         """Return the features of ``table``, [rows, columns] in C order.
 
         Missing values, and categories that training did not see, are NaN.
@@ -96,21 +101,22 @@ class Schema:
         Raises:
             UserError: a column is missing, or holds something else than in training.
         """
-        if missing := [name for name in self.names() if name not in table.column_names]:
+        if missing := [name for name in self.names() if name not in table.schema.names]:
             raise UserError(f"the table lacks {listed(missing)}: the model was trained with it")
         array = numpy.empty((table.num_rows, len(self.columns)), dtype)
         for place, column in enumerate(self.columns):
             array[:, place] = encode(column, table.column(column.name), dtype)
         return array
 
-    def labels(self, table: pyarrow.Table) -> numpy.ndarray:
-        """Return the labels of ``table``, [rows]: class codes as int64, or numbers as float64.
+    def labels(self, column: pyarrow.ChunkedArray) -> numpy.ndarray:
+        """Return the labels in ``column``, [rows]: class codes as int64, or numbers as float64.
 
         Raises:
             UserError: a label is missing, not finite, or of a class that training did not see.
         """
-        column = table.column(self.label)
         check_label(self.label, column)
+        if self.objective == "ranking":
+            check_relevance(self.label, column)
         if not self.classes:
             return column.cast(pyarrow.float64()).to_numpy()
         classes = pyarrow.array(self.classes)
@@ -129,33 +135,152 @@ class Schema:
         return codes.to_numpy().astype(numpy.int64)
 
 
-def infer(table: pyarrow.Table, label: str | None, objective: str | None) -> Schema:
+def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataType]:
+    """Return the names and types of the columns that the files of one table have in common.
+
+    Args:
+        tables: name and columns of every file.
+
+    Raises:
+        UserError: they differ in columns, or one holds text where another has numbers.
+    """
+    (first, columns), *others = tables
+    found = {field.name: field.type for field in columns}
+    for where, columns in others:
+        if set(columns.names) != set(found):
+            differ = sorted(set(columns.names) ^ set(found))
+            raise UserError(
+                f"{where!r} and {first!r} differ in columns: {listed(differ)}: the files of one "
+                "table have the same"
+            )
+        for field in columns:
+            found[field.name] = common(field.name, found[field.name], field.type, first, where)
+    return found
+
+
+def common(
+    name: str, one: pyarrow.DataType, other: pyarrow.DataType, first: str, where: str
+) -> pyarrow.DataType:
+    """Return the type that holds the values of both.
+
+    Raises:
+        UserError: one is text and the other is not.
+    """
+    if one == other or pyarrow.types.is_null(other):
+        return one
+    if pyarrow.types.is_null(one):
+        return other
+    if kind_of(name, one) != kind_of(name, other):
+        raise UserError(f"column {name!r} holds {one} in {first!r} and {other} in {where!r}")
+    return pyarrow.float64() if kind_of(name, one) == NUMBER else pyarrow.string()
+
+
+def infer(
+    features: list[str],
+    types: dict[str, pyarrow.DataType],
+    categories: dict[str, pyarrow.Array],
+    label: str,
+    labels: pyarrow.ChunkedArray,
+    objective: str | None,
+    aside: dict[str, str],
+) -> Schema:
     """Return the schema of a training table, and say on the log what was inferred.
 
     Args:
-        table: from ``data.read``.
-        label: the label's column; None: ``label`` or ``target`` when there is one, else the first.
-        objective: "regression" or "classification"; None: what the labels look like.
+        features: the names of the features, in the model's order.
+        types: of ``kinds``.
+        categories: the distinct values of every column of text, in any order.
+        label: the label's column.
+        labels: its values.
+        objective: one of OBJECTIVES; None: what the labels look like.
+        aside: the columns "weight" and "group", where there are any.
 
     Raises:
         UserError: the table cannot be trained on.
     """
-    label = choose_label(table.column_names, label)
-    labels = table.column(label)
     check_label(label, labels)
     if objective is None:
         objective = infer_objective(label, labels)
-    elif objective == "regression" and kind_of(label, labels.type) == CATEGORY:
+    elif objective != "classification" and kind_of(label, labels.type) == CATEGORY:
         raise UserError(
-            f"label {label!r} holds text, and regression needs numbers: type --objective classification"
+            f"label {label!r} holds text, and {objective} needs numbers: type --objective classification"
         )
-    columns = tuple(learn(name, table.column(name)) for name in table.column_names if name != label)
+    columns = tuple(
+        Column(name, CATEGORY, tuple(sorted(categories[name].to_pylist())))
+        if name in categories
+        else Column(name, kind_of(name, types[name]))
+        for name in features
+    )
     if not columns:
         raise UserError(
             f"the table has no column beside the label {label!r}: is it separated by commas?"
         )
+    if objective == "ranking" and "group" not in aside:
+        raise UserError("ranking needs to know which rows belong together: type --group COLUMN")
     classes = learn_classes(label, labels) if objective == "classification" else ()
-    return Schema(label, objective, columns, classes)
+    return Schema(label, objective, columns, classes, aside.get("weight"), aside.get("group"))
+
+
+def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) -> dict[str, str]:
+    """Return the columns that are neither features nor the label, as ``wanted`` by option.
+
+    Raises:
+        UserError: there is no such column, or it is the label.
+    """
+    chosen = {option: name for option, name in wanted.items() if name is not None}
+    for option, name in chosen.items():
+        if name not in names:
+            near = nearest(name, names)
+            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
+            raise UserError(f"--{option}: no column is called {name!r}: {hint}")
+        if name == label:
+            raise UserError(f"--{option} {name}: this column is the label; name another")
+    return chosen
+
+
+def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
+    """Return the rows' weights, [rows].
+
+    Raises:
+        UserError: one is missing, no number, negative or infinite, or all are 0.
+    """
+    if kind_of(name, column.type) == CATEGORY:
+        raise UserError(f"weight {name!r} holds text: a weight is a number from 0 on")
+    values = column.cast(pyarrow.float64()).to_numpy()
+    bad = ~(numpy.isfinite(values) & (values >= 0))
+    if bad.any():
+        row = int(bad.argmax()) + 1
+        raise UserError(
+            f"weight {name!r} is missing, negative or not finite in row {row:,}: it is a number from 0 on"
+        )
+    if not values.any():
+        raise UserError(f"weight {name!r} is 0 in every row: nothing is left to learn from")
+    return values
+
+
+def groups(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
+    """Return the number of every row's group, [rows]: 0, 1, 2 … in the table's order.
+
+    Raises:
+        UserError: rows of one group do not stand together, or one has none.
+    """
+    codes = column.combine_chunks().dictionary_encode().indices
+    if codes.null_count:
+        raise UserError(f"group {name!r} is missing in {codes.null_count:,} rows")
+    codes = codes.to_numpy()
+    number = numpy.concatenate([[0], numpy.cumsum(codes[1:] != codes[:-1])])
+    if number[-1] != codes.max():
+        raise UserError(f"the rows of one group do not stand together: sort the table by {name!r}")
+    return number
+
+
+def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
+    """Raise UserError unless the labels are grades of relevance: whole numbers from 0 to 31."""
+    values = column.cast(pyarrow.float64()).to_numpy()
+    if ((values < 0) | (values > 31) | (values % 1 != 0)).any():
+        raise UserError(
+            f"label {name!r}: ranking needs grades of relevance, whole numbers from 0 to 31"
+        )
 
 
 def choose_label(names: list[str], wanted: str | None) -> str:
@@ -183,15 +308,6 @@ def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
         objective, reason = "regression", "numbers with a fraction"
     print(f"objective: {objective}, since {name!r} holds {reason} (--objective says otherwise)")
     return objective
-
-
-def learn(name: str, column: pyarrow.ChunkedArray) -> Column:
-    """Return what is to be known of a feature."""
-    kind = kind_of(name, column.type)
-    if kind == NUMBER:
-        return Column(name, kind)
-    values = pyarrow.compute.unique(column).drop_null().to_pylist()
-    return Column(name, kind, tuple(sorted(values)))
 
 
 def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
@@ -253,8 +369,15 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
     raise UserError(f"column {name!r} holds {kind}: a column holds numbers or text; leave it out")
 
 
-def encode(column: Column, values: pyarrow.ChunkedArray, dtype: type) -> numpy.ndarray:
+def encode(
+    column: Column,
+    values: pyarrow.Array,
+    dtype: type,
+    categories: pyarrow.Array | None = None,
+) -> numpy.ndarray:
     """Return a feature's values as numbers, [rows]: categories as their codes, NaN for missing.
+
+    ``categories`` are coded in place of the column's own.
 
     Raises:
         UserError: the values are of another kind than in training, or infinite.
@@ -262,12 +385,18 @@ def encode(column: Column, values: pyarrow.ChunkedArray, dtype: type) -> numpy.n
     kind = kind_of(column.name, values.type)
     if column.kind == CATEGORY:
         known = pyarrow.array(column.categories, pyarrow.string())
+        known = known if categories is None else categories
         codes = pyarrow.compute.index_in(values.cast(pyarrow.string()), value_set=known)
-        return codes.cast(pyarrow.float64()).to_numpy()
+        return codes.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     if kind == CATEGORY:
-        text = pyarrow.compute.drop_null(values)[0].as_py()
-        raise UserError(f"column {column.name!r} holds text ({text!r}), and numbers in training")
-    numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False).to_numpy()
+        text = next(iter(pyarrow.compute.drop_null(values).to_pylist()), None)
+        if text is not None:
+            raise UserError(
+                f"column {column.name!r} holds text ({text!r}), and numbers in training"
+            )
+        return numpy.full(len(values), numpy.nan, dtype)
+    numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False)
+    numbers = numbers.to_numpy(zero_copy_only=False)
     if numpy.isinf(numbers).any():
         raise UserError(
             f"column {column.name!r} has a number that is infinite or too large for "

@@ -1,18 +1,26 @@
-"""Files by URI: a local path, or ``s3://bucket/key`` through boto3.
+"""Files by URI: a local path, ``s3://bucket/key`` through boto3, or, to read, ``https://``.
 
 boto3 takes credentials, region and AWS_ENDPOINT_URL from the environment by itself.
 """
 
 import contextlib
 import functools
+import http.client
 import json
 import os
 import shutil
 import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from training.errors import UserError, nearest, one_line
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PROGRESS_SECONDS = 10  # between two lines about a download
 
 
 @contextlib.contextmanager
@@ -55,17 +63,37 @@ def is_s3(uri: str) -> bool:
     return bool(separator)
 
 
+def is_web(uri: str) -> bool:
+    """Return whether ``uri`` is read by HTTPS; plain HTTP is, too, from this machine itself."""
+    parts = urllib.parse.urlsplit(uri)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def path_of(uri: str) -> str:
+    """Return the path in ``uri``, without the query that a web address may have."""
+    return urllib.parse.urlsplit(uri).path if is_web(uri) else uri
+
+
+def is_folder(uri: str) -> bool:
+    """Return whether ``uri`` names a folder: on S3, where there are none, by its last slash."""
+    if is_web(uri):
+        return False
+    return uri.endswith("/") if is_s3(uri) else Path(uri).is_dir()
+
+
 def fetch(uri: str, folder: Path) -> Path:
     """Return a local file with the content of ``uri``, downloaded into ``folder`` if need be.
 
     Raises:
         UserError: there is no such file, or it may not be read.
     """
+    if is_web(uri):
+        return download(uri, folder)
     if is_s3(uri):
         bucket, key = bucket_and_key(uri)
         path = folder / Path(key).name
         with s3_errors(uri, "s3:GetObject"), path.open("wb") as file:
-            client().download_fileobj(bucket, key, file)
+            client().download_fileobj(bucket, key, file, Callback=Progress(uri))
         print(f"fetched {uri} ({path.stat().st_size:,} bytes)")
         return path
     path = Path(uri)
@@ -79,6 +107,45 @@ def fetch(uri: str, folder: Path) -> Path:
     if not os.access(path, os.R_OK):
         raise UserError(f"{uri!r}: no permission to read it")
     return path
+
+
+def download(uri: str, folder: Path) -> Path:
+    """Return a file in ``folder`` with what the web address ``uri`` gives.
+
+    Raises:
+        UserError: it gives nothing.
+    """
+    path = folder / (Path(path_of(uri)).name or "table")
+    progress = Progress(uri)
+    try:
+        with urllib.request.urlopen(uri, timeout=60) as answer, path.open("wb") as file:
+            while block := answer.read(1 << 20):
+                file.write(block)
+                progress(len(block))
+            wanted = answer.headers.get("Content-Length")
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{uri}: the server answers {error.code} {error.reason}") from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(f"{uri}: cannot be fetched: {one_line(reason)}") from error
+    size = path.stat().st_size
+    if wanted and int(wanted) != size:
+        raise UserError(f"{uri}: the server broke off after {size:,} of {int(wanted):,} bytes")
+    print(f"fetched {uri} ({size:,} bytes)")
+    return path
+
+
+class Progress:
+    """Says now and then how much of ``uri`` has come. Called with the bytes since the last call."""
+
+    def __init__(self, uri: str):
+        self.uri, self.bytes, self.said = uri, 0, time.monotonic()
+
+    def __call__(self, size: int) -> None:
+        self.bytes += size
+        if time.monotonic() - self.said > PROGRESS_SECONDS:
+            self.said = time.monotonic()
+            print(f"fetching {self.uri}: {self.bytes / 1e6:,.0f} MB so far")
 
 
 def check_writable(folder: str) -> None:
@@ -134,8 +201,11 @@ def remove(uri: str) -> None:
         Path(uri).unlink(missing_ok=True)
 
 
-def names(folder: str) -> list[str]:
-    """Return the names of the files in ``folder``; none if there is no such folder."""
+def names(folder: str, deep: bool = False) -> list[str]:
+    """Return the names of the files in ``folder``; none if there is no such folder.
+
+    ``deep``: also those below, with the folders between. On S3 it makes no difference.
+    """
     if is_s3(folder):
         bucket, key = bucket_and_key(join(folder, "file"))
         prefix = key.removesuffix("file")
@@ -143,7 +213,8 @@ def names(folder: str) -> list[str]:
         with s3_errors(folder, "s3:ListBucket"):
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return [key.removeprefix(prefix) for key in keys]
-    return [path.name for path in Path(folder).glob("*")]
+    found = Path(folder).rglob("*") if deep else Path(folder).glob("*")
+    return [path.relative_to(folder).as_posix() for path in found if not (deep and path.is_dir())]
 
 
 def read_bytes(uri: str) -> bytes | None:
