@@ -23,7 +23,14 @@ import train
 from training import arguments, data, machine, metrics, program, storage
 
 PROJECT = Path(__file__).parent.parent
-ENVIRONMENT = ("RUN_ID", "RUN_URI", "ARGV_URI", "MODEL_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION")
+ENVIRONMENT = (
+    "RUN_ID",
+    "RUN_URI",
+    "ARGV_URI",
+    "MODEL_URI",
+    "SM_CHANNEL_TRAIN",
+    "SM_CHANNEL_VALIDATION",
+)
 ENVIRONMENT += ("SM_MODEL_DIR", "SM_OUTPUT_DATA_DIR", "ECS_CONTAINER_METADATA_URI_V4")
 
 
@@ -344,7 +351,10 @@ def test_arguments_may_come_from_a_list_in_a_file(run, monkeypatch):
     assert "unknown option --no-such-option" in error
     for text in ("", "{", '"--help"', "[1]"):
         Path("argv.json").write_text(text)
-        assert run(train, "--help")[::2] == (2, "error: ARGV_URI=argv.json: no list of words is there\n")
+        assert run(train, "--help")[::2] == (
+            2,
+            "error: ARGV_URI=argv.json: no list of words is there\n",
+        )
 
 
 def test_the_help_lists_hyperparameters(run):
