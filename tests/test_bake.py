@@ -30,7 +30,7 @@ FILES = {
     "task-definition.json train.py resume.py",
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py explain.py follow.py history.py "
+    "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
     "image.py request.py settings.py stack.py verdict.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_resume.py test_sources.py test_training.py",

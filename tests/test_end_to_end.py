@@ -203,6 +203,61 @@ def test_awkward_arguments_reach_the_containers_argv_unharmed(project):
     ]
 
 
+def test_arguments_longer_than_ecs_takes_reach_the_container_whole(project):
+    note = "é" + "x" * 9000  # Docker cuts lines of the log at 16 KiB
+    done = project.make("run", ARGS=f"--note {note} {QUICK[project.framework]}")
+    line = next(line for line in done.stdout.splitlines() if line.startswith("argv: "))
+    argv = ["--note", note, *QUICK[project.framework].split()]
+    assert json.loads(line.removeprefix("argv: ")) == argv
+    assert note in project.make("status").stdout
+
+
+def test_runs_that_ecs_has_forgotten_are_listed_compared_fetched_and_run_again(project):
+    words = QUICK[project.framework]
+    project.make("run", ARGS=words)
+    old = project.latest()
+    task = re.search(r"^task +(\S+)", project.make("status").stdout, re.MULTILINE)[1]
+    # what ECS does by itself an hour later; all else stays as it is
+    project.make("sandbox-stop")
+    state = project.folder / ".sandbox/state/ecs.json"
+    kept = json.loads(state.read_text())
+    kept["payload"]["tasks"]["data"].clear()
+    state.write_text(json.dumps(kept))
+    project.make("sandbox")
+    known = project.client("ecs").describe_tasks(cluster="churn-model", tasks=[task])
+    assert known["tasks"] == []
+    line = next(each for each in project.make("runs").stdout.splitlines() if old in each)
+    assert re.search(r"Succeeded +0 .*(auc|accuracy) 0\..*" + re.escape(words), line)
+    project.make("fetch", RUN=old)
+    assert (project.folder / "runs" / old / MODEL[project.framework]).stat().st_size > 1000
+    assert "[end of run" not in project.make("logs", RUN=old).stdout
+    assert "has ended already" in project.make("stop", RUN=old).stderr
+    done = project.make("rerun", RUN=old)
+    new = re.search(r"^run (\S+) succeeded", done.stderr, re.MULTILINE)[1]
+    assert new != old
+    project.make("fetch", RUN=new)
+    model = MODEL[project.framework]
+    here = project.folder / "runs"
+    assert (here / new / model).read_bytes() == (here / old / model).read_bytes()
+    rows = [row.split() for row in project.make("compare", RUNS=f"{old} {new}").stdout.splitlines()]
+    assert rows[0] == [old, new]
+    (image,) = (row for row in rows if row[0] == "image")  # no mark: they are the same
+    assert image[1].startswith("sha256:")
+    # other data: refused, nothing started
+    table = project.folder / "data/train.csv"
+    whole = table.read_text()
+    table.write_text("".join(whole.splitlines(keepends=True)[:-50]))
+    project.make("data")
+    done = project.make("rerun", RUN=old, status=2)
+    assert f"the data of run {old} has changed since" in done.stderr
+    assert project.latest() == new
+    done = project.make("rerun", RUN=old, YES="1")
+    rows = project.make("compare", RUNS=f"{old} {project.latest()}").stdout.splitlines()
+    assert any(re.match(r" *\* +data ", row) for row in rows)
+    table.write_text(whole)
+    project.make("data")
+
+
 def test_an_unknown_option_prints_the_containers_error_and_fails(project):
     done = project.make("run", ARGS="--no-such-option 1", status=2)
     assert "no-such-option" in done.stdout

@@ -332,7 +332,7 @@ REFUSED = {
     "an ENV with an open quotation": ({"ENV": "A='b"}, "ENV cannot be split"),
     "ARGS with an open quotation": ({"ARGS": "--note 'b"}, "ARGS cannot be split"),
     "ARGS that end in a backslash": ({"ARGS": "--note b\\"}, "ARGS cannot be split"),
-    "ARGS longer than ECS takes": ({"ARGS": "x" * 8192}, "ECS takes 8192"),
+    "ENV longer than ECS takes": ({"ENV": "A=" + "x" * 8192}, "ECS takes 8192"),
     "a script that is an option": ({"SCRIPT": "-c"}, "SCRIPT='-c'"),
     "a script outside of the project": ({"SCRIPT": "/etc/passwd"}, "SCRIPT='/etc/passwd'"),
     "no script": ({"SCRIPT": ""}, "SCRIPT=''"),

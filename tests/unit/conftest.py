@@ -1,5 +1,6 @@
 """Stand-ins for AWS: real clients with scripted answers, and a bucket that is a dictionary."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from ecs import aws, definition, destroy, history
 from ecs.settings import Settings
@@ -58,6 +60,11 @@ class Bucket:
         if Key not in self.objects:
             raise NoSuchKey
         return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict:
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+        return {"ETag": f'"{zlib.crc32(self.objects[Key])}"', "VersionId": "v1"}
 
     def get_paginator(self, name: str) -> Any:
         assert name == "list_objects_v2"

@@ -6,6 +6,7 @@ scripted too.
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -300,7 +301,9 @@ def test_every_run_is_a_line_of_the_table(detached):
     status, out, _ = detached.call("runs")
     assert status == 0
     head, *lines = out.splitlines()
-    assert head.split() == ["run", "started", "tag", "state", "exit", "command"]
+    assert head.split() == [
+        "run", "started", "tag", "state", "exit", "took", "metric", "cost", "command",
+    ]  # fmt: skip
     assert lines[0].split()[0] == "20260102T030405Z-abcdef"
     assert "Pending" in lines[0]
     assert lines[0].rstrip().endswith("train.py --note 'a b'")
@@ -336,6 +339,137 @@ def test_fetching_brings_everything_but_checkpoints_and_leaves_no_part(detached)
     assert {name: found.get(name) for name in files} == files
     assert set(found) == {*files, "run.json"}
     assert set(out.splitlines()) == {f"runs/{folder.name}/{name}" for name in found}
+
+
+# ---- history
+
+
+def test_a_run_prints_its_cost_and_its_place_in_the_console(user):
+    times = {"pullStartedAt": "2026-01-02T03:04:05+00:00", "stoppedAt": "2026-01-02T04:04:05+00:00"}
+    user.ends(stopped(0, **times))
+    _, _, err = user.call("run", TIMEOUT="3600")
+    assert "cost: about $0.0602 at most" in err
+    assert "console: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/the-cluster/" in err
+    assert "cost: about $0.0583" in err
+    assert user.recorded("result.json")["cost"] == pytest.approx(0.05826)
+    assert "cost       $0.0583" in user.call("status")[1]
+
+
+def test_a_run_above_its_budget_starts_nothing(user):
+    status, _, err = user.call("run", BUDGET="0.01", TIMEOUT="3600")
+    assert status == 1
+    assert "error: BUDGET=0.01: the run could cost about $0.0602" in err
+    assert user.calls() == []
+    assert user.cloud.bucket.objects == {}
+
+
+def test_arguments_longer_than_ecs_takes_go_to_s3(user):
+    user.ends(stopped(0))
+    words = ["--note", "x" * 9000, "a b"]
+    status, _, _ = user.call("run", ARGS=shlex.join(words))
+    assert status == 0
+    assert user.recorded("argv.json") == words == user.recorded("run.json")["argv"]
+    (container,) = user.request("run-task")["overrides"]["containerOverrides"]
+    assert container["command"] == ["train.py"]
+    uri = "s3://the-bucket/churn/runs/20260102T030405Z-abcdef/argv.json"
+    assert {"name": "ARGV_URI", "value": uri} in container["environment"]
+    assert f"{'x' * 9000}" in user.call("status")[1]
+
+
+OLD, NEW = "20260102T030405Z-abcdef", "20260103T000000Z-aaaaaa"
+
+
+@pytest.fixture
+def finished(user, monkeypatch) -> User:
+    """One run that has ended, of which ECS knows nothing any more; the next one has another id."""
+    user.cloud.bucket.objects["churn/data/train.csv"] = b"a,b"
+    user.ends(stopped(0))
+    user.call("run", ARGS="--depth 3", ENV="A=1", CPU="512", MEMORY="1024")
+    user.cloud.services["ecs"] = Ecs()
+    metrics = {
+        "hyperparameters": {"depth": 3, "eta": 0.5},
+        "validation": {"log_loss": 0.25, "auc": 0.9},
+    }
+    user.cloud.bucket.objects[f"churn/runs/{OLD}/metrics.json"] = json.dumps(metrics).encode()
+    monkeypatch.setattr(cli, "new_run_id", lambda: NEW)
+    for name in ("ARGS", "ENV", "CPU", "MEMORY"):
+        monkeypatch.delenv(name)
+    return user
+
+
+def test_a_rerun_has_the_image_words_sizes_and_environment_of_the_first(finished, monkeypatch):
+    monkeypatch.setattr(image, "digest", lambda *_: "sha256:" + "f" * 64)  # the files have changed
+    first = finished.request("run-task")
+    finished.ends(stopped(0))
+    finished.cloud.services["logs"] = Logs(f"[end of run {NEW}]")
+    status, _, err = finished.call("rerun", RUN="20260102")
+    assert status == 0, err
+    assert f"run {NEW} succeeded" in err
+    again = finished.request("run-task")
+    assert json.loads(json.dumps(again).replace(NEW, OLD)) == first
+    definition_request = finished.request("register-task-definition")
+    assert definition_request["containerDefinitions"][0]["image"].endswith("@sha256:" + "0" * 64)
+    record = json.loads(finished.cloud.bucket.objects[f"churn/runs/{NEW}/run.json"])
+    assert (record["rerun_of"], record["argv"]) == (OLD, ["--depth", "3"])
+
+
+def test_a_rerun_on_other_data_is_refused_unless_it_is_wanted(finished):
+    finished.cloud.bucket.objects["churn/data/train.csv"] = b"a,b,c"
+    before = len(finished.calls())
+    status, _, err = finished.call("rerun")
+    assert status == 1
+    assert f"the data of run {OLD} has changed since" in err
+    assert f"make rerun RUN={OLD} YES=1" in err
+    assert len(finished.calls()) == before
+    assert finished.call("rerun", YES="1", DETACH="1")[0] == 0
+    del finished.cloud.bucket.objects["churn/data/train.csv"]
+    assert finished.call("rerun", YES="", RUN=OLD)[0] == 1  # gone is changed, too
+
+
+def test_a_rerun_of_long_arguments_has_a_list_of_its_own(user, monkeypatch):
+    user.call("run", ARGS="x" * 9000, DETACH="1")
+    monkeypatch.setattr(cli, "new_run_id", lambda: NEW)
+    assert user.call("rerun", ARGS="")[0] == 0
+    assert json.loads(user.cloud.bucket.objects[f"churn/runs/{NEW}/argv.json"]) == ["x" * 9000]
+    assert f"runs/{NEW}/argv.json" in json.dumps(user.request("run-task"))
+
+
+def test_runs_that_ecs_has_forgotten_are_listed_fetched_and_compared(finished):
+    finished.call("rerun", DETACH="1")
+    other = {"hyperparameters": {"depth": 4, "eta": 0.5}, "validation": {"auc": 0.8}}
+    prefix = f"churn/runs/{NEW}/"
+    finished.cloud.bucket.objects[prefix + "metrics.json"] = json.dumps(other).encode()
+    status, out, _ = finished.call("runs", LIMIT="2")
+    assert status == 0
+    _, latest, first = out.splitlines()
+    assert "Unknown" in latest
+    assert "auc 0.8" in latest
+    assert "Succeeded" in first
+    assert "auc 0.9" in first
+    assert first.rstrip().endswith("train.py --depth 3")
+    status, out, _ = finished.call("compare", RUNS="20260102 20260103")
+    assert status == 0
+    rows = {line[:2].strip() + " ".join(line[2:].split()) for line in out.splitlines()}
+    assert {"*depth 3 4", "eta 0.5 0.5", "*validation auc 0.9 0.8"} <= rows
+    assert finished.call("fetch", RUN="20260102")[0] == 0
+    assert (finished.folder / "runs" / OLD / "metrics.json").exists()
+    assert finished.call("runs", LIMIT="1")[1].count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence"),
+    [
+        ("", 'make compare RUNS="a b"'),
+        ("2026", 'make compare RUNS="a b"'),
+        ("20260102 1999", "RUN='1999': no run begins so"),
+        ("20260102 2026", "RUN='2026': 2 runs begin so"),
+    ],
+)
+def test_runs_that_cannot_be_compared_get_one_sentence(finished, runs, sentence):
+    finished.call("rerun", DETACH="1")
+    status, out, err = finished.call("compare", RUNS=runs)
+    assert (status, out) == (1, "")
+    assert sentence in err
 
 
 # ---- errors

@@ -231,8 +231,28 @@ def test_overrides_may_be_as_long_as_ecs_takes_them_and_no_longer(settings, outp
     length = len(json.dumps(made(settings, outputs, args="x")["overrides"])) - 1
     longest = "x" * (8192 - length)
     assert len(json.dumps(made(settings, outputs, args=longest)["overrides"])) == 8192
-    with pytest.raises(UserError, match="8193 characters of overrides, and ECS takes 8192"):
-        made(settings, outputs, args=longest + "x")
+    pointed = made(settings, outputs, args=longest + "x")["overrides"]
+    (container,) = pointed["containerOverrides"]
+    assert container["command"] == ["train.py"]
+    variables = {each["name"]: each["value"] for each in container["environment"]}
+    assert variables["ARGV_URI"] == variables["RUN_URI"] + "argv.json"
+    with pytest.raises(UserError, match="ENV makes .* characters of overrides, and ECS takes 8192"):
+        made(settings, outputs, env="A=" + "x" * 8192)
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "domain"),
+    [
+        ("aws", "eu-west-1", "aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "amazonaws-us-gov.com"),
+    ],
+)
+def test_the_console_is_where_the_partition_has_it(partition, region, domain):
+    arn = f"arn:{partition}:ecs:{region}:ACCOUNT:task/the-cluster/0123"
+    assert request.console_uri(arn) == (
+        f"https://{region}.console.{domain}/ecs/v2/clusters/the-cluster/tasks/0123?region={region}"
+    )
 
 
 # ---- settings

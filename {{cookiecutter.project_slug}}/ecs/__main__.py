@@ -6,12 +6,12 @@ Exit status of ``run``: the container's own exit code, or 1 for what is not the 
 import json
 import os
 import secrets
-import shlex
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,10 +119,16 @@ def run(settings: Settings) -> int:
         return 0
     outputs = stack.outputs(settings)
     run = new_run_id()
+    argv = request.words(settings.args)
     # First what may be wrong with the user's variables, so that nothing is registered in vain.
-    request.run_task_request(settings, outputs, definition.read(), settings.project, run)
+    draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
+    size = request.full_size(settings, definition.read(), draft["overrides"])
+    check_cost(settings, size)
     arn, image_uri = definition.register(settings, outputs)
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run)
+    data = history.data_version(
+        settings, outputs, request.variables_of(run_request)["SM_CHANNEL_TRAIN"]
+    )
     record = {
         "run": run,
         "task": None,
@@ -130,13 +136,76 @@ def run(settings: Settings) -> int:
         "revision": image.git(Path(), "rev-parse", "HEAD"),
         "tag": image.tag(settings),
         "started": history.now(),
+        "argv": argv,
+        "size": size,
+        "data": data,
         "request": run_request,
     }
+    return start(settings, outputs, run, record)
+
+
+def check_cost(settings: Settings, size: dict) -> None:
+    """Say what the run may cost.
+
+    Raises:
+        UserError: more than BUDGET.
+    """
+    from ecs import cost
+
+    limit = request.seconds("TIMEOUT", settings.timeout)
+    start_limit = request.seconds("START_TIMEOUT", settings.start_timeout)
+    cost.check_budget(settings.budget, size, limit, start_limit, bool(settings.detach))
+    print(cost.estimate(size, limit, start_limit), file=sys.stderr)
+
+
+def rerun(settings: Settings) -> int:
+    """Start a recorded run once more: same image, arguments, sizes, environment and data."""
+    from ecs import definition, history
+
+    outputs, former, old = chosen(settings)
+    if "size" not in old:
+        raise UserError(f"run {former} was recorded by an older version; type: make run")
+    data = history.data_version(
+        settings, outputs, request.variables_of(old["request"])["SM_CHANNEL_TRAIN"]
+    )
+    if data != old["data"]:
+        change = f"the data of run {former} has changed since ({(data or old['data'])['uri']})"
+        if not settings.yes:
+            raise UserError(f"{change}; to go on: make rerun RUN={former} YES=1")
+        print(f"warning: {change}", file=sys.stderr)
+    settings = replace(
+        settings, capacity=old["size"]["capacity"], architecture=old["size"]["architecture"]
+    )
+    run = new_run_id()
+    check_cost(settings, old["size"])
+    arn, image_uri = definition.register(settings, outputs, old["image"])
+    record = {
+        **old,
+        "run": run,
+        "task": None,
+        "image": image_uri,
+        "started": history.now(),
+        "data": data,
+        "rerun_of": former,
+        "request": request.again(settings, outputs, old, arn, run),
+    }
+    return start(settings, outputs, run, record)
+
+
+def start(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
+    """Record a run, start its task and follow it; return the exit status."""
+    from ecs import history
+
+    run_request = record["request"]
+    if "ARGV_URI" in request.variables_of(run_request):
+        history.write(settings, outputs, run, request.ARGV, record["argv"])
     # Before the task: a bucket that cannot be written to must not be found out afterwards.
     history.write(settings, outputs, run, "run.json", record)
     record["task"] = submit(settings, outputs, run, run_request)
     history.write(settings, outputs, run, "run.json", record)
     print(f"run {run}, task {record['task'].rpartition('/')[2]}", file=sys.stderr)
+    if not settings.sandbox:
+        print(f"console: {request.console_uri(record['task'])}", file=sys.stderr)
     if settings.detach:
         print(f"detached; its log: make logs RUN={run}", file=sys.stderr)
         return 0
@@ -227,6 +296,7 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
     """Follow a run to its end; record and print the verdict; return the exit status."""
     from ecs import history
     from ecs.aws import client
+    from ecs.cost import REGION, shown
     from ecs.follow import Limits, follow, note
     from ecs.verdict import Verdict
 
@@ -253,9 +323,11 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
         **({"poll": 0.5, "drain_limit": 3.0} if settings.sandbox else {}),
     )
     known = history.read(settings, outputs, run, "result.json") if task is None else None
-    result = known or settle(settings, outputs, run, task, last)
+    result = known or settle(settings, outputs, run, task, last, size=record.get("size"))
     for line in history.summary(settings, outputs, run):
         note(line)
+    if result.get("cost") is not None:
+        note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
         note(f"run {run} succeeded; to download it: make fetch RUN={run}")
         return 0
@@ -266,19 +338,25 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
 
 
 def settle(
-    settings: Settings, outputs: dict[str, str], run: str, task: Mapping | None, log: Iterable = ()
+    settings: Settings,
+    outputs: dict[str, str],
+    run: str,
+    task: Mapping | None,
+    log: Iterable = (),
+    size: Mapping | None = None,
 ) -> dict:
     """Record how a run ended, beside its model, and return the record.
 
-    ``log`` holds the last lines of the container's log, as far as they are known.
+    ``log`` holds the last lines of the container's log, as far as they are known;
+    ``size`` is what the price depends on.
     """
-    from ecs import history
+    from ecs import cost, history
     from ecs.verdict import verdict
 
     end = verdict(task, log=list(log), capacity=settings.capacity)
     times = {
         name: str(task[name])
-        for name in ("createdAt", "startedAt", "stoppedAt")
+        for name in ("createdAt", "pullStartedAt", "startedAt", "stoppedAt")
         if (task or {}).get(name)
     }
     result = {
@@ -286,6 +364,7 @@ def settle(
         "stop_code": (task or {}).get("stopCode"),
         "stopped_reason": (task or {}).get("stoppedReason"),
         "recorded": history.now(),
+        "cost": cost.billed(size, task) if size and task else None,
         **times,
     }
     history.write(settings, outputs, run, "result.json", result)
@@ -348,16 +427,15 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
         return {"state": "Unknown", "exit_code": None, "cause": cause}
     if task["lastStatus"] != "STOPPED":
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
-    return settle(settings, outputs, run, task)
+    return settle(settings, outputs, run, task, size=record.get("size"))
 
 
 def status(settings: Settings) -> None:
     """Print what is known of one run."""
-    from ecs import history
+    from ecs import cost, history
 
     outputs, run, record = chosen(settings)
     state = state_of(settings, outputs, run, record)
-    container = record["request"]["overrides"]["containerOverrides"][0]
     for name, value in (
         ("run", run),
         ("state", state["state"]),
@@ -366,10 +444,11 @@ def status(settings: Settings) -> None:
         ("AWS says", state.get("reason")),
         ("type", state.get("remedy")),
         ("started", record["started"]),
-        ("command", json.dumps(container["command"], ensure_ascii=False)),
+        ("command", json.dumps(history.words(record), ensure_ascii=False)),
         ("image", record["image"]),
         ("revision", record["revision"]),
         ("task", record["task"]),
+        ("cost", cost.shown(state.get("cost"))),
         ("files", request.run_uri(settings, outputs, run)),
     ):
         if value not in (None, ""):
@@ -402,31 +481,65 @@ def stop_task(
 
 
 def runs(settings: Settings) -> None:
-    """Print a table of the latest runs."""
-    from rich.console import Console
+    """Print a table of the latest runs, from S3; ECS is asked only for those without an end."""
+    from rich.markup import escape
     from rich.table import Table
 
-    from ecs import history
+    from ecs import cost, history
 
     outputs = stack.outputs(settings)
-    table = Table("run", "started", "tag", "state", "exit", box=None)
+    limit = request.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
+    ids = history.run_ids(settings, outputs)[:limit]
+    table = Table("run", "started", "tag", "state", "exit", "took", "metric", "cost", box=None)
     table.add_column("command", overflow="ellipsis", no_wrap=True)
-    for run in history.run_ids(settings, outputs)[:50]:
-        record = history.read(settings, outputs, run, "run.json")
-        state = state_of(settings, outputs, run, record)
-        command = (
-            record["request"]["overrides"]["containerOverrides"][0]["command"] if record else []
-        )
+    for run, found in zip(ids, history.read_all(settings, outputs, ids), strict=True):
+        record = found["run.json"]
+        state = found["result.json"] or state_of(settings, outputs, run, record)
         table.add_row(
             run,
             (record or {}).get("started", ""),
             (record or {}).get("tag", ""),
             state["state"],
             "" if state["exit_code"] is None else str(state["exit_code"]),
-            shlex.join(command),
+            history.duration(state),
+            history.headline(found["metrics.json"]),
+            cost.shown(state.get("cost")),
+            escape(shortened(history.command(record))),
         )
-    # into a file or a pipe each run is one line, however long
+    show_table(table)
+
+
+def shortened(text: str, limit: int = 200) -> str:
+    """Return ``text`` on one line of at most ``limit`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def show_table(table: object) -> None:
+    """Print a table; into a file or a pipe each row is one line, however long."""
+    from rich.console import Console
+
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def compare(settings: Settings) -> None:
+    """Print parameters and metrics of the runs in RUNS side by side; ``*`` marks what differs."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ecs import history
+
+    outputs = stack.outputs(settings)
+    named = request.words(settings.runs, "RUNS")
+    if len(named) < 2:
+        raise UserError('RUNS names the runs to compare; type for example: make compare RUNS="a b"')
+    known = history.run_ids(settings, outputs)
+    ids = [history.resolve(replace(settings, run=each), outputs, known) for each in named]
+    table = Table("", "", *ids, box=None)
+    for name, values, differs in history.compare(history.read_all(settings, outputs, ids)):
+        shown = (escape(shortened(each)) for each in values)
+        table.add_row("*" if differs else "", name, *shown)
+    show_table(table)
 
 
 def fetch(settings: Settings) -> None:
@@ -474,8 +587,8 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run, logs,
-        status, stop, runs, fetch, destroy,
+        cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run,
+        rerun, logs, status, stop, runs, compare, fetch, destroy,
     )
 }  # fmt: skip
 

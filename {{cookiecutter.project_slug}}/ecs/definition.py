@@ -99,14 +99,11 @@ def registered(settings: Settings) -> tuple[str, str]:
     return answer["taskDefinition"]["taskDefinitionArn"], tags.get(CONTENT_TAG, "")
 
 
-def register(settings: Settings, stack: Mapping[str, str]) -> tuple[str, str]:
-    """Register the task definition with the current image's digest, unless the latest is the same.
-
-    Returns:
-        The revision's ARN, and the image as ``repository@sha256:…``.
+def current_image(settings: Settings, stack: Mapping[str, str]) -> str:
+    """Return the image of what is in this folder, as ``repository@sha256:…``.
 
     Raises:
-        UserError: the image is not in the registry.
+        UserError: it is not in the registry.
     """
     tag = image.tag(settings)
     digest = image.digest(settings, stack["RepositoryUri"], tag)
@@ -114,7 +111,21 @@ def register(settings: Settings, stack: Mapping[str, str]) -> tuple[str, str]:
         raise UserError(
             f"the image {tag} of what is in this folder is not in {stack['RepositoryUri']}; type: make push"
         )
-    image_uri = f"{stack['RepositoryUri']}@{digest}"
+    return f"{stack['RepositoryUri']}@{digest}"
+
+
+def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") -> tuple[str, str]:
+    """Register the task definition with an image's digest, unless the latest is the same.
+
+    ``image_uri`` names the image; empty, it is that of what is in this folder.
+
+    Returns:
+        The revision's ARN, and the image as ``repository@sha256:…``.
+
+    Raises:
+        UserError: the image is not in the registry.
+    """
+    image_uri = image_uri or current_image(settings, stack)
     request = render(read(), settings, stack, image_uri)
     arn, known = registered(settings)
     if known == content(request):

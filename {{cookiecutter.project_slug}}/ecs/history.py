@@ -1,7 +1,9 @@
 """What is known of runs: ``run.json`` and ``result.json`` beside the model, in S3 only."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +23,9 @@ def key(settings: Settings, run: str, name: str = "") -> str:
     return f"{settings.project}/runs/{run}/{name}"
 
 
-def write(settings: Settings, stack: Mapping[str, str], run: str, name: str, content: dict) -> None:
+def write(
+    settings: Settings, stack: Mapping[str, str], run: str, name: str, content: dict | list
+) -> None:
     """Write one JSON file of a run."""
     body = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     client(settings, "s3").put_object(
@@ -53,13 +57,15 @@ def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     return sorted((prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes), reverse=True)
 
 
-def resolve(settings: Settings, stack: Mapping[str, str]) -> str:
+def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = ()) -> str:
     """Return the id of the run that ``RUN`` means: a unique beginning of it is enough.
+
+    ``ids`` are those of all runs, where they are known.
 
     Raises:
         UserError: no run, or more than one, has an id that begins so.
     """
-    ids = run_ids(settings, stack)
+    ids = ids or run_ids(settings, stack)
     if not ids:
         raise UserError('there are no runs yet; type: make run ARGS="--help"')
     found = [each for each in ids if each.startswith(settings.run)]
@@ -102,3 +108,102 @@ def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]
             )
             lines.append(f"{part}: " + ", ".join(shown))
     return lines
+
+
+RECORDS = ("run.json", "result.json", "metrics.json")
+# The first of these that a run measured stands for it in the table.
+HEADLINES = ("auc", "accuracy", "r2", "rmse", "log_loss")
+
+
+def read_all(
+    settings: Settings, stack: Mapping[str, str], ids: Iterable[str]
+) -> list[dict[str, dict | None]]:
+    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there."""
+    pairs = [(run, name) for run in ids for name in RECORDS]
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda pair: read(settings, stack, *pair), pairs))
+    step = len(RECORDS)
+    return [
+        dict(zip(RECORDS, found[at : at + step], strict=True)) for at in range(0, len(found), step)
+    ]
+
+
+def headline(metrics: Mapping | None) -> str:
+    """Return a run's first measure, of its validation set if there is one: ``auc 0.9912``."""
+    for part in ("validation", "train"):
+        values = (metrics or {}).get(part)
+        for name in HEADLINES if isinstance(values, Mapping) else ():
+            if isinstance(values.get(name), int | float):
+                return f"{name} {values[name]:.5g}"
+    return ""
+
+
+def duration(result: Mapping) -> str:
+    """Return how long the container ran, or else the task: ``1:02:03``; empty: not known."""
+    begin = result.get("startedAt") or result.get("createdAt")
+    if not begin or not result.get("stoppedAt"):
+        return ""
+    took = datetime.fromisoformat(result["stoppedAt"]) - datetime.fromisoformat(begin)
+    return str(took).partition(".")[0]
+
+
+def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
+    """Return what two runs are compared by: name, shown value. Parameters first, then metrics."""
+    run, result, metrics = (record[name] or {} for name in RECORDS)
+    values = {
+        "revision": run.get("revision"),
+        "image": (run.get("image") or "").rpartition("@")[2],
+        "command": command(run),
+        "data": " ".join(filter(None, (run.get("data") or {}).values())),
+        **{name: value for name, value in (run.get("size") or {}).items()},
+        **{name: value for name, value in (metrics.get("hyperparameters") or {}).items()},
+        "state": result.get("state"),
+        "cost": result.get("cost"),
+    }
+    for part in ("train", "validation"):
+        for name, value in (metrics.get(part) or {}).items():
+            if isinstance(value, int | float):
+                values[f"{part} {name}"] = value
+    return {name: text(value) for name, value in values.items()}
+
+
+def text(value: object) -> str:
+    """Return a value as the comparison shows it."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def compare(records: Sequence[Mapping[str, dict | None]]) -> list[tuple[str, list[str], bool]]:
+    """Return the rows of a comparison: name, one value a run, whether they differ."""
+    columns = [flat(each) for each in records]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [(name, [column.get(name, "") for column in columns]) for name in names]
+    return [(name, values, len(set(values)) > 1) for name, values in rows if any(values)]
+
+
+def command(record: Mapping | None) -> str:
+    """Return script and arguments of a run as a shell would take them."""
+    return shlex.join(words(record)) if record else ""
+
+
+def words(record: Mapping) -> list[str]:
+    """Return script and arguments of a run, whole even where ECS had only a pointer to them."""
+    command = record["request"]["overrides"]["containerOverrides"][0]["command"]
+    return [command[0], *record.get("argv", command[1:])]
+
+
+def data_version(settings: Settings, stack: Mapping[str, str], uri: str) -> dict | None:
+    """Return address, etag and version of the data, or None where it is no object of the bucket."""
+    from botocore.exceptions import ClientError
+
+    bucket, _, name = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or bucket != stack["Bucket"] or not name:
+        return None
+    try:
+        head = client(settings, "s3").head_object(Bucket=bucket, Key=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "403"):
+            raise
+        return None
+    return {"uri": uri, "etag": head.get("ETag", ""), "version": head.get("VersionId")}

@@ -17,6 +17,7 @@ from ecs.settings import Settings
 CONTAINER = "train"
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
+ARGV = "argv.json"  # where a run keeps arguments that are longer
 
 # CPU units: the memory sizes in MiB that Fargate offers with them
 FARGATE_SIZES = {
@@ -139,6 +140,66 @@ def check_fargate_size(cpu: int, memory: int) -> None:
         )
 
 
+def full_size(settings: Settings, definition: Mapping, overrides: Mapping) -> dict:
+    """Return what the price of a task depends on: CPU units, MiB, GiB, architecture, capacity."""
+    disk = (overrides.get("ephemeralStorage") or definition.get("ephemeralStorage") or {}).get(
+        "sizeInGiB", 20
+    )
+    return {
+        "cpu": int(overrides.get("cpu", definition["cpu"])),
+        "memory": int(overrides.get("memory", definition["memory"])),
+        "disk": disk,
+        "architecture": settings.architecture,
+        "capacity": settings.capacity,
+    }
+
+
+def variables_of(request: Mapping) -> dict[str, str]:
+    """Return the container's environment in a RunTask request."""
+    container = request["overrides"]["containerOverrides"][0]
+    return {each["name"]: each["value"] for each in container["environment"]}
+
+
+def again(
+    settings: Settings, stack: Mapping[str, str], record: Mapping, task_definition: str, run: str
+) -> dict:
+    """Return the request that runs a recorded run's words, sizes and environment once more."""
+    overrides = record["request"]["overrides"]
+    uri = run_uri(settings, stack, run)
+    own = {"RUN_ID": run, "RUN_URI": uri, "ARGV_URI": uri + ARGV}
+    variables = {
+        name: own.get(name, value) for name, value in variables_of(record["request"]).items()
+    }
+    container = overrides["containerOverrides"][0] | {
+        "environment": [{"name": name, "value": value} for name, value in variables.items()]
+    }
+    size = record["size"]
+    return record["request"] | {
+        "taskDefinition": task_definition,
+        "clientToken": f"{run}-1",
+        "startedBy": run,
+        "overrides": overrides
+        | {
+            # the definition's own may have changed since
+            "cpu": str(size["cpu"]),
+            "memory": str(size["memory"]),
+            "containerOverrides": [container],
+        },
+    }
+
+
+def console_uri(task_arn: str) -> str:
+    """Return where the AWS console shows a task; each partition has a domain of its own."""
+    _, partition, _, region, _, rest = task_arn.split(":", 5)
+    domain = {"aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}.get(
+        partition, "aws.amazon.com"
+    )
+    _, cluster, task = rest.split("/")
+    return (
+        f"https://{region}.console.{domain}/ecs/v2/clusters/{cluster}/tasks/{task}?region={region}"
+    )
+
+
 def project_uri(settings: Settings, stack: Mapping[str, str]) -> str:
     """Return the project's own prefix of the bucket, without a last slash."""
     return f"s3://{stack['Bucket']}/{settings.project}"
@@ -209,7 +270,7 @@ def run_task_request(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
         )
     given = environment(settings.env)
-    if taken := sorted(given.keys() & {"RUN_ID", "RUN_URI", "PROJECT_URI"}):
+    if taken := sorted(given.keys() & {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI"}):
         raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
     variables = {
         "RUN_ID": run,
@@ -233,10 +294,16 @@ def run_task_request(
     }
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
+    if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
+        # the words go to S3 (``argv.json`` of the run); training.program reads them there
+        container = overrides["containerOverrides"][0]
+        container["command"] = [settings.script]
+        pointer = run_uri(settings, stack, run) + ARGV
+        container["environment"].append({"name": "ARGV_URI", "value": pointer})
     length = len(json.dumps(overrides))
     if length > OVERRIDES_LIMIT:
         raise UserError(
-            f"ARGS and ENV make {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}: "
+            f"ENV makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}: "
             "put long values into a file below data/ and pass its name"
         )
     request: dict = {

@@ -33,6 +33,9 @@ class Settings:
     env: str = ""
     task_role: str = ""
     run: str = ""
+    runs: str = ""  # run ids for compare
+    limit: str = "50"  # runs in the table
+    budget: str = ""  # dollars
     tag: str = ""
     aws: str = "aws"
     detach: str = ""

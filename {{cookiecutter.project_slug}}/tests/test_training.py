@@ -23,7 +23,14 @@ import train
 from training import arguments, data, machine, metrics, program, storage
 
 PROJECT = Path(__file__).parent.parent
-ENVIRONMENT = ("RUN_ID", "RUN_URI", "MODEL_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION")
+ENVIRONMENT = (
+    "RUN_ID",
+    "RUN_URI",
+    "ARGV_URI",
+    "MODEL_URI",
+    "SM_CHANNEL_TRAIN",
+    "SM_CHANNEL_VALIDATION",
+)
 ENVIRONMENT += ("SM_MODEL_DIR", "SM_OUTPUT_DATA_DIR", "ECS_CONTAINER_METADATA_URI_V4")
 
 
@@ -337,6 +344,20 @@ def test_sigterm_ends_with_143_and_the_end_mark():
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "[end of run run-8]\n")
     assert "SIGTERM" in error
+
+
+def test_arguments_may_come_from_a_list_in_a_file(run, monkeypatch):
+    Path("argv.json").write_text(json.dumps(["--no-such-option", "1", "é"]))
+    monkeypatch.setenv("ARGV_URI", "argv.json")
+    status, out, error = run(train)
+    assert (status, 'argv: ["--no-such-option", "1", "é"]' in out) == (2, True)
+    assert "unknown option --no-such-option" in error
+    for text in ("", "{", '"--help"', "[1]"):
+        Path("argv.json").write_text(text)
+        assert run(train, "--help")[::2] == (
+            2,
+            "error: ARGV_URI=argv.json: no list of words is there\n",
+        )
 
 
 def test_the_help_lists_hyperparameters(run):

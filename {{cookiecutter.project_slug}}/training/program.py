@@ -64,11 +64,32 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
     try:
         versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
         print(f"{Path(sys.argv[0]).name}: {versions}")
+        argv = all_words(argv)
         print("argv:", json.dumps([without_secrets(word) for word in argv], ensure_ascii=False))
         main(list(argv))
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success
         return stop(*verdict(error))
+
+
+def all_words(argv: Sequence[str]) -> Sequence[str]:
+    """Return the arguments: those of the command line, or a list in S3 where ECS takes no more.
+
+    Raises:
+        UserError: ARGV_URI names no list of words.
+    """
+    uri = os.environ.get("ARGV_URI")
+    if not uri:
+        return argv
+    from training import storage
+
+    try:
+        words = json.loads(storage.read_bytes(uri) or b"")
+    except ValueError:
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UserError(f"ARGV_URI={uri}: no list of words is there")
+    return words
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
