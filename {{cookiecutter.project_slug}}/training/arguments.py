@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from training import storage
+from training import sagemaker, storage
 from training.errors import UserError, nearest
 
+# What the tables are called that are looked for in a folder.
+TABLES = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".pq")
 # option: (placeholder, help)
 TRAIN = {
     "train": ("URI", "training table, CSV or Parquet, a path or s3:// (default: SM_CHANNEL_TRAIN)"),
@@ -90,13 +92,13 @@ def train(
     parser.epilog = hyperparameter_help(hyperparameters)
     for name in sorted(set(hyperparameters) - set(known)):
         parser.add_argument(*spellings(name), dest=f"hyper {name}", help=argparse.SUPPRESS)
-    options = parse(parser, argv)
+    options = parse(parser, [*sagemaker.words(), *argv])  # the last one wins
     chosen = {
         name: literal(text)
         for name in hyperparameters
         if (text := vars(options).pop(f"hyper {name}", None)) is not None
     }
-    complete(options, os.environ)
+    complete(options, sagemaker.environment() | os.environ)
     return options, chosen
 
 
@@ -111,8 +113,8 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
     options.train = options.train or environment.get("SM_CHANNEL_TRAIN")
     if not options.train:
         raise UserError("no training table: type for example --train data/train.csv")
-    options.train = storage.located(options.train)
-    options.validation = options.validation and storage.located(options.validation)
+    options.train = table(options.train)
+    options.validation = options.validation and table(options.validation)
     options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
     if options.checkpoint_every is not None:
         text = options.checkpoint_every
@@ -125,6 +127,11 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
         options.metrics_folder = environment.get("SM_OUTPUT_DATA_DIR") or options.model_folder
     else:
         options.model_folder = options.metrics_folder = output or run_folder(environment)
+
+
+def table(uri: str) -> str:
+    """Return where the table ``uri`` is; a folder with one table stands for it."""
+    return sagemaker.one_table(storage.located(uri), TABLES)
 
 
 def predict(argv: Sequence[str]) -> argparse.Namespace:
@@ -175,7 +182,7 @@ def peek(argv: Sequence[str], name: str) -> str | None:
     """Return the value of the option ``name`` ahead of the real parse, which may depend on it."""
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument(*spellings(name), dest="value")
-    return parser.parse_known_args(argv)[0].value
+    return parser.parse_known_args([*sagemaker.words(), *argv])[0].value
 
 
 def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str, str]]) -> Parser:
