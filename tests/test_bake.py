@@ -27,7 +27,7 @@ from support import (
 FILES = {
     "": ".dockerignore .gitignore Dockerfile Makefile README.md hyperparameters.py "
     "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements.txt "
-    "task-definition.json train.py resume.py",
+    "task-definition.json train train.py resume.py",
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
@@ -35,7 +35,7 @@ FILES = {
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_resume.py test_sources.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py checkpoints.py data.py errors.py machine.py "
-    "metrics.py program.py schema.py sources.py storage.py",
+    "metrics.py program.py sagemaker.py schema.py sources.py storage.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
 ONLY = {"xgboost": {"matrices.py"}, "scikit-learn": set()}

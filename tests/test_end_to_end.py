@@ -4,6 +4,7 @@ One project a framework, one image, one emulator: the tests of a framework run i
 they stand here, as a user would type the commands, from `make cluster` to `make destroy`.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -145,6 +146,37 @@ def test_the_predictions_made_on_ecs_are_those_made_on_the_laptop(project):
     assert here.splitlines()[0] == "prediction"
     assert len(here.splitlines()) > 50
     assert here == (project.folder / "runs" / there / "predictions.csv").read_text()
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_started_as_sagemaker_starts_it_the_image_makes_the_same_model(project, tmp_path):
+    project.make("run", ARGS=QUICK[project.framework])
+    run = project.latest()
+    project.make("fetch", RUN=run)
+    words = QUICK[project.framework].split()
+    tree = tmp_path / "ml"
+    for name in ("input/config", "input/data/train", "model", "output/data"):
+        (tree / name).mkdir(parents=True)
+        (tree / name).chmod(0o777)
+    (tree / "output").chmod(0o777)
+    shutil.copy(project.folder / "data/train.csv", tree / "input/data/train")
+    names = [word.removeprefix("--") for word in words[::2]]
+    given = dict(zip(names, words[1::2], strict=True)) | {"sagemaker_region": "us-east-1"}
+    (tree / "input/config/hyperparameters.json").write_text(json.dumps(given))
+    mounted = ("--volume", f"{tree}:/opt/ml")
+    inside(project, "train", options=mounted)
+    model = MODEL[project.framework]
+    assert sha256(tree / "model" / model) == sha256(project.folder / "runs" / run / model)
+    assert json.loads((tree / "output/data/metrics.json").read_text())["validation"]
+    assert not (tree / "output/failure").exists()
+    # its failures are told where SageMaker shows them
+    (tree / "input/config/hyperparameters.json").write_text('{"no_such": "1"}')
+    with pytest.raises(AssertionError, match="unknown option --no_such"):
+        inside(project, "train", options=mounted)
+    assert (tree / "output/failure").read_text().startswith("error: unknown option --no_such")
 
 
 def test_a_second_push_uploads_nothing(project):
@@ -406,7 +438,7 @@ def test_the_image_is_small_read_only_and_not_roots(project):
     files = set(
         inside(project, "-c", "import os; print(*sorted(os.listdir('/app')), sep='\\n')").split()
     )
-    code = {"hyperparameters.py", "predict.py", "resume.py", "train.py", "training"}
+    code = {"hyperparameters.py", "predict.py", "resume.py", "train.py", "train", "training"}
     code |= {"matrices.py"} if project.framework == "xgboost" else set()
     assert files == code | {"__pycache__", "endless.py"}
 

@@ -9,7 +9,7 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 # What the image is made of, as git and pathlib both read it (.dockerignore says the same).
-IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "training/**/*")
+IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "train", "training/**/*")
 
 
 def git(folder: Path, *arguments: str) -> str | None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from training import storage
+from training import sagemaker, storage
 from training.errors import UserError, nearest
 
 # option: (placeholder, help)
@@ -95,13 +95,13 @@ def train(
     parser.epilog = hyperparameter_help(hyperparameters)
     for name in sorted(set(hyperparameters) - set(known)):
         parser.add_argument(*spellings(name), dest=f"hyper {name}", help=argparse.SUPPRESS)
-    options = parse(parser, argv)
+    options = parse(parser, [*sagemaker.words(), *argv])  # the last one wins
     chosen = {
         name: literal(text)
         for name in hyperparameters
         if (text := vars(options).pop(f"hyper {name}", None)) is not None
     }
-    complete(options, os.environ)
+    complete(options, sagemaker.environment() | os.environ)
     return options, chosen
 
 
@@ -180,7 +180,7 @@ def peek(argv: Sequence[str], name: str) -> str | None:
     """Return the value of the option ``name`` ahead of the real parse, which may depend on it."""
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument(*spellings(name), dest="value")
-    return parser.parse_known_args(argv)[0].value
+    return parser.parse_known_args([*sagemaker.words(), *argv])[0].value
 
 
 def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str | None, str]]) -> Parser:

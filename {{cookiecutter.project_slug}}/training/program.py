@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from training import machine
+from training import machine, sagemaker
 from training.errors import UserError, one_line
 
 # The name and password of a URI, and what signs or opens one in its query.
@@ -111,6 +111,7 @@ def stop(status: int, message: str) -> int:
     sys.stdout.flush()
     if message:
         print(without_secrets(message), file=sys.stderr, flush=True)
+        sagemaker.tell(without_secrets(message))
     return status
 
 
