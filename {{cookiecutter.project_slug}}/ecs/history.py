@@ -42,6 +42,24 @@ def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> d
     return json.loads(answer["Body"].read())
 
 
+def record(settings: Settings, stack: Mapping[str, str], run: str) -> dict | None:
+    """Return ``run.json`` with its list of attempts, or None where there is none."""
+    found = read(settings, stack, run, "run.json")
+    if found is not None and "attempts" not in found:
+        found["attempts"] = [{"attempt": 1, "task": found["task"]}] if found["task"] else []
+    return found
+
+
+def result(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> dict | None:
+    """Return ``result.json``, or None where there is none of the latest attempt.
+
+    A look between two attempts may have recorded the end of the one before.
+    """
+    found = read(settings, stack, run, "result.json")
+    latest = record.get("task")
+    return found if found is None or found.get("task", latest) == latest else None
+
+
 def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     """Return the ids of all runs, latest first."""
     pages = (
