@@ -450,6 +450,41 @@ def test_attaching_with_retries_goes_on_trying(detached):
     assert detached.recorded("result.json")["state"] == "Succeeded"
 
 
+def test_attaching_with_retries_tries_a_run_again_whose_end_is_recorded(detached):
+    detached.ends(Fate(SPOT, SPOT, 0), "one")
+    assert "Interrupted" in detached.call("status")[1]
+    assert detached.call("attach")[0] == 1  # no retries: what is recorded
+    assert len(detached.requests("run-task")) == 1
+    assert detached.call("attach", RETRIES="1")[0] == 0
+    assert detached.recorded("result.json")["state"] == "Succeeded"
+
+
+def test_a_follower_that_fails_says_that_the_run_goes_on(detached):
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "ExpiredTokenException", "Message": ""}}, "x")
+
+    detached.ends(SimpleNamespace(describe_tasks=refuse))
+    status, _, err = detached.call("attach")
+    assert status == 1
+    assert f"run {RUN} goes on; make attach RUN={RUN} follows it" in err
+    assert "ExpiredToken" in err.splitlines()[-1]
+
+
+def test_ctrl_c_while_a_task_is_being_started_is_obeyed_when_ecs_has_answered(user, monkeypatch):
+    signals = Quiet()
+    with signals.hold():
+        signals.press(2, None)
+        signals.press(2, None)
+        with pytest.raises(KeyboardInterrupt):
+            signals.press(2, None)
+    with pytest.raises(KeyboardInterrupt):
+        signals.obey()
+    signals.terminated = True
+    with pytest.raises(cli.Terminated):
+        signals.obey()
+    assert signals.status == 143
+
+
 def test_the_end_of_an_earlier_attempt_is_not_taken_for_the_run_s(detached):
     """`make status` between two attempts records the end of the one before."""
     detached.ends(Fate(SPOT))

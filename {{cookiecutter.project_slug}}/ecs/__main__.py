@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
@@ -144,16 +145,18 @@ def run(settings: Settings) -> int:
 
 
 def attach(settings: Settings) -> int:
-    """Follow a run again, as ``run`` does once the task is there."""
-    from ecs import history
+    """Follow a run again, as ``run`` does once the task is there; with RETRIES it is tried again."""
+    from ecs import history, retry
 
-    request.retries(settings)
+    retries = request.retries(settings)
     outputs, run, record = with_task(settings)
     result = history.result(settings, outputs, run, record)
     if result is not None:
-        print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
-        return tell(settings, outputs, run, result)
-    return watch(settings, outputs, run, record)
+        ended = [*record["attempts"][:-1], result]
+        if retry.next_request(record["request"], ended, retries, False) is None:
+            print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
+            return tell(settings, outputs, run, result)
+    return watch(replace(settings, detach=""), outputs, run, record)
 
 
 def submit(
@@ -294,7 +297,10 @@ class Signals:
 
     def press(self, number: int, frame: object) -> None:
         self.presses += 1
-        if self.presses == 1 and not self.held:  # the second only counts, however soon it comes
+        if self.held and self.presses < 3:
+            # not print: it may be printing when the signal comes
+            os.write(2, b"\n-- waiting for ECS's answer first; a third Ctrl-C does not wait\n")
+        elif self.held or self.presses == 1:  # else it only counts, however soon it comes
             raise KeyboardInterrupt
 
     def terminate(self, number: int, frame: object) -> None:
@@ -331,9 +337,7 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
     try:
         return pursue(settings, outputs, run, record, signals)
     except KeyboardInterrupt:
-        if record["task"] is None:
-            return 130
-        if settings.on_interrupt == "detach":
+        if settings.on_interrupt == "detach" and record["task"]:
             print(
                 f"\ndetached; run {run} goes on. To follow it: {attach_words(settings, run)}\n"
                 f"Ctrl-C again now, or later make stop RUN={run}, stops it",
@@ -348,6 +352,10 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return interrupted(settings, outputs, run, record, "Ctrl-C", 130)
     except Terminated:
         return interrupted(settings, outputs, run, record, "SIGTERM", 143)
+    except Exception:
+        if record["attempts"] and "state" not in record["attempts"][-1] and record["task"]:
+            print(f"run {run} goes on; {attach_words(settings, run)} follows it", file=sys.stderr)
+        raise
 
 
 def attach_words(settings: Settings, run: str) -> str:
@@ -365,7 +373,8 @@ def interrupted(
 ) -> int:
     """Stop the run's task because the follower was told to, say so, and return ``status``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop_task(settings, outputs, run, record, f"{why} in make run")
+    if record["task"]:
+        stop_task(settings, outputs, run, record, f"{why} in make run")
     return status
 
 
