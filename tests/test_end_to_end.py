@@ -31,6 +31,12 @@ FRAMEWORKS = ("xgboost", "scikit-learn")
 MODEL = {"xgboost": "model.ubj", "scikit-learn": "model.skops"}
 QUICK = {"xgboost": "--n-estimators 5 --max-depth 2", "scikit-learn": "--max-iter 5"}
 
+# long enough to be interrupted, with checkpoints on the way
+LONG = {
+    "xgboost": "--n-estimators 8000 --max-depth 2 --checkpoint-every 100",
+    "scikit-learn": "--max-iter 1500 --checkpoint-every 50",
+}
+
 # A script that goes on until it is stopped, as a long training does.
 ENDLESS = """\
 import signal
@@ -418,6 +424,51 @@ def test_sigterm_at_make_run_stops_the_task(project, terminal):
     terminal.until(f"run {run} is stopping")
     assert typed_status(terminal) != 0
     assert "SIGTERM in make run" in project.make("status", RUN=run).stdout
+
+
+def test_a_run_that_lost_its_machine_is_tried_again_from_its_checkpoint(project):
+    """SIGTERM out of the blue, as before a Spot interruption; the emulator knows no such thing."""
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    follower = subprocess.Popen(
+        PROGRAM,
+        cwd=project.folder,
+        env=project.environ
+        | program_environment(project)
+        | {"ARGS": LONG[project.framework], "RETRIES": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with follower:
+        for line in follower.stderr:
+            if found := re.match(r"run (\S+), task (\S+)", line):
+                break
+        run, task = found.groups()
+        s3 = project.client("s3")
+        prefix = f"churn-model/runs/{run}/checkpoints/"
+        bucket = s3.list_buckets()["Buckets"][0]["Name"]
+        while follower.poll() is None:
+            if s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents"):
+                break
+            time.sleep(0.1)
+        (described,) = project.client("ecs").describe_tasks(cluster="churn-model", tasks=[task])[
+            "tasks"
+        ]
+        container = described["containers"][0]["runtimeId"]
+        project.run([engine["DOCKER"], "kill", "--signal", "TERM", container])
+        out, said = follower.communicate()
+    assert follower.returncode == 0, out + said
+    assert "attempt 2 of 2 in " in said
+    assert ", with --resume" in said
+    assert re.search(r"^resuming after round [1-9]", out, re.MULTILINE)
+    project.make("fetch", RUN=run)
+    metrics = json.loads((project.folder / "runs" / run / "metrics.json").read_text())
+    assert metrics["attempts"] == 2
+    result = json.loads((project.folder / "runs" / run / "result.json").read_text())
+    told = [(each["state"], each["retry"]) for each in result["attempts"]]
+    assert told == [("Interrupted", "resume"), ("Succeeded", "never")]
+    # the log of both
+    assert project.make("logs", RUN=run).stdout.count("argv: ") == 2
 
 
 def test_a_long_log_arrives_whole_and_in_order_to_the_line_before_the_exit(project):
