@@ -7,22 +7,36 @@ they stand here, as a user would type the commands, from `make cluster` to `make
 import hashlib
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
-from support import ROOT
+from support import BIN, ROOT
 
 pytestmark = pytest.mark.docker
 
 FRAMEWORKS = ("xgboost", "scikit-learn")
 MODEL = {"xgboost": "model.ubj", "scikit-learn": "model.skops"}
 QUICK = {"xgboost": "--n-estimators 5 --max-depth 2", "scikit-learn": "--max-iter 5"}
+
+# long enough to be interrupted, with checkpoints on the way
+LONG = {
+    "xgboost": "--n-estimators 8000 --max-depth 2 --checkpoint-every 100",
+    "scikit-learn": "--max-iter 1500 --checkpoint-every 50",
+}
 
 # A script that goes on until it is stopped, as a long training does.
 ENDLESS = """\
@@ -35,6 +49,43 @@ for second in range(600):
     print(f"second {second}", flush=True)
     time.sleep(1)
 """
+
+# As many lines as it is told, so many seconds apart, the last one right before the exit.
+LINES = """\
+import time
+
+from training import program
+
+
+def main(argv):
+    count, seconds = int(argv[0]), float(argv[1])
+    for number in range(1, count + 1):
+        print(f"line {number} of {count}")
+        time.sleep(seconds)
+
+
+program.run(main)
+"""
+
+# In front of the emulator: of ten calls about three go wrong, each in another way.
+FAULTS = [
+    # the task is started, and its answer is lost on the way
+    {"service": "ecs", "operation": "RunTask", "times": 1, "response": {"abort_frac": 0.3}},
+    {"service": "ecs", "operation": "RunTask", "times": 1, "response": {"abort_frac": 0.0}},
+    {
+        "service": "*",
+        "sequence": {"fail": 1, "pass": 10},
+        "error": {"code": "ThrottlingException", "message": "Rate exceeded", "status": 400},
+    },
+    {
+        "service": "*",
+        "sequence": {"fail": 1, "pass": 11},
+        "error": {"code": "InternalFailure", "message": "an error inside", "status": 500},
+    },
+    {"service": "*", "sequence": {"fail": 1, "pass": 13}, "reset": True},
+    {"service": "logs", "sequence": {"fail": 1, "pass": 14}, "response": {"abort_frac": 0.5}},
+    {"service": "*", "sequence": {"fail": 1, "pass": 28}, "timeout_ms": 12000},
+]
 
 
 @dataclass
@@ -95,6 +146,7 @@ def project(request, installed, engine, tmp_path_factory):
     shutil.copytree(installed(request.param), folder, symlinks=True)
     (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
     (folder / "endless.py").write_text(ENDLESS)
+    (folder / "lines.py").write_text(LINES)
     keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
     environ = {name: os.environ[name] for name in keep if name in os.environ}
     made = Project(folder, request.param, environ | {"SANDBOX": "1"})
@@ -358,8 +410,228 @@ def test_a_signal_to_the_follower_leaves_the_run_alone_or_stops_it(project, sign
     run = run[1] if run else project.latest()
     assert f"{state}" in project.make("status", RUN=run).stdout
     if state == "Running":
-        assert f"make logs RUN={run}" in said
+        assert f"make attach RUN={run}" in said
         project.make("stop", RUN=run)
+        # attaching ends as the run itself would have
+        assert f"run {run} failed: " in project.make("attach", RUN=run, status=2).stderr
+
+
+class Terminal:
+    """A user's shell in a pseudo-terminal: what is typed goes in, what is shown comes out."""
+
+    PROMPT = "READY> "
+
+    def __init__(self, project: Project) -> None:
+        self.master, slave = pty.openpty()
+        self.shown = ""
+        self.shell = subprocess.Popen(
+            ["setsid", "--ctty", "bash", "--norc", "--noprofile", "-i"],
+            cwd=project.folder,
+            env=project.environ | {"PS1": self.PROMPT, "TERM": "dumb"},
+            stdin=slave, stdout=slave, stderr=slave,
+        )  # fmt: skip
+        os.close(slave)
+        self.until(self.PROMPT)
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def until(self, pattern: str, limit: float = 120.0) -> re.Match:
+        """Return the first match in what is shown from here on, which is forgotten up to it."""
+        deadline = time.monotonic() + limit
+        while not (found := re.search(pattern, self.shown)):
+            ready, _, _ = select.select([self.master], [], [], deadline - time.monotonic())
+            assert ready, f"{pattern!r} did not come:\n{self.shown[-4000:]}"
+            self.shown += os.read(self.master, 65536).decode(errors="replace")
+        self.shown = self.shown[found.end() :]
+        return found
+
+    def child(self) -> int:
+        """Return the id of the process that runs in front."""
+        told = subprocess.run(
+            ["pgrep", "-P", str(self.shell.pid)], check=True, capture_output=True, text=True
+        )
+        return int(told.stdout)
+
+    def close(self) -> None:
+        self.shell.kill()
+        self.shell.wait()
+        os.close(self.master)
+
+
+@pytest.fixture
+def terminal(project) -> Iterator[Terminal]:
+    made = Terminal(project)
+    yield made
+    made.close()
+
+
+def typed_status(terminal: Terminal) -> int:
+    """Wait for the prompt and ask the shell for the status of the last command."""
+    terminal.until(Terminal.PROMPT)
+    terminal.type("echo status $?\n")
+    return int(terminal.until(r"\nstatus (\d+)")[1])
+
+
+def test_ctrl_c_at_make_run_detaches_and_the_run_can_be_attached_again(project, terminal):
+    terminal.type("make run SCRIPT=endless.py\n")
+    run = terminal.until(r"run (\S+), task")[1]
+    terminal.until("second 1\r")
+    terminal.type("\x03")
+    terminal.until(f"detached; run {run} goes on. To follow it: make attach RUN={run}")
+    assert typed_status(terminal) != 0
+    assert "Running" in project.make("status", RUN=run).stdout
+    terminal.type(f"make attach RUN={run}\n")
+    terminal.until("second 1\r")  # from the first line again
+    terminal.type("\x03")
+    terminal.until("Ctrl-C again now")
+    terminal.type("\x03")
+    terminal.until(f"run {run} is stopping")
+    assert re.search(r"^state +Failed", project.make("status", RUN=run).stdout, re.MULTILINE)
+
+
+def test_two_quick_ctrl_c_at_make_run_stop_the_task_with_a_reason(project, terminal):
+    terminal.type("make run SCRIPT=endless.py\n")
+    run = terminal.until(r"run (\S+), task")[1]
+    terminal.until("second 1\r")
+    terminal.type("\x03")
+    time.sleep(0.2)  # two signals at the same moment are one
+    terminal.type("\x03")
+    terminal.until(f"run {run} is stopping")
+    shown = project.make("status", RUN=run).stdout
+    assert re.search(r"^state +Failed", shown, re.MULTILINE)
+    assert "Ctrl-C in make run" in shown
+
+
+def test_sigterm_at_make_run_stops_the_task(project, terminal):
+    terminal.type("make run SCRIPT=endless.py\n")
+    run = terminal.until(r"run (\S+), task")[1]
+    terminal.until("second 1\r")
+    os.kill(terminal.child(), signal.SIGTERM)  # Make hands it on
+    terminal.until(f"run {run} is stopping")
+    assert typed_status(terminal) != 0
+    assert "SIGTERM in make run" in project.make("status", RUN=run).stdout
+
+
+def test_a_run_that_lost_its_machine_is_tried_again_from_its_checkpoint(project):
+    """SIGTERM out of the blue, as before a Spot interruption; the emulator knows no such thing."""
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    follower = subprocess.Popen(
+        PROGRAM,
+        cwd=project.folder,
+        env=project.environ
+        | program_environment(project)
+        | {"ARGS": LONG[project.framework], "RETRIES": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with follower:
+        for line in follower.stderr:
+            if found := re.match(r"run (\S+), task (\S+)", line):
+                break
+        run, task = found.groups()
+        s3 = project.client("s3")
+        prefix = f"churn-model/runs/{run}/checkpoints/"
+        bucket = s3.list_buckets()["Buckets"][0]["Name"]
+        while follower.poll() is None:
+            if s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents"):
+                break
+            time.sleep(0.1)
+        (described,) = project.client("ecs").describe_tasks(cluster="churn-model", tasks=[task])[
+            "tasks"
+        ]
+        container = described["containers"][0]["runtimeId"]
+        project.run([engine["DOCKER"], "kill", "--signal", "TERM", container])
+        out, said = follower.communicate()
+    assert follower.returncode == 0, out + said
+    assert "attempt 2 of 2 in " in said
+    assert ", with --resume" in said
+    assert re.search(r"^resuming after round [1-9]", out, re.MULTILINE)
+    project.make("fetch", RUN=run)
+    metrics = json.loads((project.folder / "runs" / run / "metrics.json").read_text())
+    assert metrics["attempts"] == 2
+    result = json.loads((project.folder / "runs" / run / "result.json").read_text())
+    told = [(each["state"], each["retry"]) for each in result["attempts"]]
+    assert told == [("Interrupted", "resume"), ("Succeeded", "never")]
+    # the log of both
+    assert project.make("logs", RUN=run).stdout.count("argv: ") == 2
+
+
+def test_a_long_log_arrives_whole_and_in_order_to_the_line_before_the_exit(project):
+    done = project.make("run", SCRIPT="lines.py", ARGS="50000 0")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number} of 50000" for number in range(1, 50001)]
+    assert "no end mark" not in done.stderr
+    assert project.make("logs").stdout == done.stdout
+
+
+@contextmanager
+def faults_before(project: Project) -> Iterator[str]:
+    """Start a proxy that spoils calls to the project's emulator; give its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = project.folder.parent / "faults.json"  # JSON is YAML
+    config.write_text(json.dumps({"rules": FAULTS}))
+    emulator = project.run(["cat", ".sandbox/port"]).stdout
+    proxy = subprocess.Popen(
+        [BIN / "microburst", "--upstream", f"http://127.0.0.1:{emulator}", "--port", str(port),
+         "--config", str(config)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                ask(url, "health")
+                break
+            except OSError:
+                assert proxy.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield url
+    finally:
+        proxy.terminate()
+        proxy.wait()
+
+
+def ask(url: str, what: str) -> object:
+    """Return what the proxy tells of itself."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{url}/_microburst/{what}", timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_a_run_followed_through_faults_is_judged_right_and_each_line_comes_once(project):
+    ecs = project.client("ecs")
+    with faults_before(project) as url:
+        environ = program_environment(project) | {"AWS_ENDPOINT_URL": url}
+        done = project.run(
+            PROGRAM, 0, SCRIPT="lines.py", ARGS="300 0.1", DATA="data/train.csv", **environ
+        )
+        fired, stats = ask(url, "fired"), ask(url, "stats")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number} of 300" for number in range(1, 301)]
+    assert "succeeded" in done.stderr
+    assert "no end mark" not in done.stderr
+    run = re.search(r"^run (\S+), task", done.stderr, re.MULTILINE)[1]
+    # one task, though the answer to RunTask never came
+    tasks = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in ecs.list_tasks(
+            cluster="churn-model", startedBy=f"{run}-1", desiredStatus=status
+        )["taskArns"]
+    ]
+    assert len(tasks) == 1, done.stderr
+    assert "the attempt's task is there already" in done.stderr
+    kinds = Counter(each["action"].partition(":")[0] for each in fired)
+    share = stats["requests"]["faulted"] / stats["requests"]["total"]
+    print(f"\n{share:.0%} of {stats['requests']['total']} calls failed: {dict(kinds)}")
+    assert 0.2 < share < 0.35
+    assert len(kinds) >= 4, kinds
 
 
 def test_a_run_of_an_image_that_does_not_exist_fails_and_says_so(project):
@@ -440,7 +712,7 @@ def test_the_image_is_small_read_only_and_not_roots(project):
     )
     code = {"hyperparameters.py", "predict.py", "resume.py", "train.py", "train", "training"}
     code |= {"matrices.py"} if project.framework == "xgboost" else set()
-    assert files == code | {"__pycache__", "endless.py"}
+    assert files == code | {"__pycache__", "endless.py", "lines.py"}
 
 
 def test_a_private_index_is_used_and_leaves_no_trace_in_the_image(project):

@@ -251,7 +251,7 @@ def test_the_run_id_is_in_the_environment_the_token_and_the_starter(dry_run):
     for request, run in zip(requests, runs, strict=True):
         assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", run)
         assert variables_of(request)["RUN_URI"] == f"s3://<Bucket>/churn-model/runs/{run}/"
-        assert request["startedBy"] == run
+        assert request["startedBy"] == f"{run}-1"
         assert request["clientToken"].startswith(run)
         assert len(request["clientToken"]) <= 64
 

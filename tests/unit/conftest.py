@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history
+from ecs import aws, definition, destroy, history, submit
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -127,7 +127,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history):
+    for module in (aws, definition, destroy, history, submit):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

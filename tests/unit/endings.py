@@ -195,7 +195,7 @@ ENDINGS = (
         137, "never", "make local", stop=("", "Task failed container health checks"),
     ),
     exited(
-        "a container that would not stop", CODES, 137, "again", "make run",
+        "a container that would not stop", CODES, 137, "again", "RETRIES=3",
         reason="CannotStopContainerError: failed sending SIGTERM to container: unknown",
     ),
     exited(
@@ -205,7 +205,7 @@ ENDINGS = (
     exited("killed without a reason", STOPPED, 137, "never", "MEMORY=8192"),
     exited("a segmentation fault", STOPPED, 139, "never", "make local"),
     exited(
-        "SIGTERM, survived", CONTRACT, 143, "resume", "make run",
+        "SIGTERM, survived", CONTRACT, 143, "resume", "RETRIES=3",
         "stopped by SIGTERM before the end",
     ),
     exited(
@@ -270,7 +270,7 @@ ENDINGS = (
     ),
     Ending(
         "a task that still runs", "AWS, ECS API reference: Task, lastStatus", FAILED, "never", 1,
-        "make logs", task=task({**train(), "lastStatus": "RUNNING"}, stop=("", ""),
+        "make attach", task=task({**train(), "lastStatus": "RUNNING"}, stop=("", ""),
         lastStatus="RUNNING"),
     ),
     Ending(
@@ -311,12 +311,12 @@ ENDINGS = (
     ),
     Ending(
         "the instance was deregistered", GUIDE + "DeregisterContainerInstance, force", INTERRUPTED,
-        "resume", 1, "make run", task=task(train(), stop=("UserInitiated",
+        "resume", 1, "RETRIES=3", task=task(train(), stop=("UserInitiated",
         "Container instance deregistration forced by user")),
     ),
     # ---- the machine was taken away
     exited(
-        "Spot, saved", GUIDE + "Fargate Spot termination notices", 143, "resume", "make run",
+        "Spot, saved", GUIDE + "Fargate Spot termination notices", 143, "resume", "RETRIES=3",
         stop=SPOT,
     ),
     exited(
@@ -325,44 +325,44 @@ ENDINGS = (
     ),
     Ending(
         "Spot, without exit code", GUIDE + "Fargate Spot termination notices", INTERRUPTED,
-        "resume", 1, "make run", task=task(train(), stop=SPOT),
+        "resume", 1, "RETRIES=3", task=task(train(), stop=SPOT),
     ),
     Ending(
         "Spot, under the code of a notice", "aws/containers-roadmap, issue 1565", INTERRUPTED,
-        "resume", 1, "make run", task=task(train(), stop=("TerminationNotice", SPOT[1])),
+        "resume", 1, "RETRIES=3", task=task(train(), stop=("TerminationNotice", SPOT[1])),
     ),
     Ending(
         "Spot, without a code", "aws/containers-roadmap, issue 1565", INTERRUPTED, "resume", 143,
-        "make run", task=task(train(exitCode=143), stop=("", SPOT[1])),
+        "RETRIES=3", task=task(train(exitCode=143), stop=("", SPOT[1])),
     ),
     Ending(
         "the instance was terminated", "apache/airflow, providers/amazon/aws/operators/ecs.py",
-        INTERRUPTED, "resume", 1, "make run", task=task(train(), stop=HOST),
+        INTERRUPTED, "resume", 1, "RETRIES=3", task=task(train(), stop=HOST),
     ),
     exited(
         "the instance was stopped", "apache/airflow, providers/amazon/aws/operators/ecs.py", 143,
-        "resume", "make run", stop=("", "Host EC2 (instance i-0123456789abcdef0) stopped."),
+        "resume", "RETRIES=3", stop=("", "Host EC2 (instance i-0123456789abcdef0) stopped."),
     ),
     exited(
-        "maintenance", GUIDE + "Fargate task retirement", 137, "resume", "make run",
+        "maintenance", GUIDE + "Fargate task retirement", 137, "resume", "RETRIES=3",
         stop=("ServiceSchedulerInitiated",
         "ECS is performing maintenance on the underlying infrastructure hosting the task"),
     ),
     exited(
         "maintenance under a service's code", "AWS, ECS API reference: Task, stopCode", 143,
-        "resume", "make run", stop=("ServiceSchedulerInitiated", "Task stopped by the scheduler"),
+        "resume", "RETRIES=3", stop=("ServiceSchedulerInitiated", "Task stopped by the scheduler"),
     ),
     exited(
         "the machine failed", "AWS, ECS API reference: Task, stopCode InfrastructureHealth", 137,
-        "resume", "make run", stop=("InfrastructureHealth", "Infrastructure health event"),
+        "resume", "RETRIES=3", stop=("InfrastructureHealth", "Infrastructure health event"),
     ),
     exited(
         "a notice without a reason", "AWS, ECS API reference: Task, stopCode TerminationNotice",
-        143, "resume", "make run", stop=("TerminationNotice", ""),
+        143, "resume", "RETRIES=3", stop=("TerminationNotice", ""),
     ),
     exited(
         "the instance was drained", GUIDE + "Draining container instances", 143, "resume",
-        "make run", stop=("", "Container instance is in DRAINING state"),
+        "RETRIES=3", stop=("", "Container instance is in DRAINING state"),
     ),
     # ---- RunTask's failures[]
     unplaced("no memory", API_FAILURES, "RESOURCE:MEMORY", "elsewhere", "MAX_INSTANCES="),
@@ -370,7 +370,7 @@ ENDINGS = (
     unplaced("no GPU", API_FAILURES, "RESOURCE:GPU", "never", "INSTANCE_TYPE="),
     unplaced("no network interface", API_FAILURES, "RESOURCE:ENI", "elsewhere", "MAX_INSTANCES="),
     unplaced("no port", API_FAILURES, "RESOURCE:PORTS", "elsewhere", "MAX_INSTANCES="),
-    unplaced("a disconnected agent", API_FAILURES, "AGENT", "again", "make run"),
+    unplaced("a disconnected agent", API_FAILURES, "AGENT", "again", "RETRIES=3"),
     unplaced(
         "a missing attribute", API_FAILURES, "ATTRIBUTE", "never", "make cluster",
         detail="ecs.capability.task-eni",
@@ -380,12 +380,12 @@ ENDINGS = (
     unplaced("no instance in the subnets", API_FAILURES, "LOCATION", "elsewhere", "SUBNETS="),
     unplaced(
         "no capacity", DAGSTER + ", run_ecs_task", "Capacity is unavailable at this time. Please "
-        "try again later or in a different availability zone", "elsewhere", "SUBNETS=", "fargate",
+        "try again later or in a different availability zone", "elsewhere", "RETRIES=3", "fargate",
     ),
     unplaced(
         "no Spot capacity", "AWS re:Post, knowledge center: ecs-fargate-runtask-capacity",
         "Capacity is unavailable at this time. Please try again later or in a different "
-        "availability zone", "elsewhere", "CAPACITY=fargate", "fargate-spot",
+        "availability zone", "elsewhere", "SPOT_FALLBACK=1", "fargate-spot",
     ),
     unplaced(
         "the vCPU quota", GUIDE + "Service event messages",
@@ -423,12 +423,12 @@ ENDINGS = (
         "a time-out of the registry", "ActionIQ/terraform-aws-retool-ecs-fargate, issue 20",
         f"CannotPullContainerError: {RETRIED}failed to resolve ref {IMAGE}: failed to do request: "
         'Head "https://registry.example/v2/churn/manifests/1": dial tcp 192.0.2.1:443: i/o timeout',
-        "again", "make run",
+        "again", "RETRIES=3",
     ),
     unstarted(
         "the end of a stream", DAGSTER, "CannotPullContainerError: ref pull has been retried 1 "
         "time(s): failed to copy: httpReadSeeker: failed open: unexpected EOF", "again",
-        "make run",
+        "RETRIES=3",
     ),
     unstarted(
         "access to the image denied", "aws/amazon-ecs-agent, pull request 4181",
@@ -452,7 +452,7 @@ ENDINGS = (
     ),
     unstarted(
         "too many pulls", PULL, "CannotPullContainerError: toomanyrequests: Too Many Requests or "
-        "You have reached your pull rate limit.", "again", "make run",
+        "You have reached your pull rate limit.", "again", "RETRIES=3",
     ),
     unstarted(
         "a pull error that nobody knows", PULL, "CannotPullContainerError: pull command failed: "
@@ -517,16 +517,16 @@ ENDINGS = (
     ),
     unstarted(
         "no interface in time", DAGSTER, "Timeout waiting for network interface provisioning to "
-        "complete.", "again", "make run",
+        "complete.", "again", "RETRIES=3",
     ),
     unstarted(
         "no disk in time", DAGSTER,
-        "Timeout waiting for EphemeralStorage provisioning to complete.", "again", "make run",
+        "Timeout waiting for EphemeralStorage provisioning to complete.", "again", "RETRIES=3",
     ),
     unstarted(
         "an interface refused for a moment", DAGSTER, "Unexpected EC2 error while attempting to "
         "Create Network Interface with public IP assignment enabled in subnet 'subnet-1': "
-        "AuthFailure", "again", "make run",
+        "AuthFailure", "again", "RETRIES=3",
     ),
     unstarted(
         "no address left", START,
@@ -552,7 +552,7 @@ ENDINGS = (
     ),
     unstarted(
         "an internal error", START, "InternalError: failed to attach the interface", "again",
-        "make run",
+        "RETRIES=3",
     ),
     unstarted(
         "a role that ECS cannot assume", ROLE,
@@ -563,7 +563,7 @@ ENDINGS = (
     ),
     unstarted(
         "throttled while it started", "dagster-io/dagster, issue 33439",
-        "Unexpected EC2 error: Rate " "exceeded (ErrorCode: Throttling)", "again", "make run",
+        "Unexpected EC2 error: Rate " "exceeded (ErrorCode: Throttling)", "again", "RETRIES=3",
     ),
     unstarted(
         "an interface that EC2 could not make", START, "Unexpected EC2 error while attempting to "
@@ -597,7 +597,7 @@ ENDINGS = (
     unstarted(
         "a container that cannot be made", GUIDE + "CannotCreateContainerError: API error (500)",
         "CannotCreateContainerError: API error (500): devmapper: Thin Pool has 4350 free data blocks "
-        "which is less than minimum required 4454", "again", "make run",
+        "which is less than minimum required 4454", "again", "RETRIES=3",
     ),
     unstarted(
         "a volume that cannot be mounted", CODES,
@@ -606,7 +606,7 @@ ENDINGS = (
     unstarted(
         "an engine that did not answer", CODES,
         "ContainerRuntimeTimeoutError: Could not transition "
-        "to running; timed out after waiting 1m: unknown", "again", "make run",
+        "to running; timed out after waiting 1m: unknown", "again", "RETRIES=3",
     ),
     # ---- RunTask refused
     refused(
@@ -665,7 +665,7 @@ ENDINGS = (
     ),
     refused(
         "a connection that was cut", BOTOCORE, "", "Read timeout on endpoint URL: "
-        '"https://ecs.us-east-1.amazonaws.com/"', "again", "make run",
+        '"https://ecs.us-east-1.amazonaws.com/"', "again", "RETRIES=3",
     ),
     refused(
         "no cluster", RUN_TASK, "ClusterNotFoundException", "Cluster not found.", "never",
@@ -702,17 +702,17 @@ ENDINGS = (
     ),
     refused(
         "throttling", GUIDE + "API throttling", "ThrottlingException", "Rate exceeded", "again",
-        "make run",
+        "RETRIES=3",
     ),
     refused(
         "throttling of another service", "AWS, EC2: RequestLimitExceeded", "RequestLimitExceeded",
-        "Request limit exceeded.", "again", "make run",
+        "Request limit exceeded.", "again", "RETRIES=3",
     ),
     refused(
         "throttling in disguise", "dagster-io/dagster, issue 33439; PrefectHQ/prefect, issue 13024",
         "InvalidParameterException",
         "Error retrieving subnet information for [subnet-1]: Rate exceeded "
-        "(ErrorCode: Throttling)", "again", "make run",
+        "(ErrorCode: Throttling)", "again", "RETRIES=3",
     ),
     refused(
         "no service-linked role", "jonrau1/ElectricEye, issue 9", "InvalidParameterException",
@@ -750,7 +750,7 @@ ENDINGS = (
     refused(
         "a role that is too new", ROLE, "ClientException",
         "ECS was unable to assume the role 'arn:aws:iam::111122223333:role/task' that "
-        "was provided for this task.", "again", "make run",
+        "was provided for this task.", "again", "RETRIES=3",
     ),
     refused(
         "a platform that cannot run it", RUN_TASK, "PlatformTaskDefinitionIncompatibilityException",
@@ -768,7 +768,7 @@ ENDINGS = (
     ),
     refused(
         "a fault of ECS", RUN_TASK, "ServerException",
-        "Service Unavailable. Please try again later.", "again", "make run",
+        "Service Unavailable. Please try again later.", "again", "RETRIES=3",
     ),
     refused(
         "a refusal that nobody knows", RUN_TASK, "InvalidParameterException", "Something new",

@@ -36,12 +36,21 @@ with (here / "calls").open("a") as calls:
 for word in sys.argv:
     if word.startswith("file://"):
         (here / f"{{sys.argv[2]}}.request").write_text(pathlib.Path(word[7:]).read_text())
+        with (here / f"{{sys.argv[2]}}.requests").open("a") as requests:
+            requests.write(json.dumps(json.loads(pathlib.Path(word[7:]).read_text())) + "\\n")
+scripted = here / f"{{sys.argv[2]}}.scripted"
+if scripted.exists() and (answers := json.loads(scripted.read_text())):
+    scripted.write_text(json.dumps(answers[1:]))
+    if isinstance(answers[0], str):
+        sys.exit(answers[0])
+    print(json.dumps(answers[0]))
+    sys.exit()
 print((here / f"{{sys.argv[2]}}.answer").read_text())
 """
 
 
 class Logs:
-    """A log of one page, with the end mark behind its lines when there is one."""
+    """A log of one page each time a follower begins, with the end mark behind its lines when there is one."""
 
     exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
 
@@ -49,16 +58,19 @@ class Logs:
         self.lines, self.mark = lines, True
 
     def get_log_events(self, *, logGroupName: str, logStreamName: str, **position) -> dict:
-        assert logStreamName == "run/train/0123456789abcdef"
+        assert re.fullmatch("run/train/[0-9a-f]{16}", logStreamName)
         events = [{"message": line} for line in self.lines] if "startFromHead" in position else []
         return {"events": events, "nextForwardToken": "f/1"}
 
 
 class Ecs:
-    """Always the same answer of DescribeTasks."""
+    """Always the same answer of DescribeTasks, and of ListTasks: no task, unless one is placed."""
 
     def __init__(self, *tasks: dict) -> None:
-        self.tasks = list(tasks)
+        self.tasks, self.placed = list(tasks), {}
+
+    def list_tasks(self, *, cluster: str, startedBy: str, desiredStatus: str) -> dict:
+        return {"taskArns": self.placed.get((startedBy, desiredStatus), [])}
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
         assert tasks == [TASK]
@@ -68,6 +80,13 @@ class Ecs:
 def stopped(code: int | None, **fields) -> Ecs:
     container = {"name": "train"} | ({} if code is None else {"exitCode": code})
     return Ecs({"lastStatus": "STOPPED", "containers": [container], **fields})
+
+
+class Quiet(cli.Signals):
+    """Signals that are not pytest's to catch."""
+
+    def __init__(self) -> None:
+        self.presses, self.terminated, self.held = 0, False, False
 
 
 class User:
@@ -89,6 +108,14 @@ class User:
 
     def calls(self) -> list[list[str]]:
         path = self.folder / "tools/calls"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def script(self, command: str, *answers: dict | str) -> None:
+        """Script the next answers of one command; a string is an error of the CLI's."""
+        (self.folder / "tools" / f"{command}.scripted").write_text(json.dumps(answers))
+
+    def requests(self, command: str) -> list[dict]:
+        path = self.folder / "tools" / f"{command}.requests"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def request(self, command: str) -> dict:
@@ -125,6 +152,9 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     monkeypatch.setattr(definition, "registered", lambda settings: ("", ""))
     monkeypatch.setattr(cli, "new_run_id", lambda: "20260102T030405Z-abcdef")
     made = User(folder, monkeypatch, cloud, capfd)
+    made.naps = []
+    monkeypatch.setattr(cli, "sleep", made.naps.append)
+    monkeypatch.setattr(cli, "Signals", Quiet)
     made.answers("register-task-definition", REGISTERED)
     made.answers("run-task", STARTED)
     return made
@@ -250,10 +280,225 @@ def test_an_interruption_detaches_and_the_run_goes_on(user, monkeypatch):
     status, _, err = user.call("run")
     assert status == 130
     assert "make stop RUN=20260102T030405Z-abcdef" in err
+    assert "make attach RUN=20260102T030405Z-abcdef" in err
     assert [call[1] for call in user.calls()][-1] == "run-task"  # and no stop-task
 
 
+# ---- attempts
+
+RUN = "20260102T030405Z-abcdef"
+SPOT = {"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}
+CUT = 'Read timeout on endpoint URL: "https://ecs.example/"'
+
+
+class Fate(Ecs):
+    """Each look sees the next end of a task: a container's exit code, or the fields of a stop."""
+
+    def __init__(self, *ends: int | dict) -> None:
+        super().__init__()
+        self.ends = list(ends)
+
+    def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        end = self.ends.pop(0)
+        if isinstance(end, int):
+            end = {"containers": [{"name": "train", "exitCode": end}]}
+        task = {"lastStatus": "STOPPED", "containers": [{"name": "train"}], **end}
+        return {"tasks": [task], "failures": []}
+
+
+def task_of(attempt: int) -> dict:
+    return {"tasks": [{"taskArn": f"{TASK[:-1]}{attempt}"}], "failures": []}
+
+
+def test_a_spot_interruption_is_followed_by_the_same_run_with_resume(user):
+    user.ends(Fate(SPOT, 0), "a line")
+    user.script("run-task", task_of(1), task_of(2))
+    status, out, err = user.call("run", RETRIES="2", ARGS="--seed 1", CAPACITY="fargate-spot")
+    assert (status, out) == (0, "a line\n" * 2)  # of each attempt
+    first, second = user.requests("run-task")
+    assert (first["clientToken"], first["startedBy"]) == (f"{RUN}-1", f"{RUN}-1")
+    assert (second["clientToken"], second["startedBy"]) == (f"{RUN}-2", f"{RUN}-2")
+    command = second["overrides"]["containerOverrides"][0].pop("command")
+    assert command == ["train.py", "--seed", "1", "--resume"]
+    del first["overrides"]["containerOverrides"][0]["command"]
+    assert first["overrides"] == second["overrides"]  # RUN_URI, too
+    assert "attempt 2 of 3 in " in err
+    assert "with --resume" in err
+    result, record = user.recorded("result.json"), user.recorded("run.json")
+    assert result["state"] == "Succeeded"
+    assert record["task"] == task_of(2)["tasks"][0]["taskArn"]
+    for attempts in (result["attempts"], record["attempts"]):
+        told = [(each["task"][-1], each["state"], each["retry"]) for each in attempts]
+        assert told == [("1", "Interrupted", "resume"), ("2", "Succeeded", "never")]
+    assert len(user.naps) == 1
+    # all of the log is there afterwards
+    user.ends(Fate(), "a line")
+    assert user.call("logs")[:2] == (0, "a line\n" * 2)
+
+
+def test_no_capacity_moves_on_from_subnet_to_subnet_and_to_on_demand(user):
+    user.ends(Fate(0))
+    user.script("run-task", *[NO_CAPACITY] * 3)
+    status, _, err = user.call("run", RETRIES="5", SPOT_FALLBACK="1", CAPACITY="fargate-spot")
+    assert status == 0
+    asked = [
+        (
+            each["capacityProviderStrategy"][0]["capacityProvider"],
+            each["networkConfiguration"]["awsvpcConfiguration"]["subnets"],
+        )
+        for each in user.requests("run-task")
+    ]
+    both = ["subnet-1", "subnet-2"]
+    assert asked == [
+        ("FARGATE_SPOT", both),
+        ("FARGATE_SPOT", ["subnet-1"]),
+        ("FARGATE_SPOT", ["subnet-2"]),
+        ("FARGATE", both),
+    ]
+    assert err.count("-- AWS has no Spot capacity in these subnets now: attempt ") == 3
+    assert "on-demand" in err
+
+
+def test_the_last_attempt_decides_and_no_more_are_made(user):
+    user.ends(Fate(*[SPOT] * 3))
+    status, _, err = user.call("run", RETRIES="2")
+    assert status == 1
+    assert len(user.requests("run-task")) == 3
+    assert f"run {RUN} interrupted: AWS took the Spot capacity back" in err
+    assert len(user.recorded("result.json")["attempts"]) == 3
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_an_error_of_the_program_s_own_is_never_repeated(user, code):
+    user.ends(Fate(code))
+    assert user.call("run", RETRIES="5")[0] == code
+    assert len(user.requests("run-task")) == 1
+    assert user.naps == []
+
+
+def test_a_call_of_unknown_outcome_takes_the_task_that_listtasks_knows(user):
+    found = f"{TASK[:-1]}e"
+    fate = Fate(0)
+    fate.placed[f"{RUN}-1", "STOPPED"] = [found]  # it may even have ended already
+    user.ends(fate)
+    user.script("run-task", CUT)
+    status, _, err = user.call("run")
+    assert status == 0
+    assert "-- the attempt's task is there already" in err
+    assert len(user.requests("run-task")) == 1  # no second one
+    assert user.recorded("run.json")["task"] == found
+
+
+def test_a_call_of_unknown_outcome_is_repeated_under_the_same_token(user):
+    user.ends(Fate(0))
+    user.script("run-task", CUT, "An error occurred (ThrottlingException) when calling the RunTask "
+                "operation: Rate exceeded", task_of(1))  # fmt: skip
+    assert user.call("run")[0] == 0
+    requests = user.requests("run-task")
+    assert len(requests) == 3
+    assert requests[0] == requests[1] == requests[2]
+    assert len(user.recorded("run.json")["attempts"]) == 1
+
+
+def test_the_task_that_another_follower_has_started_meanwhile_is_taken(user):
+    fate = Fate(SPOT, 0)
+    fate.placed[f"{RUN}-2", "RUNNING"] = [f"{TASK[:-1]}b"]
+    user.ends(fate)
+    assert user.call("run", RETRIES="1")[0] == 0
+    assert len(user.requests("run-task")) == 1
+    assert user.recorded("run.json")["task"] == f"{TASK[:-1]}b"
+
+
+@pytest.mark.parametrize("retries", ["-1", "many", "1.5"])
+def test_retries_that_are_no_number_are_refused_before_anything_happens(user, retries):
+    status, _, err = user.call("run", RETRIES=retries)
+    assert (status, user.calls()) == (1, [])
+    assert err.startswith(f"error: RETRIES={retries!r}: a whole number")
+
+
+def test_a_signal_between_two_attempts_ends_it_with_what_is_known(user, monkeypatch):
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "sleep", interrupted)
+    user.ends(Fate(SPOT))
+    _, _, err = user.call("run", RETRIES="3")
+    assert "not tried again" in err
+    assert len(user.requests("run-task")) == 1
+    assert user.recorded("result.json")["state"] == "Interrupted"
+
+
 # ---- afterwards
+
+
+def test_attaching_ends_as_the_run_would_have(detached):
+    detached.ends(stopped(3, stopCode="EssentialContainerExited"), "one", "two")
+    status, out, err = detached.call("attach", DETACH="")
+    assert (status, out) == (3, "one\ntwo\n")
+    assert f"run {RUN} failed: " in err
+    assert detached.recorded("result.json")["exit_code"] == 3
+    assert detached.recorded("run.json")["attempts"][0]["state"] == "Failed"
+    status, out, err = detached.call("attach")  # once more: what is recorded
+    assert (status, out) == (3, "")
+    assert f"make logs RUN={RUN}" in err
+
+
+def test_attaching_with_retries_goes_on_trying(detached):
+    detached.ends(Fate(SPOT, 0), "one")
+    assert detached.call("attach", DETACH="", RETRIES="1")[0] == 0
+    assert len(detached.requests("run-task")) == 2
+    assert detached.recorded("result.json")["state"] == "Succeeded"
+
+
+def test_attaching_with_retries_tries_a_run_again_whose_end_is_recorded(detached):
+    detached.ends(Fate(SPOT, SPOT, 0), "one")
+    assert "Interrupted" in detached.call("status")[1]
+    assert detached.call("attach")[0] == 1  # no retries: what is recorded
+    assert len(detached.requests("run-task")) == 1
+    assert detached.call("attach", RETRIES="1")[0] == 0
+    assert detached.recorded("result.json")["state"] == "Succeeded"
+
+
+def test_a_follower_that_fails_says_that_the_run_goes_on(detached):
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "ExpiredTokenException", "Message": ""}}, "x")
+
+    detached.ends(SimpleNamespace(describe_tasks=refuse))
+    status, _, err = detached.call("attach")
+    assert status == 1
+    assert f"run {RUN} goes on; make attach RUN={RUN} follows it" in err
+    assert "ExpiredToken" in err.splitlines()[-1]
+
+
+def test_ctrl_c_while_a_task_is_being_started_is_obeyed_when_ecs_has_answered(user, monkeypatch):
+    signals = Quiet()
+    with signals.hold():
+        signals.press(2, None)
+        signals.press(2, None)
+        with pytest.raises(KeyboardInterrupt):
+            signals.press(2, None)
+    with pytest.raises(KeyboardInterrupt):
+        signals.obey()
+    signals.terminated = True
+    with pytest.raises(cli.Terminated):
+        signals.obey()
+    assert signals.status == 143
+
+
+def test_the_end_of_an_earlier_attempt_is_not_taken_for_the_run_s(detached):
+    """`make status` between two attempts records the end of the one before."""
+    detached.ends(Fate(SPOT))
+    assert "Interrupted" in detached.call("status")[1]
+    key = next(key for key in detached.cloud.bucket.objects if key.endswith("run.json"))
+    record = detached.recorded("run.json")
+    record["attempts"].append({"attempt": 2, "task": f"{TASK[:-1]}b"})
+    record["task"] = f"{TASK[:-1]}b"
+    detached.cloud.bucket.objects[key] = json.dumps(record).encode()
+    detached.cloud.services["ecs"].describe_tasks = lambda **_: {
+        "tasks": [{"lastStatus": "RUNNING"}]
+    }
+    assert "state      Running" in detached.call("status")[1]
 
 
 @pytest.fixture

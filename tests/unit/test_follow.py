@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -122,13 +123,14 @@ def test_blank_lines_are_lines_too(log, page, cloud):
 
 class Clock:
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now, self.slept = 1000.0, []
 
     def __call__(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.slept.append(seconds)
 
 
 class ScriptedLog:
@@ -161,7 +163,8 @@ class Watch:
         self.began = self.clock.now
         self.task = follow(
             SimpleNamespace(describe_tasks=self.describe_tasks), log, "the-cluster", TASK,
-            self.shown.append, poll=2.0, sleep=self.clock.sleep, clock=self.clock, **options,
+            self.shown.append, poll=2.0, sleep=self.clock.sleep, clock=self.clock,
+            **{"chance": lambda: 0.5, **options},
         )  # fmt: skip
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
@@ -223,7 +226,18 @@ def test_a_run_of_days_is_followed_to_its_end():
     assert watch.lasted == 3 * 24 * 3600
 
 
+def refusal(code: str, message: str, status: int) -> ClientError:
+    parts = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(parts, "DescribeTasks")
+
+
 FAULTS = [
+    refusal("ThrottlingException", "Rate exceeded", 400),
+    refusal("ServerException", "Service Unavailable", 500),
+    refusal("503", "Service Unavailable", 503),
     EndpointConnectionError(endpoint_url="ecs"),
     ConnectTimeoutError(endpoint_url="ecs"),
     ReadTimeoutError(endpoint_url="ecs"),
@@ -243,9 +257,29 @@ def test_minutes_without_network_are_waited_out(fault, capsys):
     assert told.count("AWS answers again") == 1
 
 
-def test_an_error_that_does_not_pass_is_not_waited_out():
-    with pytest.raises(PermissionError):
-        Watch([PermissionError()], ScriptedLog())
+@pytest.mark.parametrize(
+    "error", [PermissionError(), refusal("AccessDeniedException", "not authorized", 400)]
+)
+def test_an_error_that_does_not_pass_is_not_waited_out(error):
+    with pytest.raises(type(error)):
+        Watch([error], ScriptedLog())
+
+
+def test_looks_come_slowly_after_throttling_and_faster_again_when_it_is_over():
+    throttled = refusal("ThrottlingException", "Rate exceeded", 400)
+    answers = [*[throttled] * 4, *[task("RUNNING")] * 6, STOPPED]
+    watch = Watch(answers, ScriptedLog(*[[]] * 6, [MARK]))
+    assert watch.clock.slept == [4, 8, 16, 30, 30, 15, 7.5, 3.75, 2, 2]
+
+
+def test_two_followers_do_not_look_at_the_same_times():
+    chances = [0.0, 0.25, 0.99]
+    watch = Watch(
+        [*[task("RUNNING")] * 3, STOPPED],
+        ScriptedLog(*[[]] * 3, [MARK]),
+        chance=lambda: chances.pop(0),
+    )
+    assert watch.clock.slept == [1.0, 1.5, 2.98]
 
 
 def test_lines_that_come_after_the_task_has_stopped_are_shown():

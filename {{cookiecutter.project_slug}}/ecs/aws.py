@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from functools import lru_cache
@@ -15,6 +16,7 @@ from ecs.settings import Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
+TRIES = 8  # of one call, while AWS throttles or the network fails
 
 
 @lru_cache
@@ -23,7 +25,11 @@ def client(settings: Settings, service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10)
+    config = Config(
+        retries={"mode": "standard", "max_attempts": TRIES},
+        connect_timeout=10,
+        read_timeout=10 if settings.sandbox else 60,
+    )
     return boto3.client(service, region_name=settings.region, config=config)
 
 
@@ -62,12 +68,17 @@ def cli_version(settings: Settings) -> str:
 
 
 def call_cli(
-    settings: Settings, *command: str, request: dict | None = None, name: str = "request"
+    settings: Settings,
+    *command: str,
+    request: dict | None = None,
+    name: str = "request",
+    tries: int = TRIES,
 ) -> dict:
     """Run one AWS CLI command, print it first, and return its JSON answer.
 
     ``request`` goes through a file, which every version reads, and which keeps values of the
-    environment off the process list.
+    environment off the process list. ``tries`` is how often the CLI itself may send it. A Ctrl-C
+    is for this program to obey, not for the CLI: a call that is under way ends.
 
     Raises:
         UserError: the CLI failed; its message is the sentence.
@@ -78,7 +89,14 @@ def call_cli(
         write_private(path, json.dumps(request, indent=2, ensure_ascii=False))
         line += ["--cli-input-json", f"file://{path}"]
     print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
-    done = subprocess.run([*line, "--output", "json"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*line, "--output", "json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(tries)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     if done.returncode != 0:
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise UserError(f"aws {' '.join(command)}: {message}")

@@ -76,6 +76,7 @@ class Explanation:
     rule: str
 
 
+AGAIN_3 = "make run RETRIES=3"
 NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
 ROUTE = f"make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT or endpoints: {NETWORK}"
 OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
@@ -91,51 +92,51 @@ RULES = (
     ),
     Rule(
         "start-limit", "the task did not start within START_TIMEOUT",
-        "make run START_TIMEOUT=…, larger, or elsewhere: " + OTHER_SUBNETS, ELSEWHERE,
+        f"make run START_TIMEOUT=…, larger, or {AGAIN_3}, or elsewhere: {OTHER_SUBNETS}", ELSEWHERE,
         stop="UserInitiated", reason=r"\bSTART_TIMEOUT\b",
     ),
     Rule(
         "instance-deregistered", "the instance under the task was taken out of the cluster",
-        "make run", RESUME,
+        AGAIN_3, RESUME,
         stop="UserInitiated", reason=r"(?i)instance deregist",
     ),
     Rule("stopped", "the run was stopped on request", "make run", stop="UserInitiated"),
     # ---- its machine was taken away
     Rule(
         "spot", "AWS took the Spot capacity back",
-        "make run, or make run CAPACITY=fargate", RESUME, stop="SpotInterruption",
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME, stop="SpotInterruption",
     ),
     Rule(
         "spot-notice", "AWS took the Spot capacity back",
-        "make run, or make run CAPACITY=fargate", RESUME,
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME,
         reason=r"(?i)spot (task|instance) was interrupted|spot interruption",
     ),
     Rule(
         "host-terminated", "the instance under the task was stopped or terminated",
-        "make run", RESUME, reason=r"Host EC2 \(instance .+?\) (stopped|terminated)",
+        AGAIN_3, RESUME, reason=r"Host EC2 \(instance .+?\) (stopped|terminated)",
     ),
     Rule(
-        "maintenance", "AWS did maintenance on the machine under the task", "make run",
+        "maintenance", "AWS did maintenance on the machine under the task", AGAIN_3,
         RESUME, reason=r"performing maintenance on the underlying",
     ),
     Rule(
-        "draining", "the instance under the task was drained", "make run", RESUME,
+        "draining", "the instance under the task was drained", AGAIN_3, RESUME,
         reason=r"DRAINING",
     ),
     Rule(
         "terminated", "AWS gave notice and took the machine under the task away",
-        "make run", RESUME, stop="TerminationNotice",
+        AGAIN_3, RESUME, stop="TerminationNotice",
     ),
     Rule(
-        "unhealthy-host", "the machine under the task failed", "make run", RESUME,
+        "unhealthy-host", "the machine under the task failed", AGAIN_3, RESUME,
         stop="InfrastructureHealth",
     ),
     Rule(
-        "scheduler", "ECS itself stopped the task", "make run", RESUME,
+        "scheduler", "ECS itself stopped the task", AGAIN_3, RESUME,
         stop="ServiceSchedulerInitiated",
     ),
     Rule(
-        "throttled", "AWS is asked too often at the moment", "make run", AGAIN,
+        "throttled", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
         (EXCEPTION, FAILURES, TASK), reason=r"Rate exceeded|ErrorCode: (Throttling|RequestLimit)",
     ),
     # ---- memory and disk, whatever the exit code
@@ -154,12 +155,12 @@ RULES = (
     # ---- no capacity, no place
     Rule(
         "spot-capacity", "AWS has no Spot capacity in these subnets now",
-        "make run CAPACITY=fargate", ELSEWHERE, PLACEMENT,
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", ELSEWHERE, PLACEMENT,
         reason=r"Capacity is unavailable", capacity="fargate-spot",
     ),
     Rule(
         "capacity", "AWS has no capacity in these subnets now",
-        f"make run, or in more subnets: {OTHER_SUBNETS}", ELSEWHERE, PLACEMENT,
+        f"{AGAIN_3}, or in more subnets: {OTHER_SUBNETS}", ELSEWHERE, PLACEMENT,
         reason=r"Capacity is unavailable",
     ),
     Rule(
@@ -196,7 +197,7 @@ RULES = (
         ELSEWHERE, PLACEMENT, reason=r"RESOURCE:",
     ),
     Rule(
-        "agent", "the ECS agent of an instance is disconnected", "make run", AGAIN,
+        "agent", "the ECS agent of an instance is disconnected", AGAIN_3, AGAIN,
         PLACEMENT, reason=r"\bAGENT\b",
     ),
     Rule(
@@ -257,7 +258,7 @@ RULES = (
     ),
     Rule(
         "pull-rate", "the registry refuses more pulls for a while",
-        "make push, then make run", AGAIN, reason=r"(?i)toomanyrequests|pull rate limit",
+        f"make push, then {AGAIN_3}", AGAIN, reason=r"(?i)toomanyrequests|pull rate limit",
     ),
     Rule(
         "pull-no-route", "the task has no way out to the registry", ROUTE,
@@ -266,7 +267,7 @@ RULES = (
     ),
     Rule(
         "pull-timeout", "pulling the image was cut off on the way",
-        f"make run; if it stays so, the task has no way out: {ROUTE}", AGAIN,
+        f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
         reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
         r"|TLS handshake timeout|deadline exceeded|httpReaderSeeker)",
     ),
@@ -298,7 +299,7 @@ RULES = (
     ),
     Rule(
         "interface-auth", "EC2 refused the task's network interface for a moment",
-        "make run", AGAIN, reason=r"Create Network Interface.*AuthFailure",
+        AGAIN_3, AGAIN, reason=r"Create Network Interface.*AuthFailure",
     ),
     Rule(
         "no-addresses", "the subnet has no free address left", OTHER_SUBNETS, ELSEWHERE,
@@ -306,7 +307,7 @@ RULES = (
     ),
     Rule(
         "interface-timeout", "the task's network interface was not ready in time",
-        "make run", AGAIN,
+        AGAIN_3, AGAIN,
         reason=r"(?i)timeout wait\w* for network interface|Network interface provision",
     ),
     Rule(
@@ -314,15 +315,15 @@ RULES = (
         reason=r"Create Network Interface",
     ),
     Rule(
-        "storage-timeout", "the task's disk was not ready in time", "make run", AGAIN,
+        "storage-timeout", "the task's disk was not ready in time", AGAIN_3, AGAIN,
         reason=r"(?i)timeout waiting for EphemeralStorage|volume attachment.*timeout",
     ),
     Rule(
-        "runtime-timeout", "the container engine did not answer in time", "make run",
+        "runtime-timeout", "the container engine did not answer in time", AGAIN_3,
         AGAIN, reason=r"(Docker|ContainerRuntime)(Timeout)?(Timeout)?Error|CannotInspectContainer",
     ),
     Rule(
-        "internal", "ECS had an internal error", "make run", AGAIN,
+        "internal", "ECS had an internal error", AGAIN_3, AGAIN,
         reason=r"InternalError|Internal server error",
     ),
     Rule(
@@ -332,7 +333,7 @@ RULES = (
     ),
     Rule(
         "role", "ECS may not assume the role {role}; a new one takes a minute to be known",
-        "make run; TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
+        f"{AGAIN_3}; TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
         (TASK, EXCEPTION), reason=r"unable to assume (the )?role '?(?P<role>[^'\s]*)",
     ),
     # ---- the container cannot be made or started
@@ -364,7 +365,7 @@ RULES = (
     ),
     Rule(
         "create", "the container engine could not make the container",
-        "make local, which shows whether the image is at fault; then make run", AGAIN,
+        f"make local, which shows whether the image is at fault; then {AGAIN_3}", AGAIN,
         reason=r"CannotCreateContainerError",
     ),
     Rule(
@@ -373,7 +374,7 @@ RULES = (
         reason=r"CannotStartContainerError",
     ),
     Rule(
-        "stop", "the container engine could not stop the container", "make run", AGAIN,
+        "stop", "the container engine could not stop the container", AGAIN_3, AGAIN,
         reason=r"CannotStopContainerError",
     ),
     Rule(
@@ -387,7 +388,7 @@ RULES = (
         reason=r"^no container is named",
     ),
     Rule(
-        "not-stopped", "the task has not ended yet", "make logs RUN=…",
+        "not-stopped", "the task has not ended yet", "make attach RUN=…",
         reason=r"^the task is [A-Z]+$",
     ),
     Rule(
@@ -452,7 +453,7 @@ RULES = (
     ),
     Rule(
         "terminated-program", "the program was told to end (SIGTERM) and saved what it had",
-        "make run", RESUME, exit_code=143,
+        AGAIN_3, RESUME, exit_code=143,
     ),
     Rule(
         "unknown-stop-code",
@@ -470,7 +471,7 @@ RULES = (
     ),
     # ---- RunTask refused
     Rule(
-        "throttled-code", "AWS is asked too often at the moment", "make run", AGAIN,
+        "throttled-code", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
         (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown",
     ),
     Rule(
@@ -528,7 +529,7 @@ RULES = (
         (EXCEPTION,), reason=r"SSL validation failed|CERTIFICATE_VERIFY_FAILED",
     ),
     Rule(
-        "connection", "the connection to AWS was cut off", "make run", AGAIN,
+        "connection", "the connection to AWS was cut off", AGAIN_3, AGAIN,
         (EXCEPTION,),
         reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)",
     ),
@@ -604,7 +605,7 @@ RULES = (
         NEVER, (EXCEPTION,), error=r"ConflictException",
     ),
     Rule(
-        "server", "ECS itself had a fault", "make run", AGAIN, (EXCEPTION,),
+        "server", "ECS itself had a fault", AGAIN_3, AGAIN, (EXCEPTION,),
         error=r"ServerException|InternalFailure|InternalServerError|ServiceUnavailable\w*|50\d",
     ),
     Rule(

@@ -1,13 +1,16 @@
 """Watch one task: its phases and its log, to the last line."""
 
 import math
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ecs.explain import AGAIN
 from ecs.request import CONTAINER
+from ecs.verdict import code_and_message, verdict
 
 POLL = 2.0  # seconds between two looks
 # DescribeTasks may not know a new task for a while (eventual consistency).
@@ -102,8 +105,12 @@ def follow(
     limits: Limits | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    chance: Callable[[], float] = random.random,
 ) -> Mapping | None:
     """Follow a task until it has stopped and its log is complete; there is no time limit.
+
+    While AWS throttles or does not answer, each look comes after twice the wait of the one before;
+    when it answers again, the waits shrink as they grew.
 
     Args:
         ecs: boto3's ECS client.
@@ -114,28 +121,30 @@ def follow(
         poll: seconds between two looks.
         drain_limit: seconds without a line after which the log of a stopped task is complete.
         limits: when to stop the task; None: never.
-        sleep, clock: for tests.
+        sleep, clock, chance: for tests.
 
     Returns:
         The stopped task, or None where ECS does not know it.
     """
     began = phase_began = seen = clock()
-    phase, silent = "", 0
+    phase, silent, wait = "", False, poll
     while phase != "STOPPED":
         try:
             task = describe(ecs, cluster, task_arn)
             for line in log.new_lines():
                 show(line)
-        except passing_faults() as error:
-            # The run goes on without us; so wait, a little longer each time.
+        except Exception as error:
+            if not passes(error):
+                raise
+            # The run goes on without us.
             if not silent:
-                note(f"-- no answer from AWS ({type(error).__name__}): trying again")
-            silent += 1
-            sleep(min(poll * 2**silent, LONGEST_WAIT))
+                note(f"-- no answer from AWS ({code_and_message(error)[0]}): trying again")
+            silent, wait = True, min(wait * 2, LONGEST_WAIT)
+            sleep(wait * (0.5 + chance()))
             continue
         if silent:
             note("-- AWS answers again")
-            silent, seen = 0, clock()
+            silent, seen = False, clock()
         if task is None:
             if clock() - seen > MISSING_LIMIT:
                 return None
@@ -149,7 +158,8 @@ def follow(
         if limits:
             limits.check(phase, clock() - began, clock() - phase_began)
         if phase != "STOPPED":
-            sleep(poll)
+            sleep(wait * (0.5 + chance()))
+            wait = max(poll, wait / 2)
     started = any(
         each.get("runtimeId") or "exitCode" in each for each in task.get("containers", [])
     )
@@ -159,17 +169,17 @@ def follow(
     return task
 
 
-def passing_faults() -> tuple[type[Exception], ...]:
-    """Return the errors after which the same question may be answered a minute later.
+def passes(error: Exception) -> bool:
+    """Tell whether the same question may be answered a minute later: no network, throttling, 5xx.
 
-    boto3 has tried eight times when one of them comes up.
+    boto3 has tried eight times when such an error comes up.
     """
     from botocore import exceptions
 
-    return (
-        exceptions.HTTPClientError,  # time-outs while an answer comes, connections closed
-        exceptions.ConnectionError,  # no connection at all
-    )
+    if isinstance(error, exceptions.ClientError):
+        return verdict(error=error).retry == AGAIN
+    # time-outs while an answer comes and connections closed; no connection at all
+    return isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
 
 
 def drain(
@@ -182,7 +192,9 @@ def drain(
             for line in log.new_lines():
                 show(line)
                 last = clock()
-        except passing_faults():
+        except Exception as error:
+            if not passes(error):
+                raise
             last = clock()  # no answer is not an answer without lines
         if not log.ended:
             sleep(0.5)

@@ -46,6 +46,32 @@ def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> d
     return json.loads(answer["Body"].read())
 
 
+def record(settings: Settings, stack: Mapping[str, str], run: str) -> dict | None:
+    """Return ``run.json`` with its list of attempts, or None where there is none."""
+    return with_attempts(read(settings, stack, run, "run.json"))
+
+
+def with_attempts(record: dict | None) -> dict | None:
+    """Return ``run.json`` as it is written today: with a list of attempts."""
+    if record is not None and "attempts" not in record:
+        record["attempts"] = [{"attempt": 1, "task": record["task"]}] if record["task"] else []
+    return record
+
+
+def result(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> dict | None:
+    """Return ``result.json``, or None where there is none of the latest attempt."""
+    return of_latest(read(settings, stack, run, "result.json"), record)
+
+
+def of_latest(result: dict | None, record: Mapping) -> dict | None:
+    """Return ``result`` if it is of the latest attempt.
+
+    A look between two attempts may have recorded the end of the one before.
+    """
+    latest = record.get("task")
+    return result if result is None or result.get("task", latest) == latest else None
+
+
 def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     """Return the ids of all runs, latest first."""
     pages = (
@@ -123,9 +149,13 @@ def read_all(
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda pair: read(settings, stack, *pair), pairs))
     step = len(RECORDS)
-    return [
+    records = [
         dict(zip(RECORDS, found[at : at + step], strict=True)) for at in range(0, len(found), step)
     ]
+    for each in records:
+        with_attempts(each["run.json"])
+        each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
+    return records
 
 
 def headline(metrics: Mapping | None) -> str:

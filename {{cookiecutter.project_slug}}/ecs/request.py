@@ -95,6 +95,15 @@ def seconds(variable: str, text: str) -> float:
     return whole_number(variable, text, 1, 30 * 24 * 3600, "seconds") if text else math.inf
 
 
+def retries(settings: Settings) -> int:
+    """Return how many attempts may follow the first one.
+
+    Raises:
+        UserError: it is no whole number.
+    """
+    return whole_number("RETRIES", settings.retries or "0", 0, 100, "attempts after the first")
+
+
 def size(settings: Settings, definition: Mapping) -> dict:
     """Return the task override for CPU (units), memory (MiB) and disk (GiB) that the user asked for.
 
@@ -265,6 +274,7 @@ def run_task_request(
         ("START_TIMEOUT", settings.start_timeout),
     ):
         seconds(variable, text)
+    retries(settings)
     if not settings.script or settings.script.startswith(("-", "/")):
         raise UserError(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
@@ -311,7 +321,7 @@ def run_task_request(
         "taskDefinition": task_definition,
         "count": 1,
         "clientToken": f"{run}-1",
-        "startedBy": run,
+        "startedBy": f"{run}-1",
         "capacityProviderStrategy": capacity(settings, stack),
         "overrides": overrides,
         "propagateTags": "TASK_DEFINITION",

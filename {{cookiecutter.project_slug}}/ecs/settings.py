@@ -45,6 +45,8 @@ class Settings:
     on_interrupt: str = "detach"
     start_timeout: str = ""  # seconds until the container runs
     timeout: str = ""  # seconds that it runs
+    retries: str = ""  # attempts after the first
+    spot_fallback: str = ""
     state: str = ".aws-state"
 
     @property

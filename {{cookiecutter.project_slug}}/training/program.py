@@ -89,7 +89,7 @@ def all_words(argv: Sequence[str]) -> Sequence[str]:
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UserError(f"ARGV_URI={uri}: no list of words is there")
-    return words
+    return [*words, *argv]  # --resume of a later attempt stands in the command itself
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
