@@ -186,7 +186,7 @@ def again(
     return record["request"] | {
         "taskDefinition": task_definition,
         "clientToken": f"{run}-1",
-        "startedBy": run,
+        "startedBy": f"{run}-1",
         "overrides": overrides
         | {
             # the definition's own may have changed since
