@@ -113,14 +113,15 @@ def dry_run(settings: Settings) -> None:
 def run(settings: Settings) -> int:
     """Start the script on ECS, follow it, record and print how it ended."""
     from ecs import definition, history
+    from ecs.verify import before_run
 
     if settings.dry_run:
         dry_run(settings)
         return 0
     outputs = stack.outputs(settings)
     run = new_run_id()
-    # First what may be wrong with the user's variables, so that nothing is registered in vain.
-    request.run_task_request(settings, outputs, definition.read(), settings.project, run)
+    # First what may be wrong here, so that nothing is registered in vain.
+    before_run(settings, outputs)
     arn, image_uri = definition.register(settings, outputs)
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run)
     record = {
@@ -463,6 +464,13 @@ def fetch(settings: Settings) -> None:
         print(folder / each["Key"].removeprefix(prefix))
 
 
+def verify(settings: Settings) -> int:
+    """Look at all that a run needs, and print what is wrong with it."""
+    from ecs.verify import command
+
+    return command(settings)
+
+
 def destroy(settings: Settings) -> None:
     """List, ask, and delete everything of this project in AWS."""
     from ecs.destroy import destroy as destroy_all
@@ -475,7 +483,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
         cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run, logs,
-        status, stop, runs, fetch, destroy,
+        status, stop, runs, fetch, verify, destroy,
     )
 }  # fmt: skip
 
