@@ -495,7 +495,7 @@ ENDINGS = (
         "ResourceInitializationError: failed "
         "to validate logger args: create stream has been retried 1 times: failed to create "
         "Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
-        "never", "make cluster",
+        "never", "make verify",
     ),
     unstarted(
         "a log group that may not be written",
@@ -513,7 +513,7 @@ ENDINGS = (
     ),
     unstarted(
         "an initialization that nobody knows", CODES, "ResourceInitializationError: something new",
-        "never", "make status",
+        "never", "make verify",
     ),
     unstarted(
         "no interface in time", DAGSTER, "Timeout waiting for network interface provisioning to "

@@ -118,14 +118,16 @@ def dry_run(settings: Settings) -> None:
 def run(settings: Settings) -> int:
     """Start the script on ECS, follow it, record and print how it ended."""
     from ecs import definition, history
+    from ecs.verify import before_run
 
     if settings.dry_run:
         dry_run(settings)
         return 0
     outputs = stack.outputs(settings)
     run = new_run_id()
+    # First what may be wrong here, so that nothing is registered in vain.
+    before_run(settings, outputs)
     argv = request.words(settings.args)
-    # First what may be wrong with the user's variables, so that nothing is registered in vain.
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = request.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
@@ -735,6 +737,13 @@ def fetch(settings: Settings) -> None:
         print(folder / each["Key"].removeprefix(prefix))
 
 
+def verify(settings: Settings) -> int:
+    """Look at all that a run needs, and print what is wrong with it."""
+    from ecs.verify import command
+
+    return command(settings)
+
+
 def destroy(settings: Settings) -> None:
     """List, ask, and delete everything of this project in AWS."""
     from ecs.destroy import destroy as destroy_all
@@ -747,7 +756,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
         cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run,
-        rerun, attach, logs, status, stop, runs, compare, fetch, destroy,
+        rerun, attach, logs, status, stop, runs, compare, fetch, verify, destroy,
     )
 }  # fmt: skip
 

@@ -78,7 +78,7 @@ class Explanation:
 
 AGAIN_3 = "make run RETRIES=3"
 NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
-ROUTE = f"make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT or endpoints: {NETWORK}"
+ROUTE = f"make verify; make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT: {NETWORK}"
 OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 MORE_INSTANCES = "make cluster CAPACITY=ec2 MAX_INSTANCES=4 INSTANCE_TYPE=c7i.4xlarge"
 LOGIN = "aws sso login, or aws configure"
@@ -216,7 +216,7 @@ RULES = (
     ),
     Rule(
         "missing", "something that the request names does not exist in this region",
-        "make cluster, then make run; or REGION=… where it is", NEVER, (FAILURES,),
+        "make verify, which says what; make cluster, or REGION=… where it is", NEVER, (FAILURES,),
         reason=r"\bMISSING\b",
     ),
     Rule(
@@ -276,7 +276,8 @@ RULES = (
     ),
     # ---- what the task needs before its container starts
     Rule(
-        "log-group", "the log group that the task writes to does not exist", "make cluster",
+        "log-group", "the log group that the task writes to does not exist",
+        "make verify, which says how to bring it back",
         reason=r"(?i)log group does not exist|logs?.*ResourceNotFound",
     ),
     Rule(
@@ -294,7 +295,7 @@ RULES = (
         r"|no such host|retried)",
     ),
     Rule(
-        "initialization", "ECS could not prepare what the task needs", "make status",
+        "initialization", "ECS could not prepare what the task needs", "make verify, then make status",
         reason=r"ResourceInitializationError",
     ),
     Rule(
@@ -333,7 +334,7 @@ RULES = (
     ),
     Rule(
         "role", "ECS may not assume the role {role}; a new one takes a minute to be known",
-        f"{AGAIN_3}; TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
+        f"{AGAIN_3}; if it stays so, make verify: TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
         (TASK, EXCEPTION), reason=r"unable to assume (the )?role '?(?P<role>[^'\s]*)",
     ),
     # ---- the container cannot be made or started

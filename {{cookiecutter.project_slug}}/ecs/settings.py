@@ -40,6 +40,7 @@ class Settings:
     aws: str = "aws"
     detach: str = ""
     dry_run: str = ""
+    offline: str = ""
     yes: str = ""
     sandbox: str = ""
     on_interrupt: str = "detach"

@@ -1,0 +1,504 @@
+"""``make verify``: a healthy project passes, and each planted fault is found with its remedy.
+
+AWS is scripted through botocore's Stubber, which checks both requests and answers against the
+services' models; the AWS CLI and the container engine are programs that answer as told.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ecs import image, verify
+from ecs.errors import UserError
+from support import PROJECT
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+NOBODY = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+
+
+def role(name: str, trust: dict = TRUST) -> dict:
+    return {
+        "Role": {
+            "Path": "/", "RoleName": name, "RoleId": "AROAEXAMPLEEXAMPLE", "CreateDate": 0,
+            "Arn": f"arn:aws:iam::ACCOUNT:role/{name}",
+            "AssumeRolePolicyDocument": json.dumps(trust),
+        }
+    }  # fmt: skip
+
+
+def images(**manifest) -> dict:
+    return {"images": [{"imageManifest": json.dumps(manifest)}]}
+
+
+def platforms(*names: str) -> dict:
+    return images(manifests=[{"platform": {"architecture": name}} for name in names])
+
+
+def passing(decision: str, **fields) -> dict:
+    result = {"EvalActionName": "iam:PassRole", "EvalDecision": decision, **fields}
+    return {"EvaluationResults": [{**result, "EvalResourceName": "arn:aws:iam::ACCOUNT:role/task"}]}
+
+
+def subnets(*vpcs: str, free: int = 5) -> dict:
+    return {"Subnets": [{"VpcId": vpc, "AvailableIpAddressCount": free} for vpc in vpcs]}
+
+
+def routes(*targets: dict, **association) -> dict:
+    table = [{"DestinationCidrBlock": "0.0.0.0/0", "State": "active", **each} for each in targets]
+    return {"RouteTables": [{"Associations": [association or {"Main": True}], "Routes": table}]}
+
+
+def endpoints(*names: str) -> dict:
+    names = [f"com.amazonaws.us-east-1.{name}" for name in names]
+    return {"VpcEndpoints": [{"ServiceName": name, "State": "available"} for name in names]}
+
+
+def group(*egress: dict) -> dict:
+    return {"SecurityGroups": [{"GroupId": "sg-1", "IpPermissionsEgress": list(egress)}]}
+
+
+def cluster(status: str, *providers: str) -> dict:
+    return {"clusters": [{"status": status, "capacityProviders": list(providers)}]}
+
+
+IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
+OPERATIONS = {
+    "identity": ("sts", "get_caller_identity"),
+    "stack": ("cloudformation", "describe_stacks"),
+    "outputs": ("cloudformation", "describe_stacks"),
+    "image": ("ecr", "describe_images"),
+    "manifest": ("ecr", "batch_get_image"),
+    "layer": ("ecr", "get_download_url_for_layer"),
+    "caller": ("iam", "get_role"),
+    "execution": ("iam", "get_role"),
+    "task": ("iam", "get_role"),
+    "pass": ("iam", "simulate_principal_policy"),
+    "log": ("logs", "describe_log_groups"),
+    "bucket": ("s3", "head_bucket"),
+    "data": ("s3", "list_objects_v2"),
+    "secret": ("secretsmanager", "describe_secret"),
+    "parameter": ("ssm", "describe_parameters"),
+    "cluster": ("ecs", "describe_clusters"),
+    "subnets": ("ec2", "describe_subnets"),
+    "routes": ("ec2", "describe_route_tables"),
+    "endpoints": ("ec2", "describe_vpc_endpoints"),
+    "group": ("ec2", "describe_security_groups"),
+}
+HEALTHY = {
+    "identity": {"Arn": "arn:aws:iam::ACCOUNT:user/ann"},
+    "image": {"imageDetails": [{"imageDigest": "sha256:" + "0" * 64}]},
+    "manifest": platforms("amd64", "unknown"),
+    "execution": role("execution"),
+    "task": role("task"),
+    "pass": passing("allowed"),
+    "log": {"logGroups": [{"logGroupName": "/ecs/churn"}]},
+    "bucket": {"BucketRegion": "us-east-1"},
+    "data": {"Contents": [{"Key": "churn/data/train.csv"}]},
+    "cluster": cluster("ACTIVE", "FARGATE", "FARGATE_SPOT"),
+    "subnets": subnets("vpc-1", "vpc-1"),
+    "routes": routes(IGW),
+    "group": group({"IpProtocol": "-1"}),
+}
+DENIED = ("AccessDeniedException", "not authorized to perform: something")
+
+
+class World:
+    """A healthy project and account, into which a test plants a fault."""
+
+    def __init__(self, folder: Path, settings, outputs, cloud, capsys) -> None:
+        self.folder, self.settings, self.outputs = folder, settings, outputs
+        self.cloud, self.capsys = cloud, capsys
+        self.status, self.answers = "CREATE_COMPLETE", dict(HEALTHY)
+
+    def described(self) -> dict:
+        listed = [{"OutputKey": name, "OutputValue": each} for name, each in self.outputs.items()]
+        vpc = [{"ParameterKey": "VpcId", "ParameterValue": "vpc-1"}]
+        fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": self.status}
+        return {"Stacks": [{**fields, "Outputs": listed, "Parameters": vpc}]}
+
+    def edit(self, old: str, new: str) -> None:
+        """Change task-definition.json."""
+        path = self.folder / "task-definition.json"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def verify(self, **variables: str) -> tuple[int, list[str]]:
+        """Return the exit status and the lines printed."""
+        answers = {"stack": self.described(), "outputs": self.described(), **self.answers}
+        for name, (service, operation) in OPERATIONS.items():
+            answer = answers.get(name)
+            if isinstance(answer, tuple):
+                self.cloud.stub(service).add_client_error(operation, *answer)
+            elif answer is not None:
+                self.cloud.stub(service).add_response(operation, answer)
+        status = verify.command(replace(self.settings, **variables))
+        return status, self.capsys.readouterr().out.splitlines()
+
+    def fault(self, **variables: str) -> tuple[str, str]:
+        """Return the one failure's line and its remedy."""
+        status, lines = self.verify(**variables)
+        assert status == 1, lines
+        (at,) = (place for place, line in enumerate(lines) if line.startswith("[FAIL]"))
+        assert lines[at + 1].startswith("       type: ")
+        return lines[at], lines[at + 1].strip()
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, settings, outputs, cloud, capsys) -> World:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(PROJECT / "task-definition.json", folder)
+    (folder / "train.py").write_text("")
+    for name, text in {"aws": "echo aws-cli/2.34.0 Python", "docker": "exit 0"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DOCKER", str(folder / "docker"))
+    monkeypatch.setattr(image, "tag", lambda settings: settings.tag or "v1")
+    settings = replace(settings, aws=str(folder / "aws"))
+    return World(folder, settings, {**outputs, "LogGroup": "/ecs/churn"}, cloud, capsys)
+
+
+def test_a_healthy_project_has_only_ok(world):
+    status, lines = world.verify()
+    assert status == 0
+    assert [line for line in lines if not line.startswith("[ok]   ")] == []
+    assert len(lines) == len(verify.CHECKS)
+
+
+# ---- faults that need no account: what is planted, and part of the line and of the remedy
+
+VARIABLES = {
+    "a region that there is not": ({"region": "us-esat-1"}, "us-esat-1", "REGION=us-east-1"),
+    "a size off the grid": ({"cpu": "1000"}, "CPU=1000", "CPU=1024"),
+    "a memory off the grid": ({"memory": "1024"}, "MEMORY=1024", "MEMORY=2048"),
+    "an open quotation": ({"args": "--note 'x"}, "ARGS cannot be split", "DRY_RUN=1"),
+    "an ENV without a value": ({"env": "A"}, "not NAME=value", "ENV="),
+    "data that is not uploaded": ({"data": "elsewhere.csv"}, "below data/", "DATA=data/"),
+    "overrides that are too long": ({"env": f"A={'x' * 9000}"}, "8192", "make data"),
+    "a script that is not here": ({"script": "trian.py"}, "no trian.py", "SCRIPT=train.py"),
+    "no AWS CLI": ({"aws": "nowhere/aws"}, "no AWS CLI", "make install"),
+    "a limit that is none": ({"timeout": "soon"}, "TIMEOUT='soon'", "TIMEOUT=1"),
+}
+
+
+@pytest.mark.parametrize(("variables", "line", "remedy"), VARIABLES.values(), ids=VARIABLES)
+def test_a_variable_that_is_wrong(world, variables, line, remedy):
+    found, typed = world.fault(offline="1", **variables)
+    assert line in found
+    assert remedy in typed
+
+
+EDITS = {
+    "no JSON": ('"family"', "family", "not JSON", "task-definition.json"),
+    "a misspelt key": ('"essential"', '"esential"', "esential", "make register"),
+    "a placeholder of nothing": ("${Project}", "${Nobody}", "placeholder", "make register"),
+    "another container": ('"name": "train"', '"name": "main"', "no container", "name it train"),
+    "a size that Fargate lacks": ('"4096"', '"1024"', "MEMORY=1024", "make register"),
+    "a size in words": ('"1024"', '"1 vCPU"', "no whole numbers", "make register"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "line", "remedy"), EDITS.values(), ids=EDITS)
+def test_a_task_definition_that_is_wrong(world, old, new, line, remedy):
+    world.edit(old, new)
+    found, typed = world.fault(offline="1")
+    assert line in found
+    assert remedy in typed
+
+
+@pytest.mark.parametrize("program", ["echo no daemon >&2; exit 1", None], ids=["dead", "missing"])
+def test_a_container_engine_that_does_not_answer(world, program):
+    path = world.folder / "docker"
+    path.write_text(f"#!/bin/sh\n{program}\n") if program else path.unlink()
+    found, typed = world.fault(offline="1")
+    assert ("no daemon" if program else "No such file") in found
+    assert "make push DOCKER=podman" in typed
+
+
+def test_offline_asks_nobody_and_says_what_it_leaves_out(world):
+    world.answers = {}
+    world.cloud.services.clear()  # a client would be a KeyError
+    status = verify.command(replace(world.settings, offline="1"))
+    lines = world.capsys.readouterr().out.splitlines()
+    assert status == 0
+    skipped = [line for line in lines if line.startswith("[skip]")]
+    assert len(skipped) == sum(not check.offline for check in verify.CHECKS)
+    assert all(line.endswith("needs an account") for line in skipped)
+    assert len(lines) - len(skipped) >= 8
+
+
+# ---- faults in the account
+
+ACCOUNT = {
+    "expired credentials": (
+        {"identity": ("ExpiredToken", "The security token included in the request is expired")},
+        "expired", "aws sso login",
+    ),
+    "unknown credentials": (
+        {"identity": ("InvalidClientTokenId", "The token is invalid")}, "does not know",
+        "aws configure",
+    ),
+    "no stack": (
+        {"stack": ("ValidationError", "Stack with id churn does not exist")}, "no stack",
+        "make cluster",
+    ),
+    "no permission to see the stack": ({"stack": DENIED}, "stack", "aws sts get-caller-identity"),
+    "no repository": ({"image": ("RepositoryNotFoundException", "no")}, "no repository",
+        "make cluster"),
+    "no image": ({"image": ("ImageNotFoundException", "no")}, "the image v1", "make push"),
+    "no permission for the registry": (
+        {"image": DENIED}, "image", "aws sts get-caller-identity"
+    ),
+    "an image for the other processor": (
+        {"manifest": platforms("arm64")}, "for ARM64, the task for X86_64", "ARCHITECTURE=arm64",
+    ),
+    "no execution role": (
+        {"execution": ("NoSuchEntity", "no")}, "no role execution", "REVERT_DRIFT"
+    ),
+    "a task role that trusts others": (
+        {"task": role("task", NOBODY)}, "does not trust ecs-tasks.amazonaws.com", "REVERT_DRIFT",
+    ),
+    "iam:PassRole denied": (
+        {"pass": passing("implicitDeny")}, "may not hand task to ECS", "iam:PassRole",
+    ),
+    "no log group": (
+        {"log": {"logGroups": [{"logGroupName": "/ecs/churn-2"}]}}, "no log group /ecs/churn",
+        "aws logs create-log-group --log-group-name /ecs/churn",
+    ),
+    "no bucket": ({"bucket": ("404", "Not Found")}, "no bucket", "aws s3 mb s3://the-bucket"),
+    "somebody else's bucket": ({"bucket": ("403", "Forbidden")}, "may not look", "s3:ListBucket"),
+    "a bucket of another region": (
+        {"bucket": {"BucketRegion": "eu-west-1"}}, "eu-west-1", "REGION=eu-west-1"
+    ),
+    "data that was not uploaded": ({"data": {}}, "s3://the-bucket/churn/data", "make data"),
+    "no cluster": ({"cluster": {"clusters": []}}, "MISSING", "aws ecs create-cluster"),
+    "a cluster that was deleted": ({"cluster": cluster("INACTIVE")}, "INACTIVE",
+        "aws ecs create-cluster --cluster-name the-cluster"),
+    "no subnet": (
+        {"subnets": ("InvalidSubnetID.NotFound", "'subnet-1' does not exist")},
+        "'subnet-1' does not exist", "make cluster VPC=",
+    ),
+    "subnets of two VPCs": (
+        {"subnets": subnets("vpc-1", "vpc-2")}, "vpc-1 and vpc-2", "make cluster VPC=",
+    ),
+    "subnets without a free address": (
+        {"subnets": subnets("vpc-1", free=0)}, "free address", "make cluster VPC="
+    ),
+    "a gateway that was deleted": (
+        {"routes": routes({"NatGatewayId": "nat-1", "State": "blackhole"})}, "deleted", "SUBNETS=",
+    ),
+    "no route and no endpoints": (
+        {"routes": routes(), "endpoints": endpoints("s3", "logs")}, "ecr.api, ecr.dkr", "SUBNETS=",
+    ),
+    "a table of its own without a route": (
+        {"routes": {"RouteTables": [*routes(IGW)["RouteTables"],
+            *routes(SubnetId="subnet-2")["RouteTables"]]}, "endpoints": endpoints()},
+        "subnet subnet-2: no route", "SUBNETS=",
+    ),
+    "no security group": (
+        {"group": ("InvalidGroup.NotFound", "no")}, "no security group sg-1", "REVERT_DRIFT",
+    ),
+    "a security group that lets nothing out": (
+        {"group": group({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80})}, "no HTTPS out",
+        "REVERT_DRIFT",
+    ),
+    "throttling": (
+        {"cluster": ("ThrottlingException", "Rate exceeded")}, "too often", "make verify, again"
+    ),
+    "an error that nobody knows": (
+        {"log": ("SomethingNew", "Martians")}, "Martians", "make verify again"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("answers", "line", "remedy"), ACCOUNT.values(), ids=ACCOUNT)
+def test_a_fault_in_the_account(world, answers, line, remedy):
+    world.answers |= answers
+    found, typed = world.fault()
+    assert line in found
+    assert remedy in typed
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("ROLLBACK_COMPLETE", "make destroy, then make cluster"),
+        ("UPDATE_IN_PROGRESS", "make verify"),
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback"),
+    ],
+)
+def test_a_stack_that_is_not_complete(world, status, remedy):
+    world.status = status
+    found, typed = world.fault()
+    assert status in found
+    assert remedy in typed
+
+
+def test_a_stack_of_an_older_template(world):
+    del world.outputs["LogGroup"]
+    found, typed = world.fault()
+    assert "no output LogGroup" in found
+    assert typed == "type: make cluster"
+
+
+def test_an_internet_gateway_without_public_addresses(world):
+    world.outputs["PublicIp"] = "DISABLED"
+    found, typed = world.fault()
+    assert "takes a public address" in found
+    assert typed == "type: make cluster PUBLIC_IP=ENABLED"
+
+
+def test_spot_that_is_not_attached(world):
+    world.answers["cluster"] = cluster("ACTIVE", "FARGATE")
+    found, typed = world.fault(capacity="fargate-spot")
+    assert "FARGATE_SPOT not attached" in found
+    assert "aws ecs put-cluster-capacity-providers" in typed
+    assert "FARGATE FARGATE_SPOT" in typed
+
+
+def test_a_stack_without_instances_for_ec2(world):
+    del world.outputs["CapacityProvider"]
+    found, typed = world.fault(capacity="ec2")
+    assert "no instances" in found
+    assert typed == "type: make cluster CAPACITY=ec2"
+
+
+def test_a_task_role_of_the_user_s_own_that_is_not_there(world):
+    world.answers["task"] = ("NoSuchEntity", "no")
+    found, typed = world.fault(task_role="reader")
+    assert "no role reader" in found
+    assert "TASK_ROLE=" in typed
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:token-a1b2c3"
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (f"{SECRET}:key::", {"secret": ("ResourceNotFoundException", "no")}),
+        (SECRET, {"secret": {"Name": "token", "DeletedDate": 0}}),
+        ("/churn/token", {"parameter": {"Parameters": []}}),
+    ],
+    ids=["a secret", "a secret that was deleted", "a parameter"],
+)
+def test_a_secret_that_is_not_there(world, value, answer):
+    secrets = json.dumps([{"name": "TOKEN", "valueFrom": value}])
+    world.edit('"environment": []', f'"environment": [], "secrets": {secrets}')
+    world.answers |= answer
+    found, typed = world.fault()
+    assert f"no secret {value}" in found
+    assert "task-definition.json, then make register" in typed
+
+
+# ---- what is no fault
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"routes": routes(NAT)},
+        {"routes": routes(), "endpoints": endpoints("s3", "logs", "ecr.api", "ecr.dkr")},
+        {"manifest": platforms("arm64", "amd64")},
+        {"group": group({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535})},
+    ],
+    ids=["NAT", "endpoints", "both processors", "all ports"],
+)
+def test_what_is_as_good(world, answers):
+    world.answers |= answers
+    status, lines = world.verify()
+    assert (status, {line[:6] for line in lines}) == (0, {"[ok]  "})
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_the_processor_of_a_plain_image_is_in_its_configuration(world, architecture):
+    path = world.folder / "config.json"
+    path.write_text(json.dumps({"architecture": architecture}))
+    digest = "sha256:" + "1" * 64
+    world.answers["manifest"] = images(config={"digest": digest})
+    world.answers["layer"] = {"downloadUrl": path.as_uri(), "layerDigest": digest}
+    status, lines = world.verify()
+    assert status == (architecture != "amd64"), lines
+
+
+def test_a_session_is_judged_by_its_role(world):
+    world.answers["identity"] = {"Arn": "arn:aws:sts::ACCOUNT:assumed-role/admin/ann"}
+    assert "execution" in OPERATIONS  # the order in which iam is asked: roles, then the caller's
+    world.answers["caller"] = None
+    context = verify.Context(world.settings, world.outputs)
+    context.arn = world.answers["identity"]["Arn"]
+    world.cloud.stub("iam").add_response("get_role", role("admin"), {"RoleName": "admin"})
+    assert verify.policy_source(context) == "arn:aws:iam::ACCOUNT:role/admin"
+
+
+@pytest.mark.parametrize("name", ["pass", "log", "execution", "routes", "cluster", "manifest"])
+def test_what_only_verify_would_look_at_is_skipped_when_denied(world, name):
+    world.answers[name] = DENIED
+    status, lines = world.verify()
+    assert status == 0
+    assert any(re.match(r"\[skip\] .*may not look", line) for line in lines)
+    assert not any(line.startswith("[FAIL]") for line in lines)
+
+
+def test_a_simulation_with_conditions_decides_nothing(world):
+    world.answers["pass"] = passing("implicitDeny", MissingContextValues=["aws:SourceIp"])
+    status, lines = world.verify()
+    assert status == 0
+    assert any(line.startswith("[skip] iam:PassRole") for line in lines)
+
+
+def test_what_depends_on_a_failed_check_is_skipped_and_says_so(world):
+    world.answers["identity"] = ("ExpiredToken", "is expired")
+    _, lines = world.verify()
+    assert "[skip] stack: depends on credentials, above" in lines
+    assert "[skip] way out: depends on subnets, above" in lines
+
+
+# ---- before a run
+
+
+def test_before_a_run_every_cheap_fault_is_named_and_nobody_is_asked(world):
+    world.cloud.services.clear()
+    verify.before_run(world.settings, world.outputs)
+    del world.outputs["CapacityProvider"]
+    with pytest.raises(UserError) as error:
+        verify.before_run(replace(world.settings, capacity="ec2", args="'"), world.outputs)
+    first, second = str(error.value).splitlines()
+    assert first.startswith("ARGS cannot be split")
+    assert second == "the stack has no instances for CAPACITY=ec2; type: make cluster CAPACITY=ec2"
+
+
+def test_the_cheap_checks_call_no_program(world, monkeypatch):
+    def called(*words, **named):
+        raise AssertionError(words)
+
+    monkeypatch.setattr(verify.subprocess, "run", called)
+    verify.before_run(world.settings, world.outputs)
+
+
+# ---- remedies
+
+
+def test_every_target_and_variable_that_a_remedy_names_is_in_the_makefile():
+    text = (PROJECT / "ecs/verify.py").read_text()
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = set(re.findall(r"\bmake ([a-z]+)\b(?! it| the)", text))
+    assert {"cluster", "push", "data", "verify"} <= targets
+    assert targets <= set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"make [a-z]+ ([A-Z_]+)=", text))
+    assert {"VPC", "PUBLIC_IP"} <= variables
+    assert variables <= set(re.findall(r"^([A-Z][A-Z_]*) \?=", makefile, re.MULTILINE))

@@ -1,0 +1,806 @@
+"""``make verify``: all that a run needs, looked at before it is needed. Nothing is changed.
+
+A check is a function from a Context to a Result. The table ``CHECKS`` says which of them need no
+account (OFFLINE=1), which cost nothing and so come before every run, and which need another's
+success. What AWS refuses, or the user has wrong, becomes the check's own line.
+"""
+
+import difflib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecs import image, request, stack
+from ecs.errors import UserError
+from ecs.settings import Settings
+
+OK, FAIL, SKIP = "ok", "FAIL", "skip"
+PRINCIPAL = "ecs-tasks.amazonaws.com"
+WHO = "aws sts get-caller-identity"
+SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+REGISTER = "then make register"
+# what a task without a way to the internet needs: the ends of the endpoints' service names
+ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "s3")
+MANIFESTS = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+]
+# the image's own words for the task definition's
+PROCESSORS = {"amd64": "X86_64", "arm64": "ARM64"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found. ``remedy`` is what to type; only a failure has one."""
+
+    state: str
+    text: str
+    remedy: str = ""
+
+    def lines(self) -> list[str]:
+        """Return the lines to print: the finding, and under a failure its remedy."""
+        remedy = [f"       type: {self.remedy}"] if self.remedy else []
+        return [f"{f'[{self.state}]':<6} {' '.join(self.text.split())}", *remedy]
+
+
+def ok(text: str) -> Result:
+    """Return the result of a check that found nothing wrong."""
+    return Result(OK, text)
+
+
+def fail(text: str, remedy: str) -> Result:
+    """Return the result of a check that found a fault."""
+    return Result(FAIL, text, remedy)
+
+
+def skip(text: str) -> Result:
+    """Return the result of a check that could not be made."""
+    return Result(SKIP, text)
+
+
+@dataclass
+class Context:
+    """What the checks look at. ``outputs`` are the stack's; placeholders until it was read."""
+
+    settings: Settings
+    outputs: Mapping[str, str] = field(default_factory=stack.placeholders)
+    arn: str = ""  # of the caller
+    parameters: Mapping[str, str] = field(default_factory=dict)  # of the stack
+    vpc: str = ""  # of the subnets
+
+    def client(self, service: str) -> Any:
+        """Return the client of one service."""
+        from ecs import aws
+
+        return aws.client(self.settings, service)
+
+    def definition(self) -> dict:
+        """Return the task definition as it would be registered.
+
+        Raises:
+            UserError: it is not JSON, or has a placeholder that nothing fills.
+        """
+        from ecs import definition
+
+        return definition.render(
+            definition.read(Path("task-definition.json")),
+            self.settings,
+            {**stack.placeholders(), **self.outputs},
+            f"{self.outputs['RepositoryUri']}@sha256:{'0' * 64}",
+        )
+
+    def container(self) -> Mapping:
+        """Return the definition of the container that runs the script; empty where there is none."""
+        every = self.definition().get("containerDefinitions") or []
+        return next((each for each in every if each.get("name") == request.CONTAINER), {})
+
+    def mend(self) -> str:
+        """Return the commands that bring back what was deleted or changed behind the stack's back."""
+        name = self.settings.project
+        values = [f"ParameterKey={each},UsePreviousValue=true" for each in self.parameters]
+        parameters = f" --parameters {' '.join(values)}" if values else ""
+        return (
+            f"aws cloudformation create-change-set --stack-name {name} --change-set-name mend "
+            "--use-previous-template --deployment-mode REVERT_DRIFT "
+            f"--capabilities CAPABILITY_IAM{parameters}, then aws cloudformation "
+            f"execute-change-set --stack-name {name} --change-set-name mend"
+        )
+
+
+# ---- without an account
+
+
+def check_region(context: Context) -> Result:
+    """Look whether botocore knows the region."""
+    import botocore.session
+
+    region, session = context.settings.region, botocore.session.get_session()
+    known = [
+        each
+        for partition in session.get_available_partitions()
+        for each in session.get_available_regions("ecs", partition)
+    ]
+    if region in known:
+        return ok(f"region {region}")
+    nearest = (difflib.get_close_matches(region, known, 1, 0) or ["us-east-1"])[0]
+    return fail(f"region {region}: there is none of that name", f"make verify REGION={nearest}")
+
+
+def check_definition(context: Context) -> Result:
+    """Validate task-definition.json by botocore's model of ECS."""
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    made = context.definition()
+    model = botocore.session.get_session().get_service_model("ecs")
+    shape = model.operation_model("RegisterTaskDefinition").input_shape
+    report = ParamValidator().validate(made, shape)
+    if report.has_errors():
+        text = report.generate_report().replace("\n", "; ")
+        return fail(f"task-definition.json: {text}", f"mend it in task-definition.json, {REGISTER}")
+    if not context.container():
+        return fail(
+            f"task-definition.json has no container named {request.CONTAINER}",
+            f"name it {request.CONTAINER} in task-definition.json, {REGISTER}",
+        )
+    return ok("task-definition.json is valid")
+
+
+def check_size(context: Context) -> Result:
+    """Look whether Fargate offers the task's size, its own and the one that CPU and MEMORY ask for."""
+    made, settings = context.definition(), context.settings
+    remedy = f"write a size that Fargate has into task-definition.json, {REGISTER}"
+    try:
+        cpu, memory = int(made["cpu"]), int(made["memory"])
+    except (KeyError, ValueError):
+        return fail(
+            "cpu and memory in task-definition.json are no whole numbers (CPU units, MiB)", remedy
+        )
+    if settings.capacity != "ec2":
+        try:
+            request.check_fargate_size(cpu, memory)
+        except UserError as error:
+            return fail(f"task-definition.json: {error}", remedy)
+    wanted = request.size(settings, made)
+    return ok(f"{wanted.get('cpu', cpu)} CPU units and {wanted.get('memory', memory)} MiB")
+
+
+def check_arguments(context: Context) -> Result:
+    """Look whether ARGS, ENV, DATA and the limits can be read."""
+    settings = context.settings
+    count = len(request.words(settings.args))
+    request.environment(settings.env)
+    request.data_uri(settings, context.outputs)
+    for name in ("TIMEOUT", "START_TIMEOUT"):
+        request.seconds(name, getattr(settings, name.lower()))
+    return ok(f"ARGS: {count} words")
+
+
+def check_overrides(context: Context) -> Result:
+    """Look whether RunTask would take the request, whose overrides have a limit."""
+    made = request.run_task_request(
+        context.settings,
+        {**stack.placeholders(), **context.outputs},
+        context.definition(),
+        context.settings.project,
+        "20260101T000000Z-000000",
+    )
+    return ok(f"overrides: {len(json.dumps(made['overrides']))} of {request.OVERRIDES_LIMIT}")
+
+
+def check_stack_capacity(context: Context) -> Result:
+    """Look whether the stack was made for CAPACITY."""
+    wanted = context.settings.capacity
+    if wanted == "ec2" and not context.outputs.get("CapacityProvider"):
+        return fail("the stack has no instances for CAPACITY=ec2", "make cluster CAPACITY=ec2")
+    return ok(f"CAPACITY={wanted}")
+
+
+def check_script(context: Context) -> Result:
+    """Look whether SCRIPT is here, from where the image takes it."""
+    script = context.settings.script
+    if context.settings.tag:
+        return skip(f"{script}: it is in the image of TAG, if anywhere")
+    if not Path(script).is_file():
+        return fail(f"there is no {script} in this folder", "make run SCRIPT=train.py")
+    return ok(f"{script} is here")
+
+
+def check_cli(context: Context) -> Result:
+    """Look whether there is an AWS CLI that is new enough."""
+    from ecs.aws import cli_version
+
+    return ok(cli_version(context.settings))
+
+
+def check_engine(context: Context) -> Result:
+    """Look whether a container engine answers."""
+    program = os.environ.get("DOCKER") or "docker"
+    try:
+        done = subprocess.run(
+            [program, "ps", "--quiet"], check=False, capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = "no answer" if isinstance(error, subprocess.TimeoutExpired) else str(error.strerror)
+        return fail(f"{program}: {said}", "make push DOCKER=podman, or start the engine first")
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        return fail(
+            f"{program} does not answer: {said}",
+            "make push DOCKER=podman, or start the engine first",
+        )
+    return ok(f"{program} answers")
+
+
+# ---- in the account
+
+
+def check_credentials(context: Context) -> Result:
+    """Ask who is asking."""
+    context.arn = context.client("sts").get_caller_identity()["Arn"]
+    return ok(f"credentials: {context.arn}")
+
+
+def check_stack(context: Context) -> Result:
+    """Look whether the stack is there, complete and at rest; keep its outputs."""
+    from botocore.exceptions import ClientError
+
+    settings = context.settings
+    try:
+        (found,) = context.client("cloudformation").describe_stacks(StackName=settings.project)[
+            "Stacks"
+        ]
+    except ClientError as error:
+        known = stack.cached_outputs(settings)
+        if denied(error) and known:
+            context.outputs = known
+            return ok(f"stack {settings.project}: as last seen; this identity may not look again")
+        if "does not exist" in str(error):
+            return fail(
+                f"there is no stack {settings.project} in {settings.region}", "make cluster"
+            )
+        raise
+    status = found["StackStatus"]
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+        return fail(f"stack {settings.project}: {status}", "make destroy, then make cluster")
+    if status in ("REVIEW_IN_PROGRESS", "UPDATE_FAILED", "DELETE_COMPLETE"):
+        return fail(f"stack {settings.project}: {status}", "make cluster")
+    if status.endswith("_IN_PROGRESS"):
+        return fail(f"stack {settings.project}: {status}", "make verify, in a minute")
+    if status.endswith("_FAILED"):
+        return fail(
+            f"stack {settings.project}: {status}",
+            f"aws cloudformation continue-update-rollback --stack-name {settings.project}",
+        )
+    context.outputs = stack.refresh(settings)
+    missing = set(stack.OUTPUTS) - {"CapacityProvider"} - set(context.outputs)
+    if missing:
+        return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
+    context.parameters = {
+        each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])
+    }
+    return ok(f"stack {settings.project}: {status}")
+
+
+def check_image(context: Context) -> Result:
+    """Look whether the repository has the image of what is in this folder."""
+    tag, uri = image.tag(context.settings), context.outputs["RepositoryUri"]
+    if image.digest(context.settings, uri, tag) is None:
+        return fail(f"the image {tag} of what is in this folder is not in {uri}", "make push")
+    return ok(f"image {uri}:{tag}")
+
+
+def blob(context: Context, digest: str) -> dict:
+    """Return a JSON document of the image, by its digest, from the registry."""
+    host, _, name = context.outputs["RepositoryUri"].partition("/")
+    answer = context.client("ecr").get_download_url_for_layer(
+        repositoryName=name, layerDigest=digest
+    )
+    url = answer["downloadUrl"]
+    if context.settings.sandbox:  # the emulator names AWS's host, and is at its own
+        url = f"http://{host}/v2/{name}/blobs/{digest}"
+    with urllib.request.urlopen(url, timeout=20) as content:
+        return json.load(content)
+
+
+def check_architecture(context: Context) -> Result:
+    """Compare the image's processor with the task definition's runtimePlatform."""
+    name = context.outputs["RepositoryUri"].partition("/")[2]
+    tag = image.tag(context.settings)
+    answer = context.client("ecr").batch_get_image(
+        repositoryName=name, imageIds=[{"imageTag": tag}], acceptedMediaTypes=MANIFESTS
+    )
+    if not answer.get("images"):
+        return skip("the image's processor: the registry does not show its manifest")
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+    if "manifests" in manifest:
+        found = {each.get("platform", {}).get("architecture") for each in manifest["manifests"]}
+    else:
+        try:
+            found = {blob(context, manifest["config"]["digest"]).get("architecture")}
+        except (OSError, ValueError) as error:
+            return skip(f"the image's processor: its configuration cannot be read ({error})")
+    has = sorted(PROCESSORS[each] for each in found & set(PROCESSORS))
+    platform = context.definition().get("runtimePlatform") or {}
+    wanted = platform.get("cpuArchitecture", "X86_64")
+    if wanted not in has:
+        other = "arm64" if has == ["ARM64"] else "x86_64"
+        return fail(
+            f"the image is for {' and '.join(has) or 'another processor'}, the task for {wanted}",
+            f"make push TAG=… with the same ARCHITECTURE, or make run ARCHITECTURE={other}",
+        )
+    return ok(f"the image is for {wanted}, as the task is")
+
+
+def trusts_ecs(document: Any) -> bool:
+    """Tell whether a role's trust policy lets ECS tasks assume it."""
+    statements = (json.loads(document) if isinstance(document, str) else document)["Statement"]
+    for each in [statements] if isinstance(statements, dict) else statements:
+        principal = each.get("Principal")
+        services = principal.get("Service", []) if isinstance(principal, dict) else [principal]
+        actions = each.get("Action", [])
+        if (
+            each.get("Effect") == "Allow"
+            and {PRINCIPAL, "*"} & set([services] if isinstance(services, str) else services)
+            and {"sts:AssumeRole", "sts:*", "*"}
+            & set([actions] if isinstance(actions, str) else actions)
+        ):
+            return True
+    return False
+
+
+def roles(context: Context) -> dict[str, str]:
+    """Return the ARNs of the roles that the next run would use."""
+    made, given = context.definition(), context.settings.task_role
+    task = request.role_arn(given, context.outputs) if given else made.get("taskRoleArn")
+    return {
+        kind: arn
+        for kind, arn in (("execution role", made.get("executionRoleArn")), ("task role", task))
+        if arn
+    }
+
+
+def check_role(context: Context, kind: str) -> Result:
+    """Look whether a role is there and trusts ECS."""
+    from botocore.exceptions import ClientError
+
+    arn = roles(context).get(kind)
+    if not arn:
+        return fail(f"the task definition names no {kind}", "git checkout task-definition.json")
+    name = arn.rpartition("/")[2]
+    own = arn in (context.outputs["ExecutionRoleArn"], context.outputs["TaskRoleArn"])
+    remedy = context.mend() if own else "make run TASK_ROLE=…, one that trusts " + PRINCIPAL
+    try:
+        role = context.client("iam").get_role(RoleName=name)["Role"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+        return fail(f"{kind}: there is no role {name}", remedy)
+    if not trusts_ecs(role["AssumeRolePolicyDocument"]):
+        return fail(f"{kind}: {name} does not trust {PRINCIPAL}", remedy)
+    return ok(f"{kind} {name}")
+
+
+def check_execution_role(context: Context) -> Result:
+    """Look at the role under which ECS itself starts the task."""
+    return check_role(context, "execution role")
+
+
+def check_task_role(context: Context) -> Result:
+    """Look at the role under which the script works: TASK_ROLE, or the stack's."""
+    return check_role(context, "task role")
+
+
+def policy_source(context: Context) -> str:
+    """Return the user or role whose policies speak for the caller."""
+    if ":assumed-role/" not in context.arn:
+        return context.arn
+    name = context.arn.split("/")[1]
+    # its ARN has a path that the session's has not
+    return context.client("iam").get_role(RoleName=name)["Role"]["Arn"]
+
+
+def check_pass_role(context: Context) -> Result:
+    """Let IAM say whether the caller may hand the roles to ECS."""
+    if context.arn.endswith(":root"):
+        return skip("iam:PassRole: the account's root user has no policies to look at")
+    answer = context.client("iam").simulate_principal_policy(
+        PolicySourceArn=policy_source(context),
+        ActionNames=["iam:PassRole"],
+        ResourceArns=sorted(set(roles(context).values())),
+        ContextEntries=[
+            {
+                "ContextKeyName": "iam:PassedToService",
+                "ContextKeyValues": [PRINCIPAL],
+                "ContextKeyType": "string",
+            }
+        ],
+    )
+    refused = [each for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"]
+    if any(each.get("MissingContextValues") for each in refused):
+        return skip("iam:PassRole: the caller's policies have conditions that IAM cannot try here")
+    if refused:
+        names = ", ".join(each["EvalResourceName"].rpartition("/")[2] for each in refused)
+        return fail(
+            f"this identity may not hand {names} to ECS (iam:PassRole)",
+            f"an administrator allows iam:PassRole on both roles of the stack; who asks: {WHO}",
+        )
+    return ok("iam:PassRole is allowed")
+
+
+def check_log_group(context: Context) -> Result:
+    """Look whether the log group is there."""
+    log = context.container().get("logConfiguration") or {}
+    if log.get("logDriver") != "awslogs":
+        return skip("log group: the container does not log to CloudWatch")
+    name = log.get("options", {}).get("awslogs-group", "")
+    answer = context.client("logs").describe_log_groups(logGroupNamePrefix=name)
+    if name in [each["logGroupName"] for each in answer["logGroups"]]:
+        return ok(f"log group {name}")
+    return fail(
+        f"there is no log group {name}", f"aws logs create-log-group --log-group-name {name}"
+    )
+
+
+def check_bucket(context: Context) -> Result:
+    """Look whether the bucket is there, ours, and in the region."""
+    from botocore.exceptions import ClientError
+
+    name, region = context.outputs["Bucket"], context.settings.region
+    try:
+        answer = context.client("s3").head_bucket(Bucket=name)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        there = headers.get("x-amz-bucket-region", region)
+        if code in ("404", "NoSuchBucket"):
+            return fail(f"there is no bucket {name}", f"aws s3 mb s3://{name} --region {region}")
+        if code == "403":
+            return fail(
+                f"bucket {name}: this identity may not look into it, or it is somebody else's",
+                f"an administrator allows s3:ListBucket; who asks: {WHO}",
+            )
+        if code in ("301", "400") and there != region:
+            return fail(f"bucket {name} is in {there}", f"make verify REGION={there}")
+        raise
+    there = answer.get("BucketRegion") or region
+    if there != region:
+        return fail(f"bucket {name} is in {there}, not in {region}", f"make verify REGION={there}")
+    return ok(f"bucket {name}")
+
+
+def check_data(context: Context) -> Result:
+    """Look whether DATA was uploaded."""
+    uri, own = request.data_uri(context.settings, context.outputs), context.outputs["Bucket"]
+    key = uri.removeprefix(f"s3://{own}/")
+    if key == uri:
+        return skip(f"data: {uri} is not in the project's bucket")
+    answer = context.client("s3").list_objects_v2(Bucket=own, Prefix=key, MaxKeys=1)
+    if not answer.get("Contents"):
+        return fail(f"there is no {uri}", "make data")
+    return ok(f"data {uri}")
+
+
+def named_secrets(made: Mapping) -> list[str]:
+    """Return what a task definition names as secrets: ARNs and names, each once."""
+    found = []
+    for container in made.get("containerDefinitions") or []:
+        log = container.get("logConfiguration") or {}
+        for each in [*(container.get("secrets") or []), *(log.get("secretOptions") or [])]:
+            found.append(each["valueFrom"])
+        credentials = container.get("repositoryCredentials") or {}
+        found += [value for value in credentials.values() if value]
+    return list(dict.fromkeys(found))
+
+
+def secret_is_there(context: Context, name: str) -> bool:
+    """Tell whether a secret or parameter exists. Its value is not read."""
+    if ":secretsmanager:" in name:
+        secrets = context.client("secretsmanager")
+        try:
+            # behind the seventh colon stand a key and a version
+            found = secrets.describe_secret(SecretId=":".join(name.split(":")[:7]))
+        except secrets.exceptions.ResourceNotFoundException:
+            return False
+        return not found.get("DeletedDate")
+    name = name.partition(":parameter")[2] or name
+    # an ARN joins a name without a leading slash by one of its own
+    names = [name, name.removeprefix("/")] if name.count("/") == 1 else [name]
+    answer = context.client("ssm").describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": names}]
+    )
+    return bool(answer["Parameters"])
+
+
+def check_secrets(context: Context) -> Result:
+    """Look whether the secrets that the task definition names are there."""
+    names = named_secrets(context.definition())
+    if not names:
+        return ok("secrets: the task definition names none")
+    missing = [name for name in names if not secret_is_there(context, name)]
+    if missing:
+        return fail(
+            f"there is no secret {', '.join(missing)}",
+            f"mend its name in task-definition.json, {REGISTER}",
+        )
+    return ok(f"secrets: {len(names)}")
+
+
+def providers(context: Context) -> list[str]:
+    """Return the capacity providers that the next run asks for."""
+    return [
+        each["capacityProvider"] for each in request.capacity(context.settings, context.outputs)
+    ]
+
+
+def check_cluster(context: Context) -> Result:
+    """Look whether the cluster is active and has the capacity provider attached."""
+    name = context.outputs["Cluster"]
+    answer = context.client("ecs").describe_clusters(clusters=[name])
+    (found,) = answer["clusters"] or [{"status": "MISSING"}]
+    if found["status"] != "ACTIVE":
+        return fail(
+            f"cluster {name}: {found['status']}",
+            f"aws ecs create-cluster --cluster-name {name} "
+            "--capacity-providers FARGATE FARGATE_SPOT",
+        )
+    attached = found.get("capacityProviders", [])
+    missing = [each for each in providers(context) if each not in attached]
+    if not missing:
+        return ok(f"cluster {name}, with {' and '.join(providers(context))}")
+    remedy = "make cluster CAPACITY=ec2"
+    if context.settings.capacity != "ec2":
+        remedy = (
+            f"aws ecs put-cluster-capacity-providers --cluster {name} --capacity-providers "
+            f"{' '.join([*attached, *missing])} --default-capacity-provider-strategy '[]'"
+        )
+    return fail(f"cluster {name} has {', '.join(missing)} not attached", remedy)
+
+
+def check_subnets(context: Context) -> Result:
+    """Look whether the subnets are there, of one VPC, and have free addresses."""
+    from botocore.exceptions import ClientError
+
+    names = context.outputs["Subnets"].split(",")[:16]
+    try:
+        found = context.client("ec2").describe_subnets(SubnetIds=names)["Subnets"]
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("InvalidSubnetI"):
+            raise
+        return fail(f"subnets: {error.response['Error']['Message']}", SUBNETS)
+    vpcs = sorted({each["VpcId"] for each in found})
+    wanted = context.settings.vpc or context.parameters.get("VpcId") or vpcs[0]
+    if vpcs != [wanted]:
+        return fail(f"subnets: they are of {' and '.join(vpcs)}, not of {wanted}", SUBNETS)
+    if not any(each["AvailableIpAddressCount"] for each in found):
+        return fail("subnets: none has a free address", SUBNETS)
+    context.vpc = wanted
+    return ok(f"subnets: {len(found)} of {wanted}")
+
+
+def exits(tables: Iterable[Mapping], subnet: str) -> list[Mapping]:
+    """Return a subnet's routes to everywhere: those of its own table, or of the VPC's main one."""
+    chosen: Mapping = {}
+    for table in tables:
+        for each in table.get("Associations", []):
+            if each.get("SubnetId") == subnet or (each.get("Main") and not chosen):
+                chosen = table
+    return [
+        each for each in chosen.get("Routes", []) if each.get("DestinationCidrBlock") == "0.0.0.0/0"
+    ]
+
+
+def way_out(routes: Iterable[Mapping], public_ip: str) -> str | None:
+    """Return what is wrong with the routes to everywhere; empty: nothing; None: there are none."""
+    wrong = None
+    for each in routes:
+        if each.get("State") == "blackhole":
+            wrong = "its way out leads to something that was deleted"
+        elif each.get("GatewayId", "").startswith("igw-") and public_ip != "ENABLED":
+            wrong = "its way out is an internet gateway, which takes a public address"
+        else:
+            return ""
+    return wrong
+
+
+def check_way_out(context: Context) -> Result:
+    """Look whether every subnet reaches the registry: by a gateway, NAT or endpoints."""
+    if context.settings.sandbox:
+        return skip("way out: the sandbox's tasks are in this machine's network")
+    filters = [{"Name": "vpc-id", "Values": [context.vpc]}]
+    ec2 = context.client("ec2")
+    tables = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+    closed = []
+    for subnet in context.outputs["Subnets"].split(",")[:16]:
+        wrong = way_out(exits(tables, subnet), context.outputs["PublicIp"])
+        if wrong:
+            remedy = "make cluster PUBLIC_IP=ENABLED" if "public" in wrong else SUBNETS
+            return fail(f"subnet {subnet}: {wrong}", remedy)
+        if wrong is None:
+            closed.append(subnet)
+    if not closed:
+        return ok("way out: every subnet has one")
+    found = [
+        each["ServiceName"]
+        for each in ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
+        if each.get("State", "available").lower() == "available"
+    ]
+    missing = [each for each in ENDPOINTS if not any(name.endswith("." + each) for name in found)]
+    if missing:
+        return fail(
+            f"subnet {', '.join(closed)}: no route out, and no endpoint for {', '.join(missing)}",
+            SUBNETS,
+        )
+    return ok("way out: by endpoints")
+
+
+def check_security_group(context: Context) -> Result:
+    """Look whether the security group is there and lets HTTPS out."""
+    from botocore.exceptions import ClientError
+
+    name = context.outputs["SecurityGroup"]
+    try:
+        answer = context.client("ec2").describe_security_groups(GroupIds=[name])
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("InvalidGroup"):
+            raise
+        return fail(f"there is no security group {name}", context.mend())
+    (group,) = answer["SecurityGroups"]
+    for each in group.get("IpPermissionsEgress", []):
+        low, high = each.get("FromPort", 0), each.get("ToPort", 65535)
+        if each["IpProtocol"] == "-1" or each["IpProtocol"] == "tcp" and low <= 443 <= high:
+            return ok(f"security group {name}")
+    return fail(f"security group {name} lets no HTTPS out", context.mend())
+
+
+# ---- the table
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, and when it is made.
+
+    ``required``: a run itself needs what the check asks AWS for, so being denied it is a failure.
+    """
+
+    name: str
+    look: Callable[[Context], Result]
+    needs: tuple[str, ...] = ()
+    offline: bool = False
+    quick: bool = False  # costs no call and no process, so it comes before every run
+    required: bool = False
+
+
+CHECKS = (
+    Check("region", check_region, offline=True),
+    Check("AWS CLI", check_cli, offline=True),
+    Check("container engine", check_engine, offline=True),
+    Check("task definition", check_definition, offline=True, quick=True),
+    Check("size", check_size, ("task definition",), offline=True, quick=True),
+    Check("arguments", check_arguments, offline=True, quick=True),
+    Check("script", check_script, offline=True),
+    Check("credentials", check_credentials, ("region",), required=True),
+    Check("stack", check_stack, ("credentials",), required=True),
+    Check("stack's capacity", check_stack_capacity, ("stack",), quick=True),
+    Check(
+        "overrides", check_overrides, ("task definition", "size", "arguments"), offline=True,
+        quick=True,
+    ),
+    Check("image", check_image, ("stack",), required=True),
+    Check("processor", check_architecture, ("image", "task definition")),
+    Check("execution role", check_execution_role, ("stack", "task definition")),
+    Check("task role", check_task_role, ("stack", "task definition")),
+    Check("iam:PassRole", check_pass_role, ("execution role", "task role")),
+    Check("log group", check_log_group, ("stack", "task definition")),
+    Check("bucket", check_bucket, ("stack",), required=True),
+    Check("data", check_data, ("bucket", "arguments")),
+    Check("secrets", check_secrets, ("credentials", "task definition")),
+    Check("cluster", check_cluster, ("stack", "stack's capacity")),
+    Check("subnets", check_subnets, ("stack",)),
+    Check("way out", check_way_out, ("subnets",)),
+    Check("security group", check_security_group, ("stack",)),
+)  # fmt: skip
+
+
+# where the user's mistake does not say itself what to type
+MENDED = {
+    "task definition": f"mend it in task-definition.json, {REGISTER}",
+    "overrides": "make data, with the long values in a file below data/ that ARGS=… names",
+}
+
+
+def denied(error: Exception) -> bool:
+    """Tell whether AWS refused for want of a permission."""
+    from ecs.verdict import code_and_message
+
+    code, message = code_and_message(error)
+    return "AccessDenied" in code or code == "UnauthorizedOperation" or "not authorized" in message
+
+
+def of_aws(check: Check, error: Exception) -> Result:
+    """Return the result of a check that AWS, or the way to it, answered with an error."""
+    from ecs.explain import AGAIN, EXCEPTION, Evidence, explain
+    from ecs.verdict import code_and_message
+
+    code, message = code_and_message(error)
+    if denied(error) and not check.required:
+        return skip(f"{check.name}: this identity may not look at it ({code})")
+    why = explain(Evidence(EXCEPTION, message, error=code))
+    if why.rule in ("unknown", "refused"):
+        return fail(f"{check.name}: {code}: {message}", f"make verify again; who asks: {WHO}")
+    return fail(
+        f"{check.name}: {why.cause}", "make verify, again" if why.retry == AGAIN else why.remedy
+    )
+
+
+def of_user(check: Check, error: UserError) -> Result:
+    """Return the result of a check that found a mistake of the user's, whose sentence it is."""
+    text, found, remedy = str(error).rpartition("; type: ")
+    if found:
+        return fail(text, remedy)
+    return fail(remedy, MENDED.get(check.name, "make run DRY_RUN=1, when it is mended"))
+
+
+def outcome(check: Check, context: Context) -> Result:
+    """Return what a check finds. No error of AWS's or the user's leaves it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return check.look(context)
+    except UserError as error:
+        return of_user(check, error)
+    except (ClientError, BotoCoreError) as error:
+        return of_aws(check, error)
+
+
+def verify(
+    context: Context, checks: Iterable[Check] = CHECKS, offline: bool = False
+) -> Iterator[tuple[Check, Result]]:
+    """Make the checks one after the other; what needs a failed one is skipped, and says so."""
+    states: dict[str, str] = {}
+    for check in checks:
+        bad = [name for name in check.needs if states.get(name, OK) != OK]
+        if offline and not check.offline:
+            result = skip(f"{check.name}: needs an account")
+        elif bad:
+            result = skip(f"{check.name}: depends on {' and '.join(bad)}, above")
+        else:
+            result = outcome(check, context)
+        states[check.name] = result.state
+        yield check, result
+
+
+def command(settings: Settings) -> int:
+    """Print every check's finding; return 1 if one failed."""
+    offline = bool(settings.offline)
+    context = Context(settings)
+    if offline:
+        context.outputs = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    failed = 0
+    for _, result in verify(context, offline=offline):
+        print("\n".join(result.lines()), flush=True)
+        failed += result.state == FAIL
+    if failed:
+        print(f"error: {failed} checks failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def before_run(settings: Settings, outputs: Mapping[str, str]) -> None:
+    """Make the checks that cost nothing.
+
+    Raises:
+        UserError: some failed; each has its line, with what to type.
+    """
+    quick = [check for check in CHECKS if check.quick]
+    results = [result for _, result in verify(Context(settings, outputs), quick)]
+    failed = [result for result in results if result.state == FAIL]
+    if failed:
+        raise UserError("\n".join(f"{each.text}; type: {each.remedy}" for each in failed))
