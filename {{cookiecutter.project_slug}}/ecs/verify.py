@@ -8,6 +8,7 @@ success. What AWS refuses, or the user has wrong, becomes the check's own line.
 import difflib
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -130,7 +131,8 @@ def check_region(context: Context) -> Result:
     ]
     if region in known:
         return ok(f"region {region}")
-    nearest = (difflib.get_close_matches(region, known, 1, 0) or ["us-east-1"])[0]
+    swapped = [each for each in known if sorted(each) == sorted(region)]
+    nearest = (swapped or difflib.get_close_matches(region, known, 1, 0))[0]
     return fail(f"region {region}: there is none of that name", f"make verify REGION={nearest}")
 
 
@@ -743,10 +745,10 @@ def of_aws(check: Check, error: Exception) -> Result:
 
 def of_user(check: Check, error: UserError) -> Result:
     """Return the result of a check that found a mistake of the user's, whose sentence it is."""
-    text, found, remedy = str(error).rpartition("; type: ")
-    if found:
-        return fail(text, remedy)
-    return fail(remedy, MENDED.get(check.name, "make run DRY_RUN=1, when it is mended"))
+    text, *remedies = re.split(r"; type(?: for example)?: ", str(error))
+    if remedies:
+        return fail(text, remedies[-1])
+    return fail(text, MENDED.get(check.name, "make run DRY_RUN=1, when it is mended"))
 
 
 def outcome(check: Check, context: Context) -> Result:
