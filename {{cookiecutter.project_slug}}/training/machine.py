@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 STARTED = time.monotonic()
 PACKAGES = ("xgboost", "xgboost-cpu", "scikit-learn", "skops", "numpy", "pyarrow", "boto3")
@@ -18,6 +19,17 @@ PACKAGES = ("xgboost", "xgboost-cpu", "scikit-learn", "skops", "numpy", "pyarrow
 def seconds() -> float:
     """Return the seconds since the program started."""
     return round(time.monotonic() - STARTED, 3)
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def started() -> str:
+    """Return the time in UTC at which the program started, as ``now``."""
+    began = datetime.now(UTC) - timedelta(seconds=seconds())
+    return began.isoformat(timespec="seconds")
 
 
 def peak_memory() -> int:
@@ -47,21 +59,39 @@ def threads() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("CPU")
+    limits = metadata(os.environ.get("ECS_CONTAINER_METADATA_URI_V4"), "/task").get("Limits")
+    limit = (limits or {}).get("CPU")
     return max(1, min(cores, math.ceil(limit))) if limit else cores
 
 
-@functools.cache
-def task_limits(endpoint: str | None) -> dict:
-    """Return the ECS task's limits, ``CPU`` in vCPU and ``Memory`` in MiB; empty outside ECS.
+def origin(endpoint: str | None) -> dict[str, object]:
+    """Return which ECS task this is, its image and its limits; all None outside ECS.
 
-    ``endpoint`` is the task metadata endpoint, version 4.
+    The limits are ``CPU`` in vCPU and ``Memory`` in MiB. ``endpoint`` as in ``metadata``.
+    """
+    task, container = metadata(endpoint, "/task"), metadata(endpoint, "")
+    image = container.get("Image")
+    digest = (image or "").partition("@")[2] or container.get("ImageID")
+    return {
+        "image": image,
+        "image_digest": digest,
+        "task": task.get("TaskARN"),
+        "limits": task.get("Limits"),
+    }
+
+
+@functools.cache
+def metadata(endpoint: str | None, path: str) -> dict:
+    """Return what ECS tells of the task (``/task``) or of this container (``""``); else nothing.
+
+    ``endpoint`` is the task metadata endpoint, version 4; None outside ECS.
     """
     if not endpoint:
         return {}
     try:
-        with urllib.request.urlopen(f"{endpoint}/task", timeout=2) as answer:
-            return json.load(answer).get("Limits") or {}
+        with urllib.request.urlopen(f"{endpoint}{path}", timeout=2) as answer:
+            found = json.load(answer)
+            return found if isinstance(found, dict) else {}
     except (OSError, ValueError) as error:
-        print(f"warning: the task's limits are unknown ({error}): all cores are used")
+        print(f"warning: ECS does not tell what this task is and may use ({error})")
         return {}

@@ -81,6 +81,20 @@ def fetch(uri: str, folder: Path) -> Path:
     return path
 
 
+def identity(uri: str) -> dict[str, object]:
+    """Return size in bytes, and on S3 the ETag, of a file; nothing where that is not cheap."""
+    if not is_s3(uri):
+        return {"size_bytes": Path(uri).stat().st_size} if Path(uri).is_file() else {}
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        bucket, key = bucket_and_key(uri)
+        head = client().head_object(Bucket=bucket, Key=key)
+    except (UserError, BotoCoreError, ClientError):  # a folder, a pattern
+        return {}
+    return {"size_bytes": head["ContentLength"], "etag": head["ETag"].strip('"')}
+
+
 def check_writable(folder: str) -> None:
     """Find out before the work whether its results can be saved in ``folder``. Writes nothing.
 
