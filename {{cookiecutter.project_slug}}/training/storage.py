@@ -83,7 +83,7 @@ def fetch(uri: str, folder: Path) -> Path:
 
 def identity(uri: str) -> dict[str, object]:
     """Return size in bytes, and on S3 the ETag, of a file; nothing where that is not cheap."""
-    if not is_s3(uri):
+    if not uri.startswith("s3://"):  # whatever else data may come from, be it no file
         return {"size_bytes": Path(uri).stat().st_size} if Path(uri).is_file() else {}
     from botocore.exceptions import BotoCoreError, ClientError
 
