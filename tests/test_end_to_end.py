@@ -177,6 +177,10 @@ def test_every_command_of_the_readme_works_in_the_order_it_stands_there(project)
             assert (run / MODEL[project.framework]).stat().st_size > 1000
             metrics = json.loads((run / "metrics.json").read_text())
             assert metrics["validation"]["accuracy"] > 0.9
+            manifest = json.loads((run / "manifest.json").read_text())
+            assert manifest["git_revision"] == project.git("rev-parse", "HEAD")
+        if command == "make report":
+            assert "<svg" in (run / "report.html").read_text()
         if "SCRIPT=predict.py" in command:
             assert "predictions" in done.stdout + done.stderr
     # README and its table name every target there is

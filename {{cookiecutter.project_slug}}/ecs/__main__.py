@@ -132,7 +132,8 @@ def run(settings: Settings) -> int:
     size = request.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
     arn, image_uri = definition.register(settings, outputs)
-    run_request = request.run_task_request(settings, outputs, definition.read(), arn, run)
+    revision = image.git(Path(), "rev-parse", "HEAD")
+    run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
     data = history.data_version(
         settings, outputs, request.variables_of(run_request)["SM_CHANNEL_TRAIN"]
     )
@@ -140,7 +141,7 @@ def run(settings: Settings) -> int:
         "run": run,
         "task": None,
         "image": image_uri,
-        "revision": image.git(Path(), "rev-parse", "HEAD"),
+        "revision": revision,
         "tag": image.tag(settings),
         "started": history.now(),
         "argv": argv,
@@ -705,14 +706,21 @@ def compare(settings: Settings) -> None:
 
 def fetch(settings: Settings) -> None:
     """Download what a run wrote to runs/, with progress."""
+    from ecs import history
+
+    outputs = stack.outputs(settings)
+    for path in download(settings, outputs, history.resolve(settings, outputs)):
+        print(path)
+
+
+def download(settings: Settings, outputs: dict[str, str], run: str) -> list[Path]:
+    """Download all files of a run but checkpoints to runs/ID/, and return their paths."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     from ecs import history
     from ecs.aws import client
 
-    outputs = stack.outputs(settings)
-    run = history.resolve(settings, outputs)
     prefix = history.key(settings, run)
     files = [
         each
@@ -733,8 +741,47 @@ def fetch(settings: Settings) -> None:
                 Callback=lambda count: progress.advance(bar, count),
             )  # fmt: skip
             partial.replace(path)
-    for each in files:
-        print(folder / each["Key"].removeprefix(prefix))
+    return [folder / each["Key"].removeprefix(prefix) for each in files]
+
+
+def report(settings: Settings) -> None:
+    """Write report.html of a run below runs/, which is fetched when it is not there yet."""
+    from ecs.report import page, read
+
+    folder = local_run(settings.run)
+    if folder is None:
+        from ecs import history
+
+        outputs = stack.outputs(settings)
+        run = history.resolve(settings, outputs)
+        download(settings, outputs, run)
+        folder = Path("runs", run)
+    if not (folder / "metrics.json").is_file():
+        raise UserError(f"{folder} has no metrics.json: train.py has not finished there")
+    path = folder / "report.html"
+    path.write_text(page(folder.name, read(folder)), encoding="utf-8")
+    print(path)
+
+
+def local_run(run: str) -> Path | None:
+    """Return the folder below runs/ whose name begins with ``run``; None if there is none.
+
+    Without a name it is the latest in which a training has ended.
+
+    Raises:
+        UserError: there is more than one, and none of them has the whole name.
+    """
+    run = run.removeprefix("./").removeprefix("runs/").rstrip("/")
+    folders = sorted(path for path in Path("runs").glob("*") if path.is_dir())
+    if not run:
+        return next((f for f in reversed(folders) if (f / "metrics.json").is_file()), None)
+    found = [folder for folder in folders if folder.name.startswith(run)]
+    exact = [folder for folder in found if folder.name == run]
+    if len(exact or found) > 1:
+        raise UserError(
+            f"RUN={run!r}: {len(found)} folders of runs/ begin so; type: RUN={found[-1].name}"
+        )
+    return next(iter(exact or found), None)
 
 
 def verify(settings: Settings) -> int:
@@ -756,7 +803,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
         cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run,
-        rerun, attach, logs, status, stop, runs, compare, fetch, verify, destroy,
+        rerun, attach, logs, status, stop, runs, compare, fetch, report, verify, destroy,
     )
 }  # fmt: skip
 

@@ -255,6 +255,7 @@ def run_task_request(
     definition: Mapping,
     task_definition: str,
     run: str,
+    revision: str | None = None,
 ) -> dict:
     """Return the RunTask request of one attempt at one run.
 
@@ -265,6 +266,7 @@ def run_task_request(
         task_definition: family, ``family:revision`` or ARN to run.
         run: the run's id; the request's ``clientToken`` comes from it, so that sending the same
             request twice starts one task.
+        revision: of git, for the run's manifest.
 
     Raises:
         UserError: a variable has a value that RunTask would refuse.
@@ -288,6 +290,7 @@ def run_task_request(
         # what data/train.csv and runs/ID in ARGS are relative to
         "PROJECT_URI": project_uri(settings, stack) + "/",
         "SM_CHANNEL_TRAIN": data_uri(settings, stack),
+        **({"GIT_REVISION": revision} if revision else {}),
         **given,
     }
     overrides: dict = {

@@ -178,7 +178,8 @@ def test_results_go_where_the_environment_says(run, monkeypatch):
     monkeypatch.setenv("SM_CHANNEL_TRAIN", str(cancer()))
     monkeypatch.setenv("RUN_URI", "somewhere/run/")
     assert run(train)[0] == 0
-    names = {predict.MODEL, "schema.json", "metrics.json"}
+    described = {"metrics.json", "importance.json", "curves.json", "manifest.json"}
+    names = {predict.MODEL, "schema.json", "model-card.md"} | described
     assert {path.name for path in Path("somewhere/run").iterdir()} == names
     monkeypatch.setenv("MODEL_URI", "somewhere/run/")
     assert run(predict, "--data", "cancer.csv")[0] == 0
@@ -186,8 +187,8 @@ def test_results_go_where_the_environment_says(run, monkeypatch):
     monkeypatch.setenv("SM_MODEL_DIR", "m")
     monkeypatch.setenv("SM_OUTPUT_DATA_DIR", "o")
     assert run(train)[0] == 0
-    assert {path.name for path in Path("m").iterdir()} == names - {"metrics.json"}
-    assert [path.name for path in Path("o").iterdir()] == ["metrics.json"]
+    assert {path.name for path in Path("m").iterdir()} == names - described
+    assert {path.name for path in Path("o").iterdir()} == described
 
 
 def test_without_a_place_every_run_gets_a_folder_of_its_own(run):
@@ -280,12 +281,12 @@ def test_prediction_refuses_what_does_not_fit_the_model(run):
 def test_a_failure_while_saving_leaves_nothing(run, monkeypatch):
     put = storage.put
 
-    def fails_at_the_metrics(path, uri):
-        if uri.endswith("metrics.json"):
+    def fails_at_the_mark(path, uri):
+        if uri.endswith("manifest.json"):
             raise OSError("disk full")
         put(path, uri)
 
-    monkeypatch.setattr(storage, "put", fails_at_the_metrics)
+    monkeypatch.setattr(storage, "put", fails_at_the_mark)
     status, _, error = run(train, "--train", cancer(), "--output", "model")
     assert (status, "disk full" in error, list(Path("model").iterdir())) == (1, True, [])
 

@@ -78,7 +78,7 @@ def train(
         more: further options of this train.py, ``{name: (placeholder, help)}``.
 
     Returns:
-        The options of ``TRAIN`` and ``more``, and ``resume``, with defaults from the environment, None where
+        The options of ``TRAIN`` and ``more``, ``resume`` and ``save_predictions``, with defaults from the environment, None where
         nothing holds, and ``model_folder`` and ``metrics_folder`` in place of ``output``; and the
         hyperparameters given, as values.
 
@@ -91,6 +91,11 @@ def train(
         "--resume",
         action="store_true",
         help="go on from the last checkpoint below the output of a run that was interrupted",
+    )
+    parser.add_argument(
+        "--save-predictions",
+        action="store_true",
+        help="save the predictions of the validation rows too, in validation-predictions.csv",
     )
     parser.epilog = hyperparameter_help(hyperparameters)
     for name in sorted(set(hyperparameters) - set(known)):

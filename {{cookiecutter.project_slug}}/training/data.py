@@ -95,6 +95,14 @@ class Rows:
                 whole = len(block) == end - begin
                 yield slice(begin, end), block if whole else block[places[begin:end] - base]
 
+    def take(self, chosen: numpy.ndarray) -> numpy.ndarray:
+        """Return the features of some of these rows, [rows, columns]; ``chosen`` rises."""
+        parts = [
+            block[chosen[(chosen >= part.start) & (chosen < part.stop)] - part.start]
+            for part, block in self.pieces()
+        ]
+        return numpy.concatenate(parts)
+
     @functools.cached_property
     def features(self) -> numpy.ndarray:
         """All features at once, [rows, columns] in C order: in memory from then on."""

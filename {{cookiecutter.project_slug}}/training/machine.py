@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from training.errors import UserError
@@ -22,6 +23,17 @@ PACKAGES = ("xgboost", "xgboost-cpu", "scikit-learn", "skops", "numpy", "pyarrow
 def seconds() -> float:
     """Return the seconds since the program started."""
     return round(time.monotonic() - STARTED, 3)
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def started() -> str:
+    """Return the time in UTC at which the program started, as ``now``."""
+    began = datetime.now(UTC) - timedelta(seconds=seconds())
+    return began.isoformat(timespec="seconds")
 
 
 def peak_memory() -> int:
@@ -51,7 +63,8 @@ def threads() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("CPU")
+    limits = metadata(os.environ.get("ECS_CONTAINER_METADATA_URI_V4"), "/task").get("Limits")
+    limit = (limits or {}).get("CPU")
     return max(1, min(cores, math.ceil(limit))) if limit else cores
 
 
@@ -60,8 +73,8 @@ def memory() -> int:
     or the machine's, whichever is the least.
     """
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    limit = task_limits(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")).get("Memory")
-    if limit:
+    limit = metadata(os.environ.get("ECS_CONTAINER_METADATA_URI_V4"), "/task").get("Limits")
+    if limit := (limit or {}).get("Memory"):
         found.append(int(limit) << 20)
     for name in "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes":
         with contextlib.suppress(OSError, ValueError):  # "max" is no limit
@@ -86,17 +99,34 @@ def check_memory(needed: int, doing: str) -> None:
         )
 
 
-@functools.cache
-def task_limits(endpoint: str | None) -> dict:
-    """Return the ECS task's limits, ``CPU`` in vCPU and ``Memory`` in MiB; empty outside ECS.
+def origin(endpoint: str | None) -> dict[str, object]:
+    """Return which ECS task this is, its image and its limits; all None outside ECS.
 
-    ``endpoint`` is the task metadata endpoint, version 4.
+    The limits are ``CPU`` in vCPU and ``Memory`` in MiB. ``endpoint`` as in ``metadata``.
+    """
+    task, container = metadata(endpoint, "/task"), metadata(endpoint, "")
+    image = container.get("Image")
+    digest = (image or "").partition("@")[2] or container.get("ImageID")
+    return {
+        "image": image,
+        "image_digest": digest,
+        "task": task.get("TaskARN"),
+        "limits": task.get("Limits"),
+    }
+
+
+@functools.cache
+def metadata(endpoint: str | None, path: str) -> dict:
+    """Return what ECS tells of the task (``/task``) or of this container (``""``); else nothing.
+
+    ``endpoint`` is the task metadata endpoint, version 4; None outside ECS.
     """
     if not endpoint:
         return {}
     try:
-        with urllib.request.urlopen(f"{endpoint}/task", timeout=2) as answer:
-            return json.load(answer).get("Limits") or {}
+        with urllib.request.urlopen(f"{endpoint}{path}", timeout=2) as answer:
+            found = json.load(answer)
+            return found if isinstance(found, dict) else {}
     except (OSError, ValueError) as error:
-        print(f"warning: the task's limits are unknown ({error}): all cores are used")
+        print(f"warning: ECS does not tell what this task is and may use ({error})")
         return {}

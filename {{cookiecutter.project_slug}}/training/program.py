@@ -32,6 +32,8 @@ SECRETS = re.compile(
 TERMINATED = threading.Event()
 
 
+# The words of the command line, without secrets.
+ARGV: list[str] = []
 # What may be said to the user of a run that SIGTERM ends; whether SIGTERM waits for the work.
 STOPPED = {"message": "nothing was saved", "waits": False}
 
@@ -65,7 +67,8 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
         versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
         print(f"{Path(sys.argv[0]).name}: {versions}")
         argv = all_words(argv)
-        print("argv:", json.dumps([without_secrets(word) for word in argv], ensure_ascii=False))
+        ARGV[:] = [without_secrets(word) for word in argv]
+        print("argv:", json.dumps(ARGV, ensure_ascii=False))
         main(list(argv))
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success

@@ -148,6 +148,20 @@ class Progress:
             print(f"fetching {self.uri}: {self.bytes / 1e6:,.0f} MB so far")
 
 
+def identity(uri: str) -> dict[str, object]:
+    """Return size in bytes, and on S3 the ETag, of a file; nothing where that is not cheap."""
+    if not uri.startswith("s3://"):  # whatever else data may come from, be it no file
+        return {"size_bytes": Path(uri).stat().st_size} if Path(uri).is_file() else {}
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        bucket, key = bucket_and_key(uri)
+        head = client().head_object(Bucket=bucket, Key=key)
+    except (UserError, BotoCoreError, ClientError):  # a folder, a pattern
+        return {}
+    return {"size_bytes": head["ContentLength"], "etag": head["ETag"].strip('"')}
+
+
 def check_writable(folder: str) -> None:
     """Find out before the work whether its results can be saved in ``folder``. Writes nothing.
 
