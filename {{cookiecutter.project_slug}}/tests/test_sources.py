@@ -182,6 +182,15 @@ def test_a_column_may_turn_out_to_be_wider_far_down(run, monkeypatch):
     assert len(columns[2]["categories"]) == 1000
 
 
+def test_a_row_may_be_longer_than_what_is_parsed_at_a_time(run, monkeypatch):
+    monkeypatch.setattr(sources, "BLOCK", 64)
+    lines = [f"{n % 2},{n},{'x' * 200 if n == 30 else 'y'}" for n in range(60)]
+    Path("long.csv").write_text("label,a,text\n" + "\n".join(lines) + "\n")
+    model(run, "long.csv")
+    columns = json.loads(Path("model/schema.json").read_text())["columns"]
+    assert columns[1]["categories"] == ["x" * 200, "y"]
+
+
 def test_files_of_one_table_must_agree(run):
     write(table(), "f/a.csv")
     write(table().drop_columns("b"), "f/b.csv")

@@ -36,8 +36,9 @@ MAGIC = {
     b"\x89HDF": "HDF5",
     b"Obj\x01": "Avro",
 }
-BLOCK = 16 << 20  # bytes of a CSV that are parsed at a time
-BATCH = 1 << 16  # rows of a Parquet file that are decoded at a time
+# Bytes of a CSV that are parsed at a time, several times over side by side; a longer row takes more.
+BLOCK, LONGEST_ROW = 1 << 20, 1 << 28
+BATCH = 1 << 14  # rows of a Parquet file that are decoded at a time
 LINES = 10_000  # lines of a libsvm file that are parsed at a time
 MOST_COLUMNS = 20_000  # of a libsvm file, which is made dense
 # A column of the first type may turn out to be one of the second further down.
@@ -217,12 +218,15 @@ def open_csv(path: Path, packed: str | None, folder: Path, known, limit):
         raise UserError(f"this is {found}, not CSV: give it its right name")
     names = headerless(head, known)
     types = dict(known.text_columns()) if known else {}
-    target = folder / "table.arrow"
+    target, block = folder / "table.arrow", BLOCK
     while True:  # at most a few times a column: each time one of them is found to be wider
         try:
-            columns, rows = convert(path, packed, target, names, types, limit)
+            columns, rows = convert(path, packed, target, names, types, limit, block)
             break
         except pyarrow.ArrowInvalid as error:
+            if "straddl" in str(error) and block < LONGEST_ROW:
+                block *= 16
+                continue
             name, kind = wider(error, path, packed, names)
             if types.get(name) == kind:
                 raise
@@ -253,19 +257,29 @@ def headerless(head: bytes, known: schema.Schema | None) -> list[str] | None:
     return names if len(fields) == len(names) else [known.label, *names]
 
 
-def csv_reader(path: Path, packed: str | None, names: list[str] | None, types: dict):
+def csv_reader(
+    path: Path, packed: str | None, names: list[str] | None, types: dict, block: int = BLOCK
+):
     """Return pyarrow's streaming reader of a CSV."""
     return pyarrow.csv.open_csv(
         pyarrow.input_stream(path, compression=packed),
-        read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, column_names=names),
+        read_options=pyarrow.csv.ReadOptions(block_size=block, column_names=names),
         convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True, column_types=types),
     )
 
 
-def convert(path, packed, target: Path, names, types, limit) -> tuple[pyarrow.Schema, int]:
+def convert(
+    path: Path,
+    packed: str | None,
+    target: Path,
+    names: list[str] | None,
+    types: dict,
+    limit: int | None,
+    block: int,
+) -> tuple[pyarrow.Schema, int]:
     """Write the CSV ``path`` as an Arrow file; return its columns and the number of its rows."""
     rows = 0
-    with csv_reader(path, packed, names, types) as reader:
+    with csv_reader(path, packed, names, types, block) as reader:
         if len(reader.schema.names) != len(set(reader.schema.names)):
             return reader.schema, 0  # refused by the caller
         options = pyarrow.ipc.IpcWriteOptions(compression="lz4")

@@ -210,7 +210,8 @@ def remove(uri: str) -> None:
     """Remove what ``put`` wrote to ``uri``; what is not there is no error."""
     if is_s3(uri):
         bucket, key = bucket_and_key(uri)
-        client().delete_object(Bucket=bucket, Key=key)
+        with s3_errors(uri, "s3:DeleteObject"):
+            client().delete_object(Bucket=bucket, Key=key)
     else:
         Path(uri).unlink(missing_ok=True)
 
