@@ -34,6 +34,7 @@ class Settings:
     task_role: str = ""
     run: str = ""
     tag: str = ""
+    extras: str = ""  # names, separated by blanks
     aws: str = "aws"
     detach: str = ""
     dry_run: str = ""

@@ -21,7 +21,10 @@ from training.errors import UserError, nearest
 
 # option: (placeholder, help)
 TRAIN = {
-    "train": ("URI", "training table, CSV or Parquet, a path or s3:// (default: SM_CHANNEL_TRAIN)"),
+    "train": (
+        "URI",
+        "training table, CSV or Parquet, a path, s3:// or td:// (default: SM_CHANNEL_TRAIN)",
+    ),
     "validation": ("URI", "validation table (default: SM_CHANNEL_VALIDATION)"),
     "validation_fraction": (
         "SHARE",
@@ -43,7 +46,7 @@ TRAIN = {
 }
 PREDICT = {
     "model": ("URI", "model file or folder of a run (default: MODEL_URI)"),
-    "data": ("URI", "table to predict, CSV or Parquet, a path or s3://"),
+    "data": ("URI", "table to predict, CSV or Parquet, a path, s3:// or td://"),
     "output": (
         "URI",
         "CSV of the predictions (default: predictions.csv below RUN_URI, else beside the model)",

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy
+import pyarrow
 
-from training import data, machine, metrics, storage
+from training import data, machine, metrics, storage, tracking, treasure
 from training.errors import UserError
 from training.program import without_secrets
 from training.schema import Schema
@@ -23,6 +24,7 @@ def check(options: argparse.Namespace) -> None:
     """
     for folder in {options.model_folder, options.metrics_folder}:
         storage.check_writable(folder)
+    tracking.check()
 
 
 def save(
@@ -86,8 +88,9 @@ def save(
             for uri in written:
                 storage.remove(uri)
             raise
-    print(f"model: {written[0]}")
-    print(f"metrics: {written[-1]}")
+        print(f"model: {written[0]}")
+        print(f"metrics: {written[-1]}")
+        tracking.log(report, folder)
 
 
 def open_model(options: argparse.Namespace, name: str, folder: Path) -> tuple[Path, Schema]:
@@ -111,21 +114,35 @@ def open_model(options: argparse.Namespace, name: str, folder: Path) -> tuple[Pa
     schema = Schema.from_json(storage.read_json(beside))
     if options.proba and not schema.classes:
         raise UserError("--proba: the model predicts numbers, not classes; leave --proba out")
-    storage.check_writable(storage.parent(options.output))
+    if treasure.is_td(options.output):
+        treasure.check_target(options.output)
+    else:
+        storage.check_writable(storage.parent(options.output))
     return path, schema
 
 
 def save_predictions(
-    options: argparse.Namespace, schema: Schema, output: numpy.ndarray, folder: Path
+    options: argparse.Namespace,
+    schema: Schema,
+    output: numpy.ndarray,
+    folder: Path,
+    table: pyarrow.Table,
 ) -> None:
     """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
+
+    On Treasure Data it becomes rows of a table.
 
     Args:
         options: of ``arguments.predict``.
         schema: of the model.
         output: numbers, [rows], or the classes' probabilities, [rows, classes].
         folder: for the file on its way.
+        table: what was predicted.
     """
+    if treasure.is_td(options.output):
+        treasure.save_predictions(options.output, schema, output, options.proba, table)
+        print(f"predictions: {options.output} ({len(output):,} rows)")
+        return
     names = schema.class_names()
     if options.proba:
         header, lines = names, (map(str, row) for row in output)

@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from training import machine, schema, storage
+from training import machine, schema, storage, treasure
 from training.errors import UserError, one_line
 
 CSV = (".csv", ".csv.gz", ".csv.zst")
@@ -108,7 +108,7 @@ def read(
     """Return the table at ``uri``, with at least one row; text columns come as pyarrow strings.
 
     Args:
-        uri: a path or s3://.
+        uri: a path, s3:// or td://.
         folder: where a download goes.
         known: reads a CSV's columns as they were read in training.
         limit: the most rows to return; the first ones.
@@ -116,6 +116,8 @@ def read(
     Raises:
         UserError: there is no such table, or it is damaged.
     """
+    if treasure.is_td(uri):
+        uri = str(treasure.fetch(uri, folder, known))
     if not uri.lower().endswith(CSV + PARQUET):
         raise UserError(
             f"{uri!r}: a table is a file {', '.join(CSV + PARQUET)}; convert or rename it"
