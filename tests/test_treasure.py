@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -183,21 +184,13 @@ def test_an_array_of_index_and_value_becomes_columns_in_the_models_order(service
     schema = json.loads((service.project / "runs/td/schema.json").read_text())
     assert [column["name"] for column in schema["columns"]] == [f"f{index}" for index in range(6)]
 
-    # fewer indexes than in training, and one more
+    # fewer indexes than in training, then one more
     columns = "columns=id,features"
-    succeeded(
-        service.run(
-            "predict.py",
-            "--model",
-            "runs/td",
-            "--data",
-            f"td://shop/short_rows?{columns}",
-            "--output",
-            "few.csv",
-        )
-    )
-    few = (service.project / "few.csv").read_text().splitlines()
-    assert few == ["prediction", "yes", "no"]
+    for limit, expected in ("1", ["yes"]), ("2", ["yes", "no"]):
+        words = ("--data", f"td://shop/short_rows?{columns}&limit={limit}", "--output", "few.csv")
+        succeeded(service.run("predict.py", "--model", "runs/td", *words))
+        few = (service.project / "few.csv").read_text().splitlines()
+        assert few == ["prediction", *expected]
 
     predicted = service.run(
         "predict.py", "--model", "runs/td", "--data", f"td://shop/sparse?{columns}",
@@ -254,6 +247,28 @@ def test_what_is_wrong_is_said_in_one_sentence_and_leaves_nothing(service, tmp_p
     refused(service.train("td://shop/dense", "td://shop/model"), "td://")
     assert not (service.project / "runs/none").exists()
     assert not (service.folder / "imported.json").exists()
+
+
+def test_a_run_that_is_stopped_stops_its_query(service):
+    plain = {name: os.environ[name] for name in ("PATH", "HOME")}
+    query = urllib.parse.quote("SELECT 1 AS endless")
+    process = subprocess.Popen(
+        [service.project / ".venv/bin/python", "train.py", "--train", f"td://shop?query={query}"],
+        cwd=service.project,
+        env=plain | {"TD_API_KEY": KEY, "TD_API_SERVER": service.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        if "is running" in line:
+            break
+    while "/v3/job/status/1000" not in [each["path"] for each in service.requests()]:
+        time.sleep(0.05)
+    process.terminate()
+    said = process.communicate()[0]
+    assert process.returncode == 143, said
+    assert service.requests()[-1]["path"] == "/v3/job/kill/1000"
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(installed, tmp_path: Path):

@@ -106,13 +106,17 @@ class Handler(BaseHTTPRequestHandler):
         if words[1] not in TABLES:
             return self.answer({"error": f"Couldn't find Database with name = {words[1]}"}, 404)
         number = str(1000 + len(JOBS))
-        JOBS[number] = run(words[1], fields["query"])
+        JOBS[number] = run(words[1], fields["query"]) | {"query": fields["query"]}
         return self.answer({"job_id": number})
 
     def get_job_status(self, words: list[str], _: object) -> None:
         job = JOBS[words[0]]
         job["polls"] = job.get("polls", 0) + 1
-        self.answer({"status": "running" if job["polls"] == 1 else job["status"]})
+        running = job["polls"] == 1 or "endless" in job.get("query", "")
+        self.answer({"status": "running" if running else job["status"]})
+
+    def post_job_kill(self, words: list[str], _: object) -> None:
+        self.answer({"job_id": words[0], "former_status": "running"})
 
     def get_job_show(self, words: list[str], _: object) -> None:
         job = JOBS[words[0]]
