@@ -98,6 +98,19 @@ def installed(bake: Callable[..., Path]) -> Callable[[str], Path]:
     return installed
 
 
+@pytest.fixture(scope="session")
+def with_extras(bake: Callable[..., Path]) -> Callable[[str], Path]:
+    """Return a function that gives a project of a framework, installed with every extra."""
+
+    @cache
+    def with_extras(framework: str) -> Path:
+        project = bake(framework=framework)
+        succeed("make", "install", "EXTRAS=treasure-data mlflow", cwd=project)
+        return project
+
+    return with_extras
+
+
 @pytest.fixture
 def copy_of(installed: Callable[[str], Path], tmp_path: Path) -> Callable[..., Path]:
     """Return a function that copies an installed project, for tests that write into it."""

@@ -26,7 +26,8 @@ from support import (
 # What a project of either framework has, and nothing else.
 FILES = {
     "": ".dockerignore .gitignore Dockerfile Makefile README.md hyperparameters.py "
-    "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements.txt "
+    "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements-mlflow.txt "
+    "requirements-treasure-data.txt requirements.txt "
     "task-definition.json train train.py resume.py",
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
@@ -35,7 +36,7 @@ FILES = {
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_results.py test_resume.py test_sources.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py errors.py "
-    "importance.py machine.py metrics.py program.py sagemaker.py schema.py sources.py storage.py",
+    "importance.py machine.py metrics.py program.py sagemaker.py schema.py sources.py storage.py tracking.py treasure.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
 ONLY = {"xgboost": {"matrices.py"}, "scikit-learn": set()}
@@ -179,6 +180,29 @@ def test_the_lock_files_hash_every_package_and_name_no_index(project: Path):
         assert packages
         assert all("--hash=sha256:" in each for each in packages), path
         assert "://" not in text, path
+
+
+def test_the_extras_are_locked_apart_and_agree_with_the_rest(project: Path):
+    def pins(name: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        lines = (project / name).read_text().splitlines()
+        for line in lines:
+            if match := re.match(r"([a-z0-9-]+)==([^ ;]+)", line):
+                found.setdefault(match[1], set()).add(match[2])
+        return found
+
+    locks = {
+        "td-client": "requirements-treasure-data.txt",
+        "mlflow-skinny": "requirements-mlflow.txt",
+    }
+    rest = [pins("requirements.txt"), pins("requirements-dev.txt")]
+    for package, name in locks.items():
+        assert package in pins(name)
+        assert not any(package in each for each in rest)
+        assert "pandas" not in pins(name)
+        for each in [*rest, *map(pins, locks.values())]:
+            for shared in each.keys() & pins(name).keys():
+                assert pins(name)[shared] <= each[shared] or each[shared] <= pins(name)[shared]
 
 
 def test_the_readme_speaks_of_this_project(project: Path, combination):

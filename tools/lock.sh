@@ -21,7 +21,10 @@ for framework in xgboost scikit-learn; do
   cd "$folder/$framework/churn-model"
   compile pyproject.toml --output-file requirements.txt
   compile pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
-  for name in requirements.txt requirements-dev.txt; do
+  for extra in treasure-data mlflow; do
+    compile --group "$extra" --python-version 3.11 --constraint requirements-dev.txt --output-file "requirements-$extra.txt"
+  done
+  for name in requirements.txt requirements-dev.txt requirements-treasure-data.txt requirements-mlflow.txt; do
     cp "$name" "$project/{% if cookiecutter.framework == \"$framework\" %}$name{% endif %}"
   done
   cd - > /dev/null

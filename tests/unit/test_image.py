@@ -202,3 +202,13 @@ def test_what_the_image_takes_is_what_the_tag_looks_at():
     }
     looked_at = {pattern.partition("/")[0] for pattern in image.IMAGE_FILES}
     assert allowed <= looked_at
+
+
+def test_an_image_with_extras_has_a_tag_of_its_own(settings, tmp_path):
+    def tag(extras: str) -> str:
+        return image.tag(replace(settings, extras=extras), tmp_path)
+
+    assert tag("mlflow") == f"{tag('')}-mlflow"
+    assert tag("treasure-data  mlflow") == tag("mlflow treasure-data")
+    with pytest.raises(UserError, match="no extra 'magic'; there are mlflow and treasure-data"):
+        tag("mlflow magic")

@@ -8,8 +8,18 @@ from pathlib import Path
 from ecs.errors import UserError
 from ecs.settings import Settings
 
+# What an image may have beyond the rest; each has a lock file of its own.
+EXTRAS = ("mlflow", "treasure-data")
 # What the image is made of, as git and pathlib both read it (.dockerignore says the same).
-IMAGE_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "*.py", "train", "training/**/*")
+IMAGE_FILES = (
+    "Dockerfile",
+    ".dockerignore",
+    "requirements.txt",
+    *(f"requirements-{extra}.txt" for extra in EXTRAS),
+    "*.py",
+    "train",
+    "training/**/*",
+)
 
 
 def git(folder: Path, *arguments: str) -> str | None:
@@ -38,11 +48,17 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     """Return the image's tag: ``TAG``, or the git revision.
 
     Where files of the image differ from the revision, a mark and their hash follow it (files that
-    git ignores differ too); where there is no revision, the hash stands alone.
+    git ignores differ too); where there is no revision, the hash stands alone. ``EXTRAS`` follow:
+    an image with them is another one.
 
     Raises:
-        UserError: ``TAG`` is no tag that a registry takes.
+        UserError: ``TAG`` is no tag that a registry takes, or there is no such extra.
     """
+    extras = sorted(set(settings.extras.split()))
+    if unknown := [name for name in extras if name not in EXTRAS]:
+        raise UserError(
+            f"EXTRAS: there is no extra {unknown[0]!r}; there are {' and '.join(EXTRAS)}"
+        )
     if settings.tag:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", settings.tag):
             raise UserError(
@@ -51,7 +67,7 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
         return settings.tag
     revision = git(folder, "rev-parse", "--short=12", "HEAD")
     if revision is None:
-        return f"files-{content_hash(folder)}"
+        return "-".join([f"files-{content_hash(folder)}", *extras])
     changed = git(
         folder,
         "status",
@@ -61,7 +77,8 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
         *(f":(glob){pattern}" for pattern in IMAGE_FILES),
         ":(exclude,glob)**/__pycache__/**",
     )
-    return f"{revision}-dirty-{content_hash(folder)}" if changed else revision
+    marks = ["dirty", content_hash(folder)] if changed else []
+    return "-".join([revision, *marks, *extras])
 
 
 def digest(settings: Settings, repository_uri: str, image_tag: str) -> str | None:

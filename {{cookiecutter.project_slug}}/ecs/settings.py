@@ -37,6 +37,7 @@ class Settings:
     limit: str = "50"  # runs in the table
     budget: str = ""  # dollars
     tag: str = ""
+    extras: str = ""  # names, separated by blanks
     aws: str = "aws"
     detach: str = ""
     dry_run: str = ""

@@ -23,7 +23,7 @@ from training.errors import UserError, nearest
 TRAIN = {
     "train": (
         "URI",
-        "training table: CSV, Parquet or libsvm, a path, s3:// or https:// (default: SM_CHANNEL_TRAIN)",
+        "training table: CSV, Parquet or libsvm, a path, s3://, https:// or td:// (default: SM_CHANNEL_TRAIN)",
     ),
     "validation": ("URI", "validation table (default: SM_CHANNEL_VALIDATION)"),
     "validation_fraction": (

@@ -8,8 +8,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy
+import pyarrow
 
-from training import card, curves, data, importance, machine, metrics, program, storage
+from training import (
+    card,
+    curves,
+    data,
+    importance,
+    machine,
+    metrics,
+    program,
+    storage,
+    tracking,
+    treasure,
+)
 from training.errors import UserError
 from training.schema import Schema
 
@@ -31,6 +43,7 @@ def check(options: argparse.Namespace) -> None:
         )
     for folder in {options.model_folder, options.metrics_folder}:
         storage.check_writable(folder)
+    tracking.check()
 
 
 def save(
@@ -109,8 +122,9 @@ def save(
         storage.write_json(manifest, folder / MANIFEST)
         targets[MANIFEST] = options.metrics_folder
         publish(folder, targets)
-    print(f"model: {storage.join(options.model_folder, name)}")
-    print(f"metrics: {storage.join(options.metrics_folder, METRICS)}")
+        print(f"model: {storage.join(options.model_folder, name)}")
+        print(f"metrics: {storage.join(options.metrics_folder, METRICS)}")
+        tracking.log(report, folder)
 
 
 def publish(folder: Path, targets: Mapping[str, str]) -> None:
@@ -208,21 +222,35 @@ def open_model(options: argparse.Namespace, name: str, folder: Path) -> tuple[Pa
     schema = Schema.from_json(storage.read_json(beside))
     if options.proba and not schema.classes:
         raise UserError("--proba: the model predicts numbers, not classes; leave --proba out")
-    storage.check_writable(storage.parent(options.output))
+    if treasure.is_td(options.output):
+        treasure.check_target(options.output)
+    else:
+        storage.check_writable(storage.parent(options.output))
     return path, schema
 
 
 def save_predictions(
-    options: argparse.Namespace, schema: Schema, output: numpy.ndarray, folder: Path
+    options: argparse.Namespace,
+    schema: Schema,
+    output: numpy.ndarray,
+    folder: Path,
+    table: pyarrow.Table,
 ) -> None:
     """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
+
+    On Treasure Data it becomes rows of a table.
 
     Args:
         options: of ``arguments.predict``.
         schema: of the model.
         output: numbers, [rows], or the classes' probabilities, [rows, classes].
         folder: for the file on its way.
+        table: what was predicted.
     """
+    if treasure.is_td(options.output):
+        treasure.save_predictions(options.output, schema, output, options.proba, table)
+        print(f"predictions: {options.output} ({len(output):,} rows)")
+        return
     names = schema.class_names()
     if options.proba:
         header, lines = names, (map(str, row) for row in output)

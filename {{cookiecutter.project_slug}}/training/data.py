@@ -9,7 +9,7 @@ import functools
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy
@@ -260,16 +260,28 @@ def held_out(found: list[sources.Source], understood: schema.Schema, dtype: type
     return Rows(table, beside(understood, columns))
 
 
-def features(uri: str, understood: schema.Schema, dtype: type) -> Iterator[numpy.ndarray]:
-    """Give the features of the table at ``uri`` piece by piece, for a prediction.
+def apply(
+    uri: str,
+    understood: schema.Schema,
+    dtype: type,
+    predict: Callable[[numpy.ndarray], numpy.ndarray],
+) -> tuple[numpy.ndarray, pyarrow.Table]:
+    """Return what ``predict`` makes of the table at ``uri``, which it gets piece by piece.
+
+    Beside that come the table's columns that the model does not know, such as an id.
 
     Raises:
-        UserError: it cannot be read, or does not suit the model.
+        UserError: the table cannot be read, or does not suit the model.
     """
+    outputs, others = [], []
     with storage.scratch() as folder:
         for source in sources.open_all(uri, folder, understood):
+            known = {*understood.names(), understood.label}
+            names = [name for name in source.schema.names if name not in known]
             for batch in source.batches():
-                yield understood.features(batch, dtype)
+                outputs.append(predict(understood.features(batch, dtype)))
+                others.append(pyarrow.Table.from_batches([batch.select(names)]))
+    return numpy.concatenate(outputs), pyarrow.concat_tables(others, promote_options="permissive")
 
 
 def split(

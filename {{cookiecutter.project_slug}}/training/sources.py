@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from training import machine, schema, storage
+from training import machine, schema, storage, treasure
 from training.errors import UserError, one_line
 
 FORMATS = {
@@ -61,7 +61,7 @@ def open_all(
     """Return the files at ``uri``, in the order of their names, with at least one row in all.
 
     Args:
-        uri: a file, a folder or a glob: a path, s3:// or (one file) https://.
+        uri: a file, a folder or a glob: a path, s3:// or (one file) https://; or td://.
         folder: on scratch disk; must stay while the sources are read.
         known: reads columns as they were read in training.
         limit: the most rows in all; the first ones.
@@ -102,6 +102,8 @@ def files(uri: str) -> list[str]:
     Raises:
         UserError: there is none, or it is of no format that is read.
     """
+    if treasure.is_td(uri):
+        return [uri]
     path = storage.path_of(uri)
     if re.search(r"[*?\[]", path) and not storage.is_web(uri):
         return matching(uri)
@@ -164,8 +166,11 @@ def kind_of(uri: str) -> tuple[str, str | None]:
 
 def open_one(uri: str, folder: Path, known: schema.Schema | None, limit: int | None) -> Source:
     """Return the one file ``uri``, fetched and readable in batches."""
-    kind, packed = kind_of(uri)
-    path = storage.fetch(uri, folder)
+    if treasure.is_td(uri):
+        kind, packed, path = "Parquet", None, treasure.fetch(uri, folder, known)
+    else:
+        kind, packed = kind_of(uri)
+        path = storage.fetch(uri, folder)
     if not path.stat().st_size:
         raise UserError(f"{uri!r} is empty: a table has a header line and rows")
     opener = {"CSV": open_csv, "Parquet": open_parquet, "libsvm": open_libsvm}[kind]

@@ -1,0 +1,508 @@
+"""Tables of Treasure Data: ``td://database/table?columns=a,b&limit=N`` and ``td://database?query=SQL``.
+
+Read by a Trino query whose result comes as msgpack.gz and becomes a local Parquet file, a batch of
+rows at a time; written by bulk import. The key is in TD_API_KEY and nowhere else, the server in
+TD_API_SERVER. td-client is an extra: installed only where it is asked for.
+"""
+
+import contextlib
+import gzip
+import importlib.util
+import json
+import os
+import re
+import tempfile
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy
+import pyarrow
+import pyarrow.parquet
+
+from training.errors import UserError, one_line
+from training.schema import Schema
+
+if TYPE_CHECKING:
+    import tdclient
+
+SERVER = "https://api.treasuredata.com"
+EXAMPLE = "td://database/table?columns=a,b&limit=1000"
+TIME = "time"  # when a row was imported: every table has it
+BATCH = 4_000_000  # values that are in memory at a time
+MOST_FEATURES = 10_000  # columns that an array may become
+PART_ROWS = 100_000  # rows of one upload
+# Trino's types by the beginning of their names
+TYPES = {
+    r"tinyint|smallint|int|integer|bigint|long": pyarrow.int64(),
+    r"real|float|double|decimal": pyarrow.float64(),
+    r"boolean": pyarrow.bool_(),
+    r"varchar|char|string": pyarrow.string(),
+    r"unknown": pyarrow.null(),
+}
+
+
+class Source(NamedTuple):
+    """What a URI names: a table, with its columns (none: all) and a limit, or a query."""
+
+    database: str
+    table: str | None
+    columns: tuple[str, ...] = ()
+    limit: int | None = None
+    query: str | None = None
+
+
+def is_td(uri: str) -> bool:
+    """Return whether ``uri`` is on Treasure Data."""
+    return uri.startswith("td://")
+
+
+def parse(uri: str) -> Source:
+    """Return what ``uri`` names.
+
+    Raises:
+        UserError: it is not written as it must be.
+    """
+    place, _, text = uri.removeprefix("td://").partition("?")
+    database, slash, table = place.partition("/")
+    names = [database, table] if slash else [database]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_]{3,255}", name):
+            raise UserError(
+                f"{uri!r}: a database or table of Treasure Data has a name of small letters, digits and _, "
+                f"3 at least; type for example: {EXAMPLE}"
+            )
+    try:
+        pairs = (
+            urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+            if text
+            else []
+        )
+    except ValueError as error:
+        raise UserError(f"{uri!r}: what follows ? is not NAME=VALUE&…, URL-encoded") from error
+    given = dict(pairs)
+    allowed = {"columns", "limit"} if slash else {"query"}
+    if len(given) < len(pairs) or not given.keys() <= allowed or not slash and not given:
+        raise UserError(
+            f"{uri!r}: after a table ? may have columns and limit, after a database it has query, "
+            f"each once; type for example: {EXAMPLE} or td://database?query=SELECT%20…"
+        )
+    return Source(
+        database,
+        table if slash else None,
+        columns_of(uri, given.get("columns")),
+        limit_of(uri, given.get("limit")),
+        given.get("query"),
+    )
+
+
+def columns_of(uri: str, text: str | None) -> tuple[str, ...]:
+    """Return the names of columns in ``text``, separated by commas; none for None."""
+    columns = tuple(text.split(",")) if text is not None else ()
+    if any(not name.isprintable() or not 1 <= len(name) <= 255 for name in columns):
+        raise UserError(f"{uri!r}: columns are names separated by commas; for example: columns=a,b")
+    if len(set(columns)) < len(columns):
+        raise UserError(f"{uri!r}: a column is named twice")
+    return columns
+
+
+def limit_of(uri: str, text: str | None) -> int | None:
+    """Return the number of rows in ``text``; None for None."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text, re.ASCII):
+        raise UserError(f"{uri!r}: limit is a whole number from 1 on; for example: limit=1000")
+    return int(text)
+
+
+def sql(source: Source) -> str:
+    """Return the query in Trino's SQL. Every name in it is quoted."""
+    if source.query is not None:
+        return source.query
+    columns = ", ".join(map(quoted, source.columns)) or "*"
+    limit = f" LIMIT {source.limit:d}" if source.limit else ""
+    return f"SELECT {columns} FROM {quoted(source.table)}{limit}"
+
+
+def quoted(name: str) -> str:
+    """Return ``name`` as an identifier of SQL that can be nothing else."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+# ---- reading
+
+
+def fetch(uri: str, folder: Path, known: Schema | None = None) -> Path:
+    """Run the query that ``uri`` stands for and return its result as a Parquet file in ``folder``.
+
+    A column of arrays of "index:value" becomes the columns f0, f1 … by index, with 0 where a row
+    does not name it; up to the highest index there is, or as many as ``known`` has: the schema of
+    a model, so that prediction has the columns of training. ``time`` is left out of a table whose
+    columns are not named.
+
+    Raises:
+        UserError: there is no key, no such table, the query fails, or its result is no table.
+    """
+    source = parse(uri)
+    with api(uri) as client:
+        job = client.query(source.database, sql(source), type="trino")
+        print(f"{uri}: query {job.job_id} is running on Treasure Data")
+        wait(client, uri, job, "the query")
+        result = folder / f"td-{job.job_id}.msgpack.gz"
+        download(client, uri, job, result)
+    names = [name for name, *_ in job.result_schema or ()]
+    types = [type_of(uri, name, kind) for name, kind, *_ in job.result_schema or ()]
+    if not names:
+        raise UserError(f"{uri!r}: the query has no columns")
+    if source.table and not source.columns:
+        types = [None if name == TIME else kind for name, kind in zip(names, types, strict=True)]
+    path = result.with_suffix("").with_suffix(".parquet")
+    try:
+        rows = convert(result, names, types, known, path)
+    except UserError as error:
+        raise UserError(f"{uri!r}: {error}") from error
+    except (OSError, EOFError, ValueError, TypeError, pyarrow.ArrowException) as error:
+        raise UserError(f"{uri!r}: the result cannot be read: {one_line(error)}") from error
+    if not rows:
+        raise UserError(f"{uri!r}: the query gives no rows")
+    result.unlink()
+    print(f"fetched {uri} ({rows:,} rows)")
+    return path
+
+
+def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
+    """Return the type of a result's column; a list type stands for an array of "index:value".
+
+    Raises:
+        UserError: no model reads such a column.
+    """
+    if re.match(r"array\((varchar|char|string)|array<string>", kind):
+        return pyarrow.list_(pyarrow.string())
+    for pattern, found in TYPES.items():
+        if re.fullmatch(rf"({pattern})(\(.*\))?", kind):
+            return found
+    raise UserError(
+        f"{uri!r}: column {name!r} is of type {kind}: make it numbers, text or an array of "
+        "'index:value' by query=, or leave it out by columns="
+    )
+
+
+def wait(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", what: str) -> None:
+    """Wait until ``job`` has succeeded. When this program is stopped before, so is the job.
+
+    Raises:
+        UserError: it failed, with its cause.
+    """
+    pause = 0.5
+    try:
+        while not job.finished():
+            time.sleep(pause)
+            pause = min(pause * 1.5, 5)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            client.kill(job.job_id)
+        raise
+    job.update()
+    if not job.success():
+        raise UserError(f"{uri!r}: {what} failed: {cause(job.debug)}")
+
+
+def cause(debug: Mapping[str, str] | None) -> str:
+    """Return the line of a job's output that says most likely why it failed."""
+    lines = [
+        line.strip()
+        for name in ("stderr", "cmdout")
+        for line in str((debug or {}).get(name) or "").splitlines()
+        if line.strip()
+    ]
+    telling = [
+        line for line in lines if re.search(r"error|fail|not exist|line \d+:", line, re.IGNORECASE)
+    ]
+    return one_line((telling or lines or ["Treasure Data does not say why"])[-1])[:500]
+
+
+def download(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", path: Path) -> None:
+    """Save the result of ``job`` to ``path`` as msgpack.gz.
+
+    Raises:
+        UserError: it does not come whole, in three attempts.
+    """
+    for _ in range(3):
+        with contextlib.suppress(OSError):  # td-client leaves out a part that does not come
+            client.download_job_result(job.job_id, str(path), num_threads=4)
+            if path.stat().st_size == job.result_size:
+                return
+    raise UserError(f"{uri!r}: the result of query {job.job_id} does not come whole; try again")
+
+
+def rows_of(path: Path, width: int) -> Iterator[list]:
+    """Give the rows of a result, of ``width`` values each."""
+    import msgpack
+
+    with gzip.open(path, "rb") as file:
+        for row in msgpack.Unpacker(file, raw=False, max_buffer_size=1 << 30):
+            if not isinstance(row, list) or len(row) != width:
+                raise UserError("the result has rows that do not fit its columns")
+            yield row
+
+
+def convert(
+    source: Path,
+    names: Sequence[str],
+    types: Sequence[pyarrow.DataType | None],
+    known: Schema | None,
+    target: Path,
+) -> int:
+    """Write the result ``source`` as the Parquet file ``target`` and return how many rows it has.
+
+    Args:
+        source: msgpack.gz, a list of values a row.
+        names: of its columns.
+        types: of its columns; None for one to leave out.
+        known: the schema that an array's columns follow.
+        target: written anew.
+    """
+    arrays = [
+        place
+        for place, kind in enumerate(types)
+        if kind is not None and pyarrow.types.is_list(kind)
+    ]
+    if len(arrays) > 1:
+        raise UserError(
+            f"columns {names[arrays[0]]!r} and {names[arrays[1]]!r} are both arrays: choose one"
+        )
+    features = 0
+    if arrays:
+        name, place = names[arrays[0]], arrays[0]
+        highest = highest_known(known)
+        if highest is None:
+            rows = rows_of(source, len(names))
+            highest = max((max(entries(name, row[place]), default=-1) for row in rows), default=-1)
+        features = highest + 1
+        if features > MOST_FEATURES:
+            raise UserError(
+                f"column {name!r} has the index {highest:,}: below {MOST_FEATURES:,} is what is read"
+            )
+    plain = [place for place, kind in enumerate(types) if kind is not None and place not in arrays]
+    fields = [pyarrow.field(names[place], types[place]) for place in plain]
+    fields += [pyarrow.field(f"f{index}", pyarrow.float64()) for index in range(features)]
+    shape = pyarrow.schema(fields)
+    size, count = max(1, BATCH // max(1, len(fields))), 0
+    with pyarrow.parquet.ParquetWriter(target, shape) as writer:
+        for rows in batches(rows_of(source, len(names)), size):
+            columns = [
+                pyarrow.array([value(row[place], types[place]) for row in rows], types[place])
+                for place in plain
+            ]
+            if arrays:
+                dense = numpy.zeros((features, len(rows)))
+                for number, row in enumerate(rows):
+                    for index, weight in entries(names[arrays[0]], row[arrays[0]]).items():
+                        if index < features:  # training saw no such feature
+                            dense[index, number] = weight
+                columns += [pyarrow.array(feature) for feature in dense]
+            writer.write_table(pyarrow.table(columns, schema=shape))
+            count += len(rows)
+    return count
+
+
+def highest_known(known: Schema | None) -> int | None:
+    """Return the highest n of the columns fn that a model knows; None where it knows none."""
+    names = known.names() if known else ()
+    return max((int(name[1:]) for name in names if re.fullmatch(r"f[0-9]+", name)), default=None)
+
+
+def value(given: object, kind: pyarrow.DataType) -> object:
+    """Return a value of the result as its column's type: decimals come as text."""
+    if given is not None and pyarrow.types.is_floating(kind):
+        return float(given)
+    return given
+
+
+def entries(name: str, given: list | str | None) -> dict[int, float]:
+    """Return the values by index of an array ["3:0.5", "7", …]; an index alone means 1.
+
+    Raises:
+        UserError: it is another kind of array.
+    """
+    words = json.loads(given) if isinstance(given, str) else given or ()
+    found = {}
+    for word in words:
+        index, _, weight = str(word).partition(":")
+        try:
+            found[int(index)] = float(weight or 1)
+        except ValueError as error:
+            raise UserError(
+                f"column {name!r} holds {word!r}: 'index:value' was expected"
+            ) from error
+        if not index.isdecimal():
+            raise UserError(f"column {name!r} holds {word!r}: an index is a whole number from 0 on")
+    return found
+
+
+def batches(rows: Iterator[list], size: int) -> Iterator[list[list]]:
+    """Give ``rows`` in lists of ``size``, the last one shorter."""
+    batch = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# ---- writing
+
+
+def check_target(uri: str) -> None:
+    """Find out before the work whether a table can be written to ``uri``, as far as that is known here.
+
+    Raises:
+        UserError: ``uri`` is no table, or there is no key.
+    """
+    source = parse(uri)
+    if source.table is None or "?" in uri:
+        raise UserError(
+            f"{uri!r}: predictions go to a table; type for example: td://database/table_predict"
+        )
+    with api(uri):
+        pass
+
+
+def save_predictions(
+    uri: str, schema: Schema, output: numpy.ndarray, proba: bool, table: pyarrow.Table
+) -> None:
+    """Append predictions to the table ``uri``: ``prediction``, or a column ``probability_…`` a class.
+
+    Args:
+        uri: of ``check_target``.
+        schema: of the model.
+        output: numbers, [rows], or the classes' probabilities, [rows, classes].
+        proba: write the probabilities.
+        table: what was predicted; its columns that the model does not know, such as an id, go along.
+    """
+    known = {*schema.names(), schema.label, TIME}
+    columns = {name: table.column(name) for name in table.column_names if name not in known}
+    if proba:
+        for place, name in enumerate(schema.class_names()):
+            columns[f"probability_{name}"] = pyarrow.array(output[:, place])
+    elif schema.classes:
+        columns["prediction"] = pyarrow.array(schema.classes).take(output.argmax(axis=1))
+    else:
+        columns["prediction"] = pyarrow.array(output)
+    write(uri, pyarrow.table(list(columns.values()), names=column_names(list(columns))))
+
+
+def write(uri: str, table: pyarrow.Table) -> None:
+    """Append ``table`` to the table ``uri``, made if need be: all of its rows or none of them.
+
+    Every row gets the ``time`` of now, in seconds since 1970.
+
+    Raises:
+        UserError: Treasure Data does not take it.
+    """
+    check_target(uri)
+    import tdclient
+
+    source = parse(uri)
+    now = pyarrow.array(numpy.full(table.num_rows, int(time.time())))
+    table = table.add_column(0, TIME, now)
+    name = f"{source.table[:100]}_{uuid.uuid4().hex}"
+    with api(uri) as client:
+        with contextlib.suppress(tdclient.errors.AlreadyExistsError):
+            client.create_log_table(source.database, source.table)
+        client.create_bulk_import(name, source.database, source.table)
+        try:
+            upload(client, name, table)
+            client.freeze_bulk_import(name)
+            wait(client, uri, client.perform_bulk_import(name), "the import")
+            refused = client.bulk_import(name).error_records
+            if refused:
+                raise UserError(f"{uri!r}: {refused:,} rows are refused: nothing was written")
+            client.commit_bulk_import(name)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                client.delete_bulk_import(name)
+            raise
+
+
+def upload(client: "tdclient.Client", name: str, table: pyarrow.Table) -> None:
+    """Upload ``table`` to the bulk import ``name``, in parts."""
+    import msgpack
+
+    for number, batch in enumerate(table.to_batches(PART_ROWS)):
+        with tempfile.TemporaryFile() as file:
+            with gzip.GzipFile(fileobj=file, mode="wb") as packed:
+                for row in batch.to_pylist():
+                    packed.write(msgpack.packb(row))
+            size = file.tell()
+            file.seek(0)
+            client.bulk_import_upload_part(name, f"part_{number}", file, size)
+
+
+def column_names(names: Sequence[str]) -> list[str]:
+    """Return ``names`` as Treasure Data takes them: small letters, digits and _, each once."""
+    found: list[str] = []
+    for name in names:
+        base = name = re.sub(r"[^a-z0-9_]", "_", name.lower())
+        number = 2
+        while name in found:
+            name, number = f"{base}_{number}", number + 1
+        found.append(name)
+    return found
+
+
+# ---- the server
+
+
+@contextlib.contextmanager
+def api(uri: str) -> Iterator["tdclient.Client"]:
+    """Give a client of Treasure Data and turn its errors into sentences about ``uri``.
+
+    Raises:
+        UserError: td-client is not installed, or there is no key.
+    """
+    if importlib.util.find_spec("tdclient") is None:
+        raise UserError(
+            f"{uri!r}: Treasure Data needs an extra: put EXTRAS = treasure-data into .env, then type: "
+            "make install, for ECS make push EXTRAS=treasure-data"
+        )
+    import tdclient
+
+    key = os.environ.get("TD_API_KEY", "").strip()
+    if not re.fullmatch(r"[!-~]+", key):
+        raise UserError(
+            f"{uri!r}: {'TD_API_KEY is no key' if key else 'there is no key'}: set TD_API_KEY in the environment"
+        )
+    server = os.environ.get("TD_API_SERVER") or SERVER
+    if not re.fullmatch(r"https?://[^/\s@]+/?", server):
+        raise UserError(f"TD_API_SERVER is no server; type for example: TD_API_SERVER={SERVER}")
+    say = one_sentence(uri, server)
+    errors = tdclient.errors
+    try:
+        with tdclient.Client(
+            apikey=key, endpoint=f"{server.rstrip('/')}/", max_cumul_retry_delay=60
+        ) as client:
+            yield client
+    except errors.AuthError as error:
+        raise say("the server refuses the key in TD_API_KEY") from error
+    except errors.ForbiddenError as error:
+        raise say("the key in TD_API_KEY may not do that", error) from error
+    except errors.NotFoundError as error:
+        raise say("no such database or table", error) from error
+    except errors.APIError as error:
+        raise say("no usable answer", error) from error
+
+
+def one_sentence(uri: str, server: str) -> Callable[..., UserError]:
+    """Return a function that makes the UserError of what ``server`` answered about ``uri``."""
+
+    def say(what: str, error: Exception | None = None) -> UserError:
+        detail = f" ({one_line(error)[:300]})" if error else ""
+        return UserError(f"{uri!r}: {what}{detail}, says {server}")
+
+    return say
