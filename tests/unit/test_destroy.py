@@ -120,6 +120,7 @@ def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(setti
     cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
     cloud.stub("ecr")  # has no answer: nothing to empty
     cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": []})
     ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     for _ in ("ACTIVE", "INACTIVE"):
         ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})

@@ -89,6 +89,19 @@ def words(settings: Settings, *command: str) -> None:
         raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
 
 
+def secret(settings: Settings) -> None:
+    """Store the value that is typed, or comes on standard input, as the project's secret NAME."""
+    from ecs import secret as store
+
+    name = store.checked_name(settings.name)
+    done = store.store(settings, name, store.read_value(name))
+    print(
+        f"secret {store.full_name(settings, name)} {done}; "
+        f"a run finds it in its environment: make run SECRETS={name}",
+        file=sys.stderr,
+    )
+
+
 def register(settings: Settings) -> None:
     """Register the task definition if anything changed, and print its ARN."""
     from ecs.definition import register as register_definition
@@ -474,8 +487,8 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run, logs,
-        status, stop, runs, fetch, destroy,
+        cli, parameters, outputs, output, tag, repository, registry, pushed, words, secret, register, run,
+        logs, status, stop, runs, fetch, destroy,
     )
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 from ecs import image
 from ecs.aws import call_cli, client
 from ecs.errors import UserError
+from ecs.secret import with_arns, with_secrets
 from ecs.settings import Settings
 
 FILE = Path("task-definition.json")
@@ -115,7 +116,8 @@ def register(settings: Settings, stack: Mapping[str, str]) -> tuple[str, str]:
             f"the image {tag} of what is in this folder is not in {stack['RepositoryUri']}; type: make push"
         )
     image_uri = f"{stack['RepositoryUri']}@{digest}"
-    request = render(read(), settings, stack, image_uri)
+    written = with_secrets(read(), settings)
+    request = with_arns(settings, render(written, settings, stack, image_uri))
     arn, known = registered(settings)
     if known == content(request):
         print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)

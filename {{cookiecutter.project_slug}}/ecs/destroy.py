@@ -7,6 +7,7 @@ from typing import Any
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
+from ecs.secret import delete_secrets, stored_secrets
 from ecs.settings import Settings
 
 
@@ -96,9 +97,12 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     pushed = images(settings, repository) if repository else []
     note(f"  and {objects} object versions in the bucket (data, models, history of all runs),")
     note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
+    names = stored_secrets(settings)
+    note(f"  {len(names)} secrets{': ' if names else ''}{', '.join(names)}")
     confirm(settings)
     stop_tasks(settings, cluster, tasks)
     delete_definitions(settings, definitions)
+    delete_secrets(settings, names)
     if bucket:
         empty_bucket(settings, bucket)
     empty_repository(settings, repository, pushed)

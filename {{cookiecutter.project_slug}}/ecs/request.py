@@ -15,6 +15,8 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 CONTAINER = "train"
+# variables of the container's that `make run` sets itself
+OWN_VARIABLES = {"RUN_ID", "RUN_URI", "PROJECT_URI"}
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
 
@@ -69,6 +71,15 @@ def environment(text: str) -> dict[str, str]:
             )
         pairs[name] = value
     return pairs
+
+
+def secret_names(settings: Settings, definition: Mapping) -> set[str]:
+    """Return the names of the container's variables that ECS fills with secrets."""
+    return set(settings.secrets.replace(",", " ").split()) | {
+        each["name"]
+        for container in definition.get("containerDefinitions", [])
+        for each in container.get("secrets", [])
+    }
 
 
 def whole_number(variable: str, text: str, low: int, high: int, unit: str) -> int:
@@ -209,8 +220,10 @@ def run_task_request(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
         )
     given = environment(settings.env)
-    if taken := sorted(given.keys() & {"RUN_ID", "RUN_URI", "PROJECT_URI"}):
+    if taken := sorted(given.keys() & OWN_VARIABLES):
         raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
+    if taken := sorted(given.keys() & secret_names(settings, definition)):
+        raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
     variables = {
         "RUN_ID": run,
         "RUN_URI": run_uri(settings, stack, run),

@@ -32,6 +32,8 @@ class Settings:
     disk: str = ""  # GiB of ephemeral storage
     env: str = ""
     task_role: str = ""
+    secrets: str = ""
+    name: str = ""  # of a secret
     run: str = ""
     tag: str = ""
     aws: str = "aws"
