@@ -71,9 +71,11 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "Architecture=x86_64",
         "PublicIp=ENABLED",
         "LogDays=7",
+        "RunDays=0",
         "MaxInstances=5",
         "VpcId=vpc-1",
         "Subnets=subnet-1,subnet-2",
+        "Boundary=",
     ]
 
 

@@ -22,6 +22,8 @@ class Settings:
     subnets: str = ""
     public_ip: str = "ENABLED"
     log_days: str = "90"
+    run_days: str = "0"  # 0: for ever
+    boundary: str = ""
     instance_type: str = ""
     max_instances: str = "2"
     script: str = "train.py"

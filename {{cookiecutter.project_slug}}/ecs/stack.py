@@ -96,11 +96,16 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "Architecture": settings.architecture,
         "PublicIp": settings.public_ip,
         "LogDays": settings.log_days,
+        "RunDays": settings.run_days,
         "InstanceType": settings.instance_type,
         "MaxInstances": settings.max_instances,
         **network,
     }
-    return [f"{name}={value}" for name, value in values.items() if value]
+    # What a variable that is empty leaves to the template, and what it takes back: a parameter that
+    # is not passed would keep its last value.
+    given = {name: value for name, value in values.items() if value}
+    given |= {"Boundary": settings.boundary}
+    return [f"{name}={value}" for name, value in given.items()]
 
 
 def network(settings: Settings) -> dict[str, str]:
