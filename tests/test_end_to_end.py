@@ -485,12 +485,10 @@ def test_a_secret_reaches_the_container_and_is_seen_nowhere_else(project):
     project.make("push")
 
 
-def test_destroy_leaves_nothing_of_the_project(project):
-    project.make("run", SCRIPT="endless.py", DETACH="1")
-    done = project.make("destroy", status=2)
-    assert "make destroy YES=1" in done.stderr
-    project.make("status")  # nothing was deleted
-    project.make("destroy", YES="1")
+def left_behind(project: Project) -> dict[str, list]:
+    """Return what there is in the emulator's account, service by service; what is empty left out."""
+    ec2 = project.client("ec2")
+    default = {vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["IsDefault"]}
     left = {
         "secrets": project.client("secretsmanager").list_secrets()["SecretList"],
         "tasks": project.client("ecs").list_tasks(cluster="churn-model").get("taskArns")
@@ -517,15 +515,61 @@ def test_destroy_leaves_nothing_of_the_project(project):
             for group in project.client("ec2").describe_security_groups()["SecurityGroups"]
             if group["GroupName"] != "default"
         ],
+        "networks": [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]],
+        "gateways": [
+            each["InternetGatewayId"]
+            for each in ec2.describe_internet_gateways()["InternetGateways"]
+            if not {a["VpcId"] for a in each["Attachments"]} & default
+        ],
+        "endpoints": ec2.describe_vpc_endpoints()["VpcEndpoints"],
         "stacks": [
             stack["StackName"]
             for stack in project.client("cloudformation").list_stacks()["StackSummaries"]
             if stack["StackStatus"] != "DELETE_COMPLETE"
         ],
     }
-    assert left == {name: [] for name in left}
+    return {name: found for name, found in left.items() if found}
+
+
+def test_destroy_leaves_nothing_of_the_project(project):
+    project.make("run", SCRIPT="endless.py", DETACH="1")
+    done = project.make("destroy", status=2)
+    assert "make destroy YES=1" in done.stderr
+    project.make("status")  # nothing was deleted
+    project.make("destroy", YES="1")
+    assert left_behind(project) == {}
     done = project.make("destroy", YES="1", status=2)
     assert "no stack" in done.stderr
+
+
+def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
+    before = left_behind(project)
+    asked = {"NETWORK": "own", "RUN_DAYS": "7", "BOUNDARY": "arn:aws:iam::000000000000:policy/b"}
+    project.make("cluster", **asked)
+    done = project.make("cluster", **asked)
+    assert "No changes to deploy" in done.stdout + done.stderr
+    ec2 = project.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+    inside = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    subnets = ec2.describe_subnets(Filters=inside)["Subnets"]
+    assert len({each["AvailabilityZone"] for each in subnets}) == 2
+    (door,) = ec2.describe_vpc_endpoints(Filters=inside)["VpcEndpoints"]
+    assert (door["VpcEndpointType"], door["ServiceName"][-3:]) == ("Gateway", ".s3")
+    groups = [
+        each["GroupName"] for each in ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    ]
+    assert len(groups) == 2  # that of the tasks, and the one that every VPC has
+    network = json.loads(project.make("run", DRY_RUN="1").stdout)["networkConfiguration"]
+    found = network["awsvpcConfiguration"]["subnets"]
+    assert sorted(found) == sorted(each["SubnetId"] for each in subnets)
+    # an update takes it away again, and the parameters that are empty with it
+    project.make("cluster")
+    assert not {"networks", "gateways", "endpoints"} & set(left_behind(project))
+    for role in project.client("iam").list_roles()["Roles"]:
+        assert "PermissionsBoundary" not in role
+    project.make("cluster", **asked)
+    project.make("destroy", YES="1")
+    assert left_behind(project) == before == {}
 
 
 def test_make_demo_ends_with_a_model_and_its_metrics(engine, tmp_path):

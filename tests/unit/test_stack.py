@@ -80,6 +80,21 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
 
 
 # ---- the network
+def test_a_network_of_its_own_is_asked_for_by_empty_parameters(settings, cloud):
+    """A parameter that is not passed would keep the network that was there before."""
+    own = replace(settings, network="own")
+    assert stack.network(own) == {"VpcId": "", "Subnets": ""}
+    assert {"VpcId=", "Subnets="} < set(stack.parameters(own, stack.network(own)))
+
+
+@pytest.mark.parametrize(
+    "other", [{"vpc": "vpc-1"}, {"subnets": "subnet-1"}, {"public_ip": "DISABLED"}]
+)
+def test_a_network_of_its_own_excludes_another(settings, cloud, other):
+    with pytest.raises(UserError, match="NETWORK=own"):
+        stack.network(replace(settings, network="own", **other))
+
+
 DEFAULT = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
 SUBNETS = {
     "Filters": [
@@ -115,7 +130,7 @@ def test_otherwise_it_is_the_default_network_in_an_order_that_stays(settings, cl
 def test_an_account_without_a_default_network_is_told_to_name_one(settings, cloud):
     ec2 = cloud.stub("ec2")
     ec2.add_response("describe_vpcs", {"Vpcs": []}, DEFAULT)
-    with pytest.raises(UserError, match="no default VPC in us-east-1; name one: make cluster VPC="):
+    with pytest.raises(UserError, match="no default VPC in us-east-1; .* make cluster NETWORK=own"):
         stack.network(settings)
     ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
     ec2.add_response("describe_subnets", {"Subnets": []}, SUBNETS)

@@ -18,6 +18,7 @@ class Settings:
     region: str
     capacity: str = "fargate"
     architecture: str = "x86_64"
+    network: str = "default"
     vpc: str = ""
     subnets: str = ""
     public_ip: str = "ENABLED"
@@ -70,6 +71,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),
+        ("NETWORK", settings.network, ("default", "own")),
         ("PUBLIC_IP", settings.public_ip, ("ENABLED", "DISABLED")),
         ("ON_INTERRUPT", settings.on_interrupt, ("detach", "stop")),
     ):

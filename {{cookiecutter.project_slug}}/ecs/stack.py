@@ -104,16 +104,24 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     # What a variable that is empty leaves to the template, and what it takes back: a parameter that
     # is not passed would keep its last value.
     given = {name: value for name, value in values.items() if value}
-    given |= {"Boundary": settings.boundary}
+    given |= {"Boundary": settings.boundary, **network}
     return [f"{name}={value}" for name, value in given.items()]
 
 
 def network(settings: Settings) -> dict[str, str]:
     """Return the VPC and subnets that the user named, or the account's default ones.
 
+    Both are empty for a network of the stack's own.
+
     Raises:
         UserError: one is named without the other, or the account has no default VPC.
     """
+    if settings.network == "own":
+        if settings.vpc or settings.subnets or settings.public_ip != "ENABLED":
+            raise UserError(
+                "NETWORK=own makes a VPC with public subnets: leave VPC, SUBNETS and PUBLIC_IP out"
+            )
+        return {"VpcId": "", "Subnets": ""}
     if bool(settings.vpc) != bool(settings.subnets):
         raise UserError(
             "VPC and SUBNETS go together; type: make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
@@ -129,8 +137,8 @@ def network(settings: Settings) -> dict[str, str]:
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         raise UserError(
-            f"the account has no default VPC in {settings.region}; name one: "
-            "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+            f"the account has no default VPC in {settings.region}; let the stack have one of its "
+            "own: make cluster NETWORK=own, or name one: VPC=vpc-… SUBNETS=subnet-…,subnet-…"
         )
     vpc = vpcs[0]["VpcId"]
     subnets = ec2.describe_subnets(
