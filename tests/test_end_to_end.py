@@ -544,6 +544,10 @@ def test_destroy_leaves_nothing_of_the_project(project):
 
 def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
     before = left_behind(project)
+    planned = project.make("plan", NETWORK="own").stdout
+    assert re.search(r"^create +AWS::EC2::VPC +Vpc$", planned, re.MULTILINE)
+    assert re.search(r"^create +AWS::S3::Bucket +Bucket$", planned, re.MULTILINE)
+    assert left_behind(project) == before  # nothing was executed
     asked = {"NETWORK": "own", "RUN_DAYS": "7", "BOUNDARY": "arn:aws:iam::000000000000:policy/b"}
     project.make("cluster", **asked)
     done = project.make("cluster", **asked)
@@ -562,6 +566,11 @@ def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
     network = json.loads(project.make("run", DRY_RUN="1").stdout)["networkConfiguration"]
     found = network["awsvpcConfiguration"]["subnets"]
     assert sorted(found) == sorted(each["SubnetId"] for each in subnets)
+    planned = project.make("plan", **asked).stdout
+    assert planned.startswith("make cluster would change nothing\n")
+    planned = project.make("plan").stdout
+    assert re.search(r"^change +AWS::IAM::Role +TaskRole", planned, re.MULTILINE), planned
+    assert ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"]
     # an update takes it away again, and the parameters that are empty with it
     project.make("cluster")
     assert not {"networks", "gateways", "endpoints"} & set(left_behind(project))

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history, secret
+from ecs import aws, definition, destroy, history, plan, secret
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -120,7 +120,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history, secret):
+    for module in (aws, definition, destroy, history, plan, secret):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

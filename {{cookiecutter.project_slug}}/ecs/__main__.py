@@ -48,6 +48,13 @@ def parameters(settings: Settings) -> None:
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
 
 
+def plan(settings: Settings) -> None:
+    """Print what `make cluster` would change, and what has drifted; change nothing."""
+    from ecs.plan import plan as print_plan
+
+    print_plan(settings, stack.parameters(settings, stack.network(settings)))
+
+
 def outputs(settings: Settings) -> None:
     """Read the stack's outputs into this machine's cache and print them."""
     for name, value in stack.refresh(settings).items():
@@ -487,7 +494,7 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, outputs, output, tag, repository, registry, pushed, words, secret, register, run,
+        cli, parameters, plan, outputs, output, tag, repository, registry, pushed, words, secret, register, run,
         logs, status, stop, runs, fetch, destroy,
     )
 }  # fmt: skip
