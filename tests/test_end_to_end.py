@@ -485,6 +485,32 @@ def test_a_secret_reaches_the_container_and_is_seen_nowhere_else(project):
     project.make("push")
 
 
+def test_a_schedule_holds_the_request_of_make_run(project):
+    project.make("cluster")
+    project.make("push")
+    words = {"NAME": "nightly", "CRON": "cron(0 3 * * ? *)", "ARGS": AWKWARD}
+    done = project.make("schedule", NAME="nightly", CRON="0 3 * * *", status=2)
+    assert "cron(0 3 * * ? *)" in done.stderr
+    assert "created" in project.make("schedule", **words).stderr
+    assert "updated" in project.make("schedule", **words).stderr
+    scheduler = project.client("scheduler")
+    target = scheduler.get_schedule(Name="nightly", GroupName="churn-model")["Target"]
+    request = json.loads(project.make("run", ARGS=AWKWARD, DRY_RUN="1").stdout)
+    there, here = (
+        each["containerOverrides"][0]
+        for each in (json.loads(target["Input"]), request["overrides"])
+    )
+    assert there["command"] == here["command"]
+    variables = {each["name"]: each["value"] for each in there["environment"]}
+    assert variables["RUN_ID"] == "<aws.scheduler.scheduled-time>-nightly"
+    assert variables["RUN_URI"].endswith("/runs/<aws.scheduler.scheduled-time>-nightly/")
+    assert re.search(r"^ *nightly .*churn-model:\d", project.make("schedules").stdout, re.MULTILINE)
+    assert "no schedule has that name" in project.make("unschedule", NAME="x", status=2).stderr
+    project.make("unschedule", NAME="nightly")
+    assert scheduler.list_schedules()["Schedules"] == []
+    project.make("schedule", **words)  # for make destroy
+
+
 def left_behind(project: Project) -> dict[str, list]:
     """Return what there is in the emulator's account, service by service; what is empty left out."""
     ec2 = project.client("ec2")
@@ -522,6 +548,12 @@ def left_behind(project: Project) -> dict[str, list]:
             if not {a["VpcId"] for a in each["Attachments"]} & default
         ],
         "endpoints": ec2.describe_vpc_endpoints()["VpcEndpoints"],
+        "schedules": project.client("scheduler").list_schedules()["Schedules"],
+        "schedule groups": [
+            group["Name"]
+            for group in project.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+            if group["Name"] != "default"
+        ],
         "stacks": [
             stack["StackName"]
             for stack in project.client("cloudformation").list_stacks()["StackSummaries"]

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history, plan, secret
+from ecs import aws, definition, destroy, history, plan, schedule, secret
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -16,10 +16,12 @@ OUTPUTS = {
     "Capacity": "fargate",
     "CapacityProvider": "the-instances",
     "Cluster": "the-cluster",
+    "ClusterArn": "arn:aws:ecs:us-east-1:ACCOUNT:cluster/the-cluster",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
     "LogGroup": "/ecs/churn",
     "PublicIp": "ENABLED",
     "RepositoryUri": "registry.example/churn",
+    "SchedulerRoleArn": "arn:aws:iam::ACCOUNT:role/scheduler",
     "SecurityGroup": "sg-1",
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
@@ -120,7 +122,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history, plan, secret):
+    for module in (aws, definition, destroy, history, plan, schedule, secret):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

@@ -120,10 +120,12 @@ def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(setti
     cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
     cloud.stub("ecr")  # has no answer: nothing to empty
     cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    cloud.stub("scheduler").add_client_error("list_schedules", "ResourceNotFoundException")
     cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": []})
     ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     for _ in ("ACTIVE", "INACTIVE"):
         ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})
+    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
     destroy.destroy(replace(settings, yes="1", sandbox="1"), {})

@@ -15,6 +15,10 @@ FILE = PROJECT / "infrastructure.yaml"
 # By the service authorization reference, these actions know no resource.
 KNOW_NO_RESOURCE = {
     "ecr:GetAuthorizationToken",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
 }
 # What AWS writes and keeps up to date for the agent on a container instance.
 MANAGED = {"AmazonEC2ContainerServiceforEC2Role"}
@@ -130,6 +134,29 @@ def allowed(role: dict) -> dict[str, Any]:
         for each in role_statements(role)
         for action in as_list(each["Action"])
     }
+
+
+def test_a_task_opens_a_channel_only_where_that_was_asked_for(template):
+    policies = of_type(template, "IAM::Role")["TaskRole"]["Policies"]
+    (chosen,) = (each["Fn::If"] for each in policies if "Fn::If" in each)
+    assert chosen[0] == "WithExec"
+    assert chosen[1]["PolicyName"] == "shell"
+    assert chosen[2] == {"Ref": "AWS::NoValue"}
+    assert template["Parameters"]["Exec"]["Default"] == "DISABLED"
+
+
+def test_the_scheduler_starts_this_project_only_and_passes_its_two_roles(template):
+    role = of_type(template, "IAM::Role")["SchedulerRole"]
+    run, tag, passed = role_statements(role)
+    assert run["Action"] == "ecs:RunTask"
+    assert run["Resource"]["Fn::Sub"].endswith(":task-definition/${AWS::StackName}:*")
+    assert run["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}}}
+    assert tag["Condition"] == {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+    assert passed["Resource"] == [
+        {"Fn::GetAtt": [name, "Arn"]} for name in ("ExecutionRole", "TaskRole")
+    ]
+    (trust,) = statements(role["AssumeRolePolicyDocument"])
+    assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
 
 
 def test_ecs_may_read_the_secrets_of_this_project_only(template):

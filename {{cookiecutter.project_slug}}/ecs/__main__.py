@@ -163,6 +163,64 @@ def run(settings: Settings) -> int:
     return watch(settings, outputs, run, record)
 
 
+def schedule(settings: Settings) -> None:
+    """Store the request of `make run` as a schedule, under the task definition as it is now."""
+    from ecs import definition
+    from ecs import schedule as schedules
+
+    run = schedules.run_id(settings)
+    known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    outputs = known if settings.dry_run else stack.refresh(settings)
+    if "SchedulerRoleArn" not in outputs:
+        raise UserError("the stack knows no schedules yet; type: make cluster")
+
+    def requested(arn: str) -> dict:
+        made = request.run_task_request(settings, outputs, definition.read(), arn, run)
+        return schedules.schedule_request(settings, outputs, made)
+
+    # first what may be wrong with the variables, so that nothing is registered in vain
+    asked = requested(settings.project)
+    if settings.dry_run:
+        print(json.dumps(asked, indent=2, ensure_ascii=False))
+        return
+    asked = requested(definition.register(settings, outputs)[0])
+    done = schedules.put(settings, asked)
+    print(
+        f"schedule {asked['Name']} {done}: {asked['ScheduleExpression']} UTC, with the image as it "
+        "is now; make runs lists its runs by their time",
+        file=sys.stderr,
+    )
+
+
+def schedules(settings: Settings) -> None:
+    """Print a table of the schedules."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecs.schedule import schedules as all_schedules
+
+    table = Table("name", "when (UTC)", "state", "task definition", box=None)
+    table.add_column("command", overflow="ellipsis", no_wrap=True)
+    for each in all_schedules(settings):
+        arn = each["Target"]["EcsParameters"]["TaskDefinitionArn"]
+        table.add_row(
+            each["Name"],
+            each["ScheduleExpression"],
+            each["State"].lower(),
+            arn.rpartition("/")[2],
+            each.get("Description", ""),
+        )
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def unschedule(settings: Settings) -> None:
+    """Delete the schedule NAME."""
+    from ecs import schedule as schedules
+
+    schedules.delete(settings, schedules.checked_name(settings))
+    print(f"schedule {settings.name} deleted; its runs stay", file=sys.stderr)
+
+
 def submit(settings: Settings, outputs: dict[str, str], run: str, run_request: dict) -> str:
     """Start the task and return its ARN.
 
@@ -495,7 +553,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
         cli, parameters, plan, outputs, output, tag, repository, registry, pushed, words, secret, register, run,
-        logs, status, stop, runs, fetch, destroy,
+        schedule, schedules, unschedule, logs, status, stop, runs, fetch, destroy,
     )
 }  # fmt: skip
 

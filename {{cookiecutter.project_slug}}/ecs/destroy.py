@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ecs import schedule
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
@@ -97,10 +98,14 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     pushed = images(settings, repository) if repository else []
     note(f"  and {objects} object versions in the bucket (data, models, history of all runs),")
     note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
+    schedules = [each["Name"] for each in schedule.schedules(settings)]
+    note(f"  {len(schedules)} schedules{': ' if schedules else ''}{', '.join(schedules)}")
     names = stored_secrets(settings)
     note(f"  {len(names)} secrets{': ' if names else ''}{', '.join(names)}")
     confirm(settings)
-    stop_tasks(settings, cluster, tasks)
+    for name in schedules:  # before the tasks: none must start another
+        schedule.delete(settings, name)
+    stop_tasks(settings, cluster, running_tasks(settings, cluster))
     delete_definitions(settings, definitions)
     delete_secrets(settings, names)
     if bucket:

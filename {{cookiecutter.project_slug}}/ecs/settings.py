@@ -36,7 +36,8 @@ class Settings:
     env: str = ""
     task_role: str = ""
     secrets: str = ""
-    name: str = ""  # of a secret
+    name: str = ""  # of a secret or a schedule
+    cron: str = ""
     run: str = ""
     tag: str = ""
     aws: str = "aws"

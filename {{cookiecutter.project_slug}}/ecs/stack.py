@@ -8,8 +8,8 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 OUTPUTS = (
-    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ExecutionRoleArn", "LogGroup", "PublicIp",
-    "RepositoryUri", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "ExecutionRoleArn", "LogGroup",
+    "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
 
