@@ -17,6 +17,7 @@ OUTPUTS = {
     "CapacityProvider": "the-instances",
     "Cluster": "the-cluster",
     "ClusterArn": "arn:aws:ecs:us-east-1:ACCOUNT:cluster/the-cluster",
+    "Exec": "DISABLED",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
     "LogGroup": "/ecs/churn",
     "PublicIp": "ENABLED",

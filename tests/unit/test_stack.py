@@ -70,6 +70,7 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "Capacity=ec2",
         "Architecture=x86_64",
         "PublicIp=ENABLED",
+        "Exec=DISABLED",
         "LogDays=7",
         "RunDays=0",
         "MaxInstances=5",

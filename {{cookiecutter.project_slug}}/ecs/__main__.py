@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -479,6 +480,40 @@ def stop_task(
     print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
 
 
+def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
+    """Return the command that opens a shell in a run's container.
+
+    Raises:
+        UserError: the run was started without the channel that it needs.
+    """
+    if not record["request"].get("enableExecuteCommand"):
+        raise UserError(
+            f"run {record['run']} was started without EXEC=1, and nobody can look into it; for the "
+            "next: make cluster EXEC=1, then make run EXEC=1"
+        )
+    return [
+        settings.aws, "ecs", "execute-command", "--cluster", outputs["Cluster"],
+        "--task", record["task"], "--container", request.CONTAINER, "--interactive",
+        "--command", "/bin/sh",
+    ]  # fmt: skip
+
+
+def shell(settings: Settings) -> None:
+    """Become a shell in the container of a run that goes on."""
+    if not shutil.which("session-manager-plugin"):
+        raise UserError(
+            "the AWS CLI opens a shell by the session-manager plugin only, and it is not on PATH: "
+            "install it as the user guide of AWS Systems Manager says, under Session Manager"
+        )
+    outputs, run, record = with_task(settings)
+    line = shell_line(settings, outputs, record)
+    state = state_of(settings, outputs, run, record)["state"]
+    if state != "Running":
+        raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
+    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    os.execvp(line[0], line)
+
+
 def runs(settings: Settings) -> None:
     """Print a table of the latest runs."""
     from rich.console import Console
@@ -553,7 +588,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
         cli, parameters, plan, outputs, output, tag, repository, registry, pushed, words, secret, register, run,
-        schedule, schedules, unschedule, logs, status, stop, runs, fetch, destroy,
+        schedule, schedules, unschedule, logs, status, shell, stop, runs, fetch, destroy,
     )
 }  # fmt: skip
 

@@ -76,7 +76,13 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         "NetworkMode": network_mode(settings),
         **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
     }
-    return fill(definition, names)
+    filled = fill(definition, names)
+    if settings.exec:
+        # the agent of ECS Exec, which comes into the container, writes beside itself
+        filled["containerDefinitions"] = [
+            {**each, "readonlyRootFilesystem": False} for each in filled["containerDefinitions"]
+        ]
+    return filled
 
 
 def content(request: dict) -> str:

@@ -232,6 +232,11 @@ def run_task_request(
         "SM_CHANNEL_TRAIN": data_uri(settings, stack),
         **given,
     }
+    if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
+        raise UserError(
+            "EXEC=1: the task role may open no channel yet; type: make cluster EXEC=1, or write "
+            "EXEC = 1 into .env for both"
+        )
     overrides: dict = {
         "containerOverrides": [
             {
@@ -261,6 +266,7 @@ def run_task_request(
         "capacityProviderStrategy": capacity(settings, stack),
         "overrides": overrides,
         "propagateTags": "TASK_DEFINITION",
+        **({"enableExecuteCommand": True} if settings.exec else {}),
     }
     if settings.capacity != "ec2":
         request["networkConfiguration"] = {

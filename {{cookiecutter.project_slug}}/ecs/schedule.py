@@ -69,6 +69,8 @@ def schedule_request(settings: Settings, stack: Mapping[str, str], run_request: 
         "CapacityProviderStrategy": run_request["capacityProviderStrategy"],
         "PropagateTags": run_request["propagateTags"],
     }
+    if run_request.get("enableExecuteCommand"):
+        parameters["EnableExecuteCommand"] = True
     if network := run_request.get("networkConfiguration"):
         # the same three names, which begin with a capital letter here
         values = network["awsvpcConfiguration"].items()

@@ -41,6 +41,7 @@ class Settings:
     run: str = ""
     tag: str = ""
     aws: str = "aws"
+    exec: str = ""  # open a channel for make shell
     detach: str = ""
     dry_run: str = ""
     yes: str = ""

@@ -8,8 +8,8 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 OUTPUTS = (
-    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "ExecutionRoleArn", "LogGroup",
-    "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
+    "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "Capacity": "fargate" if settings.sandbox else settings.capacity,
         "Architecture": settings.architecture,
         "PublicIp": settings.public_ip,
+        "Exec": "ENABLED" if settings.exec else "DISABLED",
         "LogDays": settings.log_days,
         "RunDays": settings.run_days,
         "InstanceType": settings.instance_type,
