@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -611,6 +612,42 @@ def test_destroy_leaves_nothing_of_the_project(project):
     assert left_behind(project) == {}
     done = project.make("destroy", YES="1", status=2)
     assert "no stack" in done.stderr
+
+
+def test_data_that_is_kept_is_taken_up_again_and_destroy_survives_its_end(project):
+    """Killed at whichever of its stages, and typed again."""
+    s3 = project.client("s3")
+    project.make("cluster")
+    (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"])
+    model = {"Bucket": bucket, "Key": "churn-model/runs/20260102T030405Z-abcdef/model.ubj"}
+    s3.put_object(**model, Body=b"a model")
+    done = project.make("destroy", KEEP_DATA="1", YES="1")
+    assert f"kept: s3://{bucket}" in done.stderr
+    assert set(left_behind(project)) == {"buckets"}
+    assert s3.get_object(**model)["Body"].read() == b"a model"
+    assert "is taken up again" in project.make("cluster").stderr
+    done = project.make("cluster")
+    assert "No changes to deploy" in done.stdout + done.stderr
+    assert "20260102T030405Z-abcdef" in project.make("runs").stdout
+    for stage in ("emptying and deleting s3://", "deleting the stack"):
+        destroy = subprocess.Popen(
+            ["make", "destroy", "YES=1"],
+            cwd=project.folder, env=project.environ, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with destroy:
+            assert any(stage in line for line in destroy.stderr)
+            os.killpg(destroy.pid, signal.SIGKILL)
+    again = ["make", "destroy", "YES=1"]  # at the second stage it may have been over
+    subprocess.run(again, cwd=project.folder, env=project.environ, check=False, capture_output=True)
+    wait_until(lambda: left_behind(project) == {})
+
+
+def wait_until(happens) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):

@@ -167,7 +167,8 @@ def test_ecs_may_read_the_secrets_of_this_project_only(template):
 
 def test_a_task_reaches_its_own_prefix_of_the_bucket_only(template):
     role = of_type(template, "IAM::Role")["TaskRole"]
-    below = {"Fn::Sub": "${Bucket.Arn}/${AWS::StackName}/*"}
+    bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-${AWS::AccountId}-${AWS::Region}"
+    below = {"Fn::Sub": bucket + "/${AWS::StackName}/*"}
     objects = {name: where for name, where in allowed(role).items() if name != "s3:ListBucket"}
     assert {name for name in objects if name.startswith("s3:")} == {
         "s3:GetObject",
@@ -193,6 +194,16 @@ def test_the_bucket_is_private_encrypted_versioned_and_reached_by_tls_only(templ
     (only,) = statements(policy["PolicyDocument"])
     assert (only["Effect"], only["Principal"], only["Action"]) == ("Deny", "*", "s3:*")
     assert only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_bucket_outlives_the_stack_and_its_name_is_known_without_it(template):
+    """An update that leaves it out would delete it otherwise, and all models with it."""
+    for name in ("Bucket", "BucketPolicy"):
+        resource = template["Resources"][name]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["Condition"] == "MakeBucket"
+    name = template["Resources"]["Bucket"]["Properties"]["BucketName"]
+    assert template["Outputs"]["Bucket"]["Value"] == name
 
 
 def test_what_nobody_needs_any_more_expires(template):

@@ -80,6 +80,33 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
     ]
 
 
+# ---- the bucket
+IDENTITY = {"Account": "ACCOUNT", "Arn": "arn:aws:iam::ACCOUNT:user/somebody", "UserId": "user"}
+MISSING = ("describe_stacks", "ValidationError", "Stack with id churn does not exist")
+
+
+def test_a_bucket_that_was_kept_is_taken_up_again(settings, cloud):
+    name = {"Bucket": "churn-ACCOUNT-us-east-1"}
+    for found in (True, False):
+        cloud.stub("cloudformation").add_client_error(*MISSING)
+        cloud.stub("sts").add_response("get_caller_identity", IDENTITY)
+        if found:
+            cloud.stub("s3").add_response("head_bucket", {}, name)
+        else:
+            cloud.stub("s3").add_client_error("head_bucket", "404", expected_params=name)
+        assert stack.bucket(settings) == {"NewBucket": "false" if found else "true"}
+
+
+@pytest.mark.parametrize("made", ["true", "false", None])
+def test_whose_the_bucket_is_stays_as_it_was_decided(settings, cloud, made):
+    """Of a stack that made its bucket the bucket is there, and must not be left out by an update."""
+    answer = described({})
+    parameter = {"ParameterKey": "NewBucket", "ParameterValue": made}
+    answer["Stacks"][0]["Parameters"] = [parameter] if made else []
+    cloud.stub("cloudformation").add_response("describe_stacks", answer, ASKED)
+    assert stack.bucket(settings) == {"NewBucket": made or "true"}
+
+
 # ---- the network
 def test_a_network_of_its_own_is_asked_for_by_empty_parameters(settings, cloud):
     """A parameter that is not passed would keep the network that was there before."""

@@ -45,7 +45,7 @@ def parameters(settings: Settings) -> None:
     """Write the stack's parameters to the file that `make cluster` passes on."""
     from ecs.aws import write_private
 
-    values = stack.parameters(settings, stack.network(settings))
+    values = stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
 
 
@@ -53,7 +53,9 @@ def plan(settings: Settings) -> None:
     """Print what `make cluster` would change, and what has drifted; change nothing."""
     from ecs.plan import plan as print_plan
 
-    print_plan(settings, stack.parameters(settings, stack.network(settings)))
+    print_plan(
+        settings, stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
+    )
 
 
 def outputs(settings: Settings) -> None:

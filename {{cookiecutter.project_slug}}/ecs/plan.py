@@ -10,25 +10,11 @@ from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
 from ecs.settings import Settings
+from ecs.stack import existing
 
 TEMPLATE = Path("infrastructure.yaml")
 WORDS = {"Add": "create", "Modify": "change", "Remove": "delete", "Dynamic": "depends"}
 WAIT_LIMIT = 600.0  # seconds, for a change set or for drift
-
-
-def existing(settings: Settings) -> dict | None:
-    """Return the stack as CloudFormation describes it, or None where there is none yet."""
-    from botocore.exceptions import ClientError
-
-    try:
-        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return None
-    stack = answer["Stacks"][0]
-    # all that is left of a change set that would have created it
-    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
 
 
 def change_lines(changes: Iterable[Mapping]) -> list[str]:

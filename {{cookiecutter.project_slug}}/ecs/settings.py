@@ -45,6 +45,7 @@ class Settings:
     detach: str = ""
     dry_run: str = ""
     yes: str = ""
+    keep_data: str = ""
     sandbox: str = ""
     on_interrupt: str = "detach"
     start_timeout: str = ""  # seconds until the container runs

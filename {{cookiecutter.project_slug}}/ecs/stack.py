@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecs.errors import UserError
+from ecs.follow import note
 from ecs.settings import Settings
 
 OUTPUTS = (
@@ -107,6 +108,43 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     given = {name: value for name, value in values.items() if value}
     given |= {"Boundary": settings.boundary, **network}
     return [f"{name}={value}" for name, value in given.items()]
+
+
+def existing(settings: Settings) -> dict | None:
+    """Return the stack as CloudFormation describes it, or None where there is none yet."""
+    from botocore.exceptions import ClientError
+
+    from ecs.aws import client
+
+    try:
+        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    stack = answer["Stacks"][0]
+    # all that is left of a change set that would have created it
+    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
+
+
+def bucket(settings: Settings) -> dict[str, str]:
+    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left."""
+    from botocore.exceptions import ClientError
+
+    from ecs.aws import client
+
+    found = existing(settings)
+    if found:  # as it was decided when the stack was made
+        made = {each["ParameterKey"]: each for each in found.get("Parameters", [])}
+        return {"NewBucket": made.get("NewBucket", {}).get("ParameterValue", "true")}
+    account = client(settings, "sts").get_caller_identity()["Account"]
+    name = f"{settings.project}-{account}-{settings.region}"
+    try:
+        client(settings, "s3").head_bucket(Bucket=name)
+    except ClientError:  # it is not there, or not ours: CloudFormation will say so
+        return {"NewBucket": "true"}
+    note(f"the data in s3://{name} is taken up again")
+    return {"NewBucket": "false"}
 
 
 def network(settings: Settings) -> dict[str, str]:
