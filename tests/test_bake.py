@@ -32,7 +32,8 @@ FILES = {
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
-    "image.py report.py request.py retry.py settings.py stack.py submit.py verdict.py verify.py",
+    "image.py plan.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "
+    "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_results.py test_resume.py test_sources.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py errors.py "

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -761,13 +762,180 @@ def test_a_private_index_is_used_and_leaves_no_trace_in_the_image(project):
     project.git("checkout", "--quiet", "requirements.txt")
 
 
-def test_destroy_leaves_nothing_of_the_project(project):
+# Tells that it has the secret without telling it, and stays until everybody has looked.
+KEEPS_A_SECRET = """\
+import hashlib
+import os
+import time
+
+print("sha256:", hashlib.sha256(os.environ["TD_API_KEY"].encode()).hexdigest(), flush=True)
+time.sleep(5)
+print([name for name in os.environ if name.startswith("TD_")])
+"""
+
+
+class Watch(threading.Thread):
+    """Looks for a word in the arguments of all processes, again and again, until it is stopped."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(daemon=True)
+        self.word, self.found, self.looks = word.encode(), [], 0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            self.look()
+            self.over.wait(0.01)
+
+    def look(self) -> None:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                arguments = path.read_bytes()
+            except OSError:  # it has ended
+                continue
+            if self.word in arguments:
+                self.found.append(arguments)
+        self.looks += 1
+
+
+def test_a_secret_reaches_the_container_and_is_seen_nowhere_else(project):
+    canary = "canary-" + os.urandom(12).hex()
+    (project.folder / "keeps.py").write_text(KEEPS_A_SECRET)
+    project.make("cluster")
+    project.make("push")
+    said = []
+    done = project.make("run", SCRIPT="keeps.py", SECRETS="TD_API_KEY", status=2)
+    assert "type: make secret NAME=TD_API_KEY" in done.stderr
+    watch = Watch(canary)
+    watch.start()
+    for value in ("another", canary):
+        done = subprocess.run(
+            ["make", "secret", "NAME=TD_API_KEY"],
+            cwd=project.folder, env=project.environ, input=f"{value}\n",
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        said += [done.stdout, done.stderr]
+    assert "created" in said[1]
+    assert "updated" in said[3]
+    done = project.make("run", SCRIPT="keeps.py", SECRETS="TD_API_KEY")
+    said += [done.stdout, done.stderr]
+    # it arrived, and by no other variable
+    assert f"sha256: {hashlib.sha256(canary.encode()).hexdigest()}" in done.stdout
+    assert "['TD_API_KEY']" in done.stdout
+    run = project.latest()
+    for target in ("logs", "status", "runs", "fetch"):
+        done = project.make(target, RUN=run)
+        said += [done.stdout, done.stderr]
+    watch.over.set()
+    watch.join()
+    assert watch.looks > 10
+    assert watch.found == []
+    ecs, s3 = project.client("ecs"), project.client("s3")
+    definition = ecs.describe_task_definition(taskDefinition="churn-model")["taskDefinition"]
+    (injected,) = definition["containerDefinitions"][0]["secrets"]
+    assert injected["name"] == "TD_API_KEY"
+    assert ":secret:churn-model/TD_API_KEY-" in injected["valueFrom"]
+    said.append(json.dumps(definition, default=str))
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    for each in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        said.append(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode("latin-1"))
+    logs = project.client("logs")
+    for stream in logs.describe_log_streams(logGroupName="/ecs/churn-model")["logStreams"]:
+        name = stream["logStreamName"]
+        events = logs.get_log_events(logGroupName="/ecs/churn-model", logStreamName=name)["events"]
+        said += [each["message"] for each in events]
+    # all files here but the emulator's own store, which is AWS
+    store = project.folder / ".sandbox"
+    for path in project.folder.rglob("*"):
+        inside = path.is_relative_to(store) and path.parent != store
+        if path.is_file() and not inside and ".venv" not in path.parts:
+            said.append(path.read_text(encoding="latin-1"))
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    image = f"churn-model:{tag_of(project)}"
+    said.append(project.run([engine["DOCKER"], "history", "--no-trunc", image]).stdout)
+    said.append(project.run([engine["DOCKER"], "inspect", image]).stdout)
+    assert [text[:200] for text in said if canary in text] == []
+    # the search can find: the emulator's own store has it
+    (stored,) = project.client("secretsmanager").list_secrets()["SecretList"]
+    value = project.client("secretsmanager").get_secret_value(SecretId=stored["ARN"])
+    assert value["SecretString"] == canary
+    # the next run goes without
+    assert "(new)" in project.make("register").stderr
+    (project.folder / "keeps.py").unlink()
+    project.make("push")
+
+
+# What the AWS CLI starts with the session that ECS opened.
+PLUGIN = "#!/bin/sh\necho plugin got $# words: $1\n"
+
+
+def test_a_shell_is_opened_in_a_run_that_was_started_for_it(project):
+    project.make("cluster")
+    project.make("push")
     project.make("run", SCRIPT="endless.py", DETACH="1")
-    done = project.make("destroy", status=2)
-    assert "make destroy YES=1" in done.stderr
-    project.make("status")  # nothing was deleted
-    project.make("destroy", YES="1")
+    plain = project.latest()
+    plugin = project.folder.parent / "plugin" / "session-manager-plugin"
+    plugin.parent.mkdir()
+    if shutil.which(plugin.name) is None:
+        done = project.make("shell", status=2)
+        assert "session-manager plugin" in done.stderr
+    plugin.write_text(PLUGIN)
+    plugin.chmod(0o755)
+    path = {"PATH": f"{plugin.parent}:{project.environ['PATH']}"}
+    done = project.run(["make", "shell", f"RUN={plain}"], 2, **path)
+    assert "without EXEC=1" in done.stderr
+    project.make("stop", RUN=plain)
+    done = project.make("run", SCRIPT="endless.py", DETACH="1", EXEC="1", status=2)
+    assert "make cluster EXEC=1" in done.stderr
+    role = json.loads((project.folder / ".sandbox/stack.json").read_text())["TaskRoleArn"]
+    role = role.rpartition("/")[2]
+    iam = project.client("iam")
+    assert "shell" not in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    project.make("cluster", EXEC="1")
+    assert "shell" in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    project.make("run", SCRIPT="endless.py", DETACH="1", EXEC="1")
+    run = project.latest()
+    done = project.run(["make", "shell", f"RUN={run}"], **path)
+    assert re.search(r"plugin got \d+ words: .*[sS]essionId", done.stdout)
+    project.make("stop", RUN=run)
+    done = project.run(["make", "shell", f"RUN={run}"], 2, **path)
+    assert f"run {run} is not running" in done.stderr
+    project.make("cluster")
+    assert "shell" not in iam.list_role_policies(RoleName=role)["PolicyNames"]
+
+
+def test_a_schedule_holds_the_request_of_make_run(project):
+    project.make("cluster")
+    project.make("push")
+    words = {"NAME": "nightly", "CRON": "cron(0 3 * * ? *)", "ARGS": AWKWARD}
+    done = project.make("schedule", NAME="nightly", CRON="0 3 * * *", status=2)
+    assert "cron(0 3 * * ? *)" in done.stderr
+    assert "created" in project.make("schedule", **words).stderr
+    assert "updated" in project.make("schedule", **words).stderr
+    scheduler = project.client("scheduler")
+    target = scheduler.get_schedule(Name="nightly", GroupName="churn-model")["Target"]
+    request = json.loads(project.make("run", ARGS=AWKWARD, DRY_RUN="1").stdout)
+    there, here = (
+        each["containerOverrides"][0]
+        for each in (json.loads(target["Input"]), request["overrides"])
+    )
+    assert there["command"] == here["command"]
+    variables = {each["name"]: each["value"] for each in there["environment"]}
+    assert variables["RUN_ID"] == "<aws.scheduler.scheduled-time>-nightly"
+    assert variables["RUN_URI"].endswith("/runs/<aws.scheduler.scheduled-time>-nightly/")
+    assert re.search(r"^ *nightly .*churn-model:\d", project.make("schedules").stdout, re.MULTILINE)
+    assert "no schedule has that name" in project.make("unschedule", NAME="x", status=2).stderr
+    project.make("unschedule", NAME="nightly")
+    assert scheduler.list_schedules()["Schedules"] == []
+    project.make("schedule", **words)  # for make destroy
+
+
+def left_behind(project: Project) -> dict[str, list]:
+    """Return what there is in the emulator's account, service by service; what is empty left out."""
+    ec2 = project.client("ec2")
+    default = {vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["IsDefault"]}
     left = {
+        "secrets": project.client("secretsmanager").list_secrets()["SecretList"],
         "tasks": project.client("ecs").list_tasks(cluster="churn-model").get("taskArns")
         if project.client("ecs").list_clusters()["clusterArns"]
         else [],
@@ -792,15 +960,112 @@ def test_destroy_leaves_nothing_of_the_project(project):
             for group in project.client("ec2").describe_security_groups()["SecurityGroups"]
             if group["GroupName"] != "default"
         ],
+        "networks": [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]],
+        "gateways": [
+            each["InternetGatewayId"]
+            for each in ec2.describe_internet_gateways()["InternetGateways"]
+            if not {a["VpcId"] for a in each["Attachments"]} & default
+        ],
+        "endpoints": ec2.describe_vpc_endpoints()["VpcEndpoints"],
+        "schedules": project.client("scheduler").list_schedules()["Schedules"],
+        "schedule groups": [
+            group["Name"]
+            for group in project.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+            if group["Name"] != "default"
+        ],
         "stacks": [
             stack["StackName"]
             for stack in project.client("cloudformation").list_stacks()["StackSummaries"]
             if stack["StackStatus"] != "DELETE_COMPLETE"
         ],
     }
-    assert left == {name: [] for name in left}
+    return {name: found for name, found in left.items() if found}
+
+
+def test_destroy_leaves_nothing_of_the_project(project):
+    project.make("run", SCRIPT="endless.py", DETACH="1")
+    done = project.make("destroy", status=2)
+    assert "make destroy YES=1" in done.stderr
+    project.make("status")  # nothing was deleted
+    project.make("destroy", YES="1")
+    assert left_behind(project) == {}
     done = project.make("destroy", YES="1", status=2)
     assert "no stack" in done.stderr
+
+
+def test_data_that_is_kept_is_taken_up_again_and_destroy_survives_its_end(project):
+    """Killed at whichever of its stages, and typed again."""
+    s3 = project.client("s3")
+    project.make("cluster")
+    (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"])
+    model = {"Bucket": bucket, "Key": "churn-model/runs/20260102T030405Z-abcdef/model.ubj"}
+    s3.put_object(**model, Body=b"a model")
+    done = project.make("destroy", KEEP_DATA="1", YES="1")
+    assert f"kept: s3://{bucket}" in done.stderr
+    assert set(left_behind(project)) == {"buckets"}
+    assert s3.get_object(**model)["Body"].read() == b"a model"
+    assert "is taken up again" in project.make("cluster").stderr
+    done = project.make("cluster")
+    assert "No changes to deploy" in done.stdout + done.stderr
+    assert "20260102T030405Z-abcdef" in project.make("runs").stdout
+    for stage in ("emptying and deleting s3://", "deleting the stack"):
+        destroy = subprocess.Popen(
+            ["make", "destroy", "YES=1"],
+            cwd=project.folder, env=project.environ, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with destroy:
+            assert any(stage in line for line in destroy.stderr)
+            os.killpg(destroy.pid, signal.SIGKILL)
+    again = ["make", "destroy", "YES=1"]  # at the second stage it may have been over
+    subprocess.run(again, cwd=project.folder, env=project.environ, check=False, capture_output=True)
+    wait_until(lambda: left_behind(project) == {})
+
+
+def wait_until(happens) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
+    before = left_behind(project)
+    planned = project.make("plan", NETWORK="own").stdout
+    assert re.search(r"^create +AWS::EC2::VPC +Vpc$", planned, re.MULTILINE)
+    assert re.search(r"^create +AWS::S3::Bucket +Bucket$", planned, re.MULTILINE)
+    assert left_behind(project) == before  # nothing was executed
+    asked = {"NETWORK": "own", "RUN_DAYS": "7", "BOUNDARY": "arn:aws:iam::000000000000:policy/b"}
+    project.make("cluster", **asked)
+    done = project.make("cluster", **asked)
+    assert "No changes to deploy" in done.stdout + done.stderr
+    ec2 = project.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+    inside = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    subnets = ec2.describe_subnets(Filters=inside)["Subnets"]
+    assert len({each["AvailabilityZone"] for each in subnets}) == 2
+    (door,) = ec2.describe_vpc_endpoints(Filters=inside)["VpcEndpoints"]
+    assert (door["VpcEndpointType"], door["ServiceName"][-3:]) == ("Gateway", ".s3")
+    groups = [
+        each["GroupName"] for each in ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    ]
+    assert len(groups) == 2  # that of the tasks, and the one that every VPC has
+    network = json.loads(project.make("run", DRY_RUN="1").stdout)["networkConfiguration"]
+    found = network["awsvpcConfiguration"]["subnets"]
+    assert sorted(found) == sorted(each["SubnetId"] for each in subnets)
+    planned = project.make("plan", **asked).stdout
+    assert planned.startswith("make cluster would change nothing\n")
+    planned = project.make("plan").stdout
+    assert re.search(r"^change +AWS::IAM::Role +TaskRole", planned, re.MULTILINE), planned
+    assert ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"]
+    # an update takes it away again, and the parameters that are empty with it
+    project.make("cluster")
+    assert not {"networks", "gateways", "endpoints"} & set(left_behind(project))
+    for role in project.client("iam").list_roles()["Roles"]:
+        assert "PermissionsBoundary" not in role
+    project.make("cluster", **asked)
+    project.make("destroy", YES="1")
+    assert left_behind(project) == before == {}
 
 
 def test_make_demo_ends_with_a_model_and_its_metrics(engine, tmp_path):

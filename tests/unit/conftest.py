@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history, submit
+from ecs import aws, definition, destroy, history, plan, schedule, secret, submit
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -18,10 +18,13 @@ OUTPUTS = {
     "Capacity": "fargate",
     "CapacityProvider": "the-instances",
     "Cluster": "the-cluster",
+    "ClusterArn": "arn:aws:ecs:us-east-1:ACCOUNT:cluster/the-cluster",
+    "Exec": "DISABLED",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
     "LogGroup": "/ecs/churn",
     "PublicIp": "ENABLED",
     "RepositoryUri": "registry.example/churn",
+    "SchedulerRoleArn": "arn:aws:iam::ACCOUNT:role/scheduler",
     "SecurityGroup": "sg-1",
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
@@ -127,7 +130,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history, submit):
+    for module in (aws, definition, destroy, history, plan, schedule, secret, submit):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

@@ -1,6 +1,7 @@
 """The task definition: its placeholders, and when it is registered anew."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def test_placeholders_are_filled_wherever_they_stand(settings, outputs):
     assert made["family"] == "churn"
     assert container["image"] == "the-image"
     assert container["command"] == ["cost: 5$"]
+
+
+def test_only_a_run_that_one_looks_into_may_write_to_its_root(settings, outputs):
+    container = {"name": "train", "readonlyRootFilesystem": True}
+    written = {"containerDefinitions": [container]}
+    for asked, value in (("", True), ("1", False)):
+        made = definition.render(written, replace(settings, exec=asked), outputs, "the-image")
+        assert made["containerDefinitions"][0]["readonlyRootFilesystem"] is value
+    assert container["readonlyRootFilesystem"] is True
 
 
 @pytest.mark.parametrize("text", ["${Nothing}", "5$", "${", "${Project"])

@@ -120,10 +120,48 @@ def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(setti
     cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
     cloud.stub("ecr")  # has no answer: nothing to empty
     cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    cloud.stub("scheduler").add_client_error("list_schedules", "ResourceNotFoundException")
+    cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": []})
     ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     for _ in ("ACTIVE", "INACTIVE"):
         ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})
+    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
     destroy.destroy(replace(settings, yes="1", sandbox="1"), {})
     cloudformation.assert_no_pending_responses()
+
+
+def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monkeypatch, capsys):
+    for service in ("ecr", "ecs", "scheduler", "secretsmanager"):
+        cloud.services[service] = None  # nobody is asked
+    for name in ("running_tasks", "task_definitions", "images", "stored_secrets"):
+        monkeypatch.setattr(destroy, name, lambda *_: [])
+    for name in ("stop_tasks", "delete_definitions", "delete_secrets", "empty_repository"):
+        monkeypatch.setattr(destroy, name, lambda *_: None)
+    monkeypatch.setattr("ecs.schedule.schedules", lambda _: [])
+    cloudformation = cloud.stub("cloudformation")
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
+    cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
+    cloud.stub("s3").add_response("list_object_versions", {"Versions": [{"Key": "a"}]})
+    # the stub has no answer to a deletion
+    destroy.destroy(
+        replace(settings, yes="1", keep_data="1", sandbox="1"), {"Bucket": "the-bucket"}
+    )
+    said = capsys.readouterr().err
+    assert "1 object versions in the bucket, data and models of all runs (KEEP_DATA=1" in said
+    assert "kept: s3://the-bucket; make cluster takes it up again" in said
+
+
+def test_a_bucket_that_is_gone_already_is_no_error_either(settings, cloud):
+    s3 = cloud.stub("s3")
+    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
+    s3.add_client_error("delete_bucket", "NoSuchBucket")
+    for _ in range(2):
+        destroy.delete_bucket(settings, "the-bucket")
+    s3.add_client_error("delete_bucket", "BucketNotEmpty")
+    from botocore.exceptions import ClientError
+
+    with pytest.raises(ClientError, match="BucketNotEmpty"):
+        destroy.delete_bucket(settings, "the-bucket")

@@ -271,3 +271,23 @@ def test_settings_are_the_variables_of_the_same_names():
 def test_a_call_without_make_and_without_its_variables_says_which_are_missing(environ, names):
     with pytest.raises(UserError, match=f"^{names} not set: call this through make"):
         settings_from(environ)
+
+
+# ---- a channel for make shell
+
+
+def test_a_shell_is_possible_only_where_it_is_asked_for(settings, outputs):
+    assert "enableExecuteCommand" not in made(settings, outputs)
+    asked = made(settings, outputs | {"Exec": "ENABLED"}, exec="1")
+    assert asked["enableExecuteCommand"] is True
+    assert errors_in(asked) == ""
+
+
+@pytest.mark.parametrize("stack", [{"Exec": "DISABLED"}, {}])
+def test_where_the_task_role_may_not_open_a_channel_the_run_does_not_start(
+    settings, outputs, stack
+):
+    """A stack from before there was such a parameter has no such output."""
+    del outputs["Exec"]
+    with pytest.raises(UserError, match="make cluster EXEC=1"):
+        made(settings, outputs | stack, exec="1")

@@ -70,14 +70,59 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "Capacity=ec2",
         "Architecture=x86_64",
         "PublicIp=ENABLED",
+        "Exec=DISABLED",
         "LogDays=7",
+        "RunDays=0",
         "MaxInstances=5",
         "VpcId=vpc-1",
         "Subnets=subnet-1,subnet-2",
+        "Boundary=",
     ]
 
 
+# ---- the bucket
+IDENTITY = {"Account": "ACCOUNT", "Arn": "arn:aws:iam::ACCOUNT:user/somebody", "UserId": "user"}
+MISSING = ("describe_stacks", "ValidationError", "Stack with id churn does not exist")
+
+
+def test_a_bucket_that_was_kept_is_taken_up_again(settings, cloud):
+    name = {"Bucket": "churn-ACCOUNT-us-east-1"}
+    for found in (True, False):
+        cloud.stub("cloudformation").add_client_error(*MISSING)
+        cloud.stub("sts").add_response("get_caller_identity", IDENTITY)
+        if found:
+            cloud.stub("s3").add_response("head_bucket", {}, name)
+        else:
+            cloud.stub("s3").add_client_error("head_bucket", "404", expected_params=name)
+        assert stack.bucket(settings) == {"NewBucket": "false" if found else "true"}
+
+
+@pytest.mark.parametrize("made", ["true", "false", None])
+def test_whose_the_bucket_is_stays_as_it_was_decided(settings, cloud, made):
+    """Of a stack that made its bucket the bucket is there, and must not be left out by an update."""
+    answer = described({})
+    parameter = {"ParameterKey": "NewBucket", "ParameterValue": made}
+    answer["Stacks"][0]["Parameters"] = [parameter] if made else []
+    cloud.stub("cloudformation").add_response("describe_stacks", answer, ASKED)
+    assert stack.bucket(settings) == {"NewBucket": made or "true"}
+
+
 # ---- the network
+def test_a_network_of_its_own_is_asked_for_by_empty_parameters(settings, cloud):
+    """A parameter that is not passed would keep the network that was there before."""
+    own = replace(settings, network="own")
+    assert stack.network(own) == {"VpcId": "", "Subnets": ""}
+    assert {"VpcId=", "Subnets="} < set(stack.parameters(own, stack.network(own)))
+
+
+@pytest.mark.parametrize(
+    "other", [{"vpc": "vpc-1"}, {"subnets": "subnet-1"}, {"public_ip": "DISABLED"}]
+)
+def test_a_network_of_its_own_excludes_another(settings, cloud, other):
+    with pytest.raises(UserError, match="NETWORK=own"):
+        stack.network(replace(settings, network="own", **other))
+
+
 DEFAULT = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
 SUBNETS = {
     "Filters": [
@@ -113,7 +158,7 @@ def test_otherwise_it_is_the_default_network_in_an_order_that_stays(settings, cl
 def test_an_account_without_a_default_network_is_told_to_name_one(settings, cloud):
     ec2 = cloud.stub("ec2")
     ec2.add_response("describe_vpcs", {"Vpcs": []}, DEFAULT)
-    with pytest.raises(UserError, match="no default VPC in us-east-1; name one: make cluster VPC="):
+    with pytest.raises(UserError, match="no default VPC in us-east-1; .* make cluster NETWORK=own"):
         stack.network(settings)
     ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
     ec2.add_response("describe_subnets", {"Subnets": []}, SUBNETS)

@@ -7,6 +7,8 @@ import json
 import os
 import random
 import secrets
+import shlex
+import shutil
 import signal
 import sys
 import time
@@ -49,8 +51,17 @@ def parameters(settings: Settings) -> None:
     """Write the stack's parameters to the file that `make cluster` passes on."""
     from ecs.aws import write_private
 
-    values = stack.parameters(settings, stack.network(settings))
+    values = stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
+
+
+def plan(settings: Settings) -> None:
+    """Print what `make cluster` would change, and what has drifted; change nothing."""
+    from ecs.plan import plan as print_plan
+
+    print_plan(
+        settings, stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
+    )
 
 
 def outputs(settings: Settings) -> None:
@@ -92,6 +103,19 @@ def words(settings: Settings, *command: str) -> None:
         os.execvp(arguments[0], arguments)
     except FileNotFoundError as error:
         raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
+
+
+def secret(settings: Settings) -> None:
+    """Store the value that is typed, or comes on standard input, as the project's secret NAME."""
+    from ecs import secret as store
+
+    name = store.checked_name(settings.name)
+    done = store.store(settings, name, store.read_value(name))
+    print(
+        f"secret {store.full_name(settings, name)} {done}; "
+        f"a run finds it in its environment: make run SECRETS={name}",
+        file=sys.stderr,
+    )
 
 
 def register(settings: Settings) -> None:
@@ -227,6 +251,64 @@ def attach(settings: Settings) -> int:
             print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
             return tell(settings, outputs, run, result)
     return watch(replace(settings, detach=""), outputs, run, record)
+
+
+def schedule(settings: Settings) -> None:
+    """Store the request of `make run` as a schedule, under the task definition as it is now."""
+    from ecs import definition
+    from ecs import schedule as schedules
+
+    run = schedules.run_id(settings)
+    known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    outputs = known if settings.dry_run else stack.refresh(settings)
+    if "SchedulerRoleArn" not in outputs:
+        raise UserError("the stack knows no schedules yet; type: make cluster")
+
+    def requested(arn: str) -> dict:
+        made = request.run_task_request(settings, outputs, definition.read(), arn, run)
+        return schedules.schedule_request(settings, outputs, made)
+
+    # first what may be wrong with the variables, so that nothing is registered in vain
+    asked = requested(settings.project)
+    if settings.dry_run:
+        print(json.dumps(asked, indent=2, ensure_ascii=False))
+        return
+    asked = requested(definition.register(settings, outputs)[0])
+    done = schedules.put(settings, asked)
+    print(
+        f"schedule {asked['Name']} {done}: {asked['ScheduleExpression']} UTC, with the image as it "
+        "is now; make runs lists its runs by their time",
+        file=sys.stderr,
+    )
+
+
+def schedules(settings: Settings) -> None:
+    """Print a table of the schedules."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecs.schedule import schedules as all_schedules
+
+    table = Table("name", "when (UTC)", "state", "task definition", box=None)
+    table.add_column("command", overflow="ellipsis", no_wrap=True)
+    for each in all_schedules(settings):
+        arn = each["Target"]["EcsParameters"]["TaskDefinitionArn"]
+        table.add_row(
+            each["Name"],
+            each["ScheduleExpression"],
+            each["State"].lower(),
+            arn.rpartition("/")[2],
+            each.get("Description", ""),
+        )
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def unschedule(settings: Settings) -> None:
+    """Delete the schedule NAME."""
+    from ecs import schedule as schedules
+
+    schedules.delete(settings, schedules.checked_name(settings))
+    print(f"schedule {settings.name} deleted; its runs stay", file=sys.stderr)
 
 
 def submit(
@@ -642,6 +724,40 @@ def stop_task(
     print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
 
 
+def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
+    """Return the command that opens a shell in a run's container.
+
+    Raises:
+        UserError: the run was started without the channel that it needs.
+    """
+    if not record["request"].get("enableExecuteCommand"):
+        raise UserError(
+            f"run {record['run']} was started without EXEC=1, and nobody can look into it; for the "
+            "next: make cluster EXEC=1, then make run EXEC=1"
+        )
+    return [
+        settings.aws, "ecs", "execute-command", "--cluster", outputs["Cluster"],
+        "--task", record["task"], "--container", request.CONTAINER, "--interactive",
+        "--command", "/bin/sh",
+    ]  # fmt: skip
+
+
+def shell(settings: Settings) -> None:
+    """Become a shell in the container of a run that goes on."""
+    if not shutil.which("session-manager-plugin"):
+        raise UserError(
+            "the AWS CLI opens a shell by the session-manager plugin only, and it is not on PATH: "
+            "install it as the user guide of AWS Systems Manager says, under Session Manager"
+        )
+    outputs, run, record = with_task(settings)
+    line = shell_line(settings, outputs, record)
+    state = state_of(settings, outputs, run, record)["state"]
+    if state != "Running":
+        raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
+    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    os.execvp(line[0], line)
+
+
 def runs(settings: Settings) -> None:
     """Print a table of the latest runs, from S3; ECS is asked only for those without an end."""
     from rich.markup import escape
@@ -802,8 +918,9 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, outputs, output, tag, repository, registry, pushed, words, register, run,
-        rerun, attach, logs, status, stop, runs, compare, fetch, report, verify, destroy,
+        cli, parameters, plan, outputs, output, tag, repository, registry, pushed, words, secret, register,
+        run, rerun, attach, schedule, schedules, unschedule, logs, status, shell, stop, runs, compare, fetch,
+        report, verify, destroy,
     )
 }  # fmt: skip
 

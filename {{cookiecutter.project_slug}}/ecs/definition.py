@@ -11,6 +11,7 @@ from typing import Any
 from ecs import image
 from ecs.aws import call_cli, client
 from ecs.errors import UserError
+from ecs.secret import with_arns, with_secrets
 from ecs.settings import Settings
 
 FILE = Path("task-definition.json")
@@ -75,7 +76,13 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         "NetworkMode": network_mode(settings),
         **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
     }
-    return fill(definition, names)
+    filled = fill(definition, names)
+    if settings.exec:
+        # the agent of ECS Exec, which comes into the container, writes beside itself
+        filled["containerDefinitions"] = [
+            {**each, "readonlyRootFilesystem": False} for each in filled["containerDefinitions"]
+        ]
+    return filled
 
 
 def content(request: dict) -> str:
@@ -126,7 +133,8 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
         UserError: the image is not in the registry.
     """
     image_uri = image_uri or current_image(settings, stack)
-    request = render(read(), settings, stack, image_uri)
+    written = with_secrets(read(), settings)
+    request = with_arns(settings, render(written, settings, stack, image_uri))
     arn, known = registered(settings)
     if known == content(request):
         print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)

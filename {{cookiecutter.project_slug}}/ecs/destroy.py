@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ecs import schedule
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
+from ecs.secret import delete_secrets, stored_secrets
 from ecs.settings import Settings
 
 
@@ -67,14 +69,16 @@ def confirm(settings: Settings, ask: Any = input) -> None:
         return
     if not sys.stdin.isatty():
         raise UserError("nobody can be asked here; type: make destroy YES=1")
-    if ask(f"Type {settings.project} to delete all of it: ").strip() != settings.project:
+    what = "all of it but the bucket" if settings.keep_data else "all of it"
+    if ask(f"Type {settings.project} to delete {what}: ").strip() != settings.project:
         raise UserError("nothing was deleted")
 
 
 def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     """List everything, ask, and delete it. Safe to run again after an interruption.
 
-    A stack whose creation failed has no outputs, and nothing in it that must be emptied first.
+    A stack whose creation failed has no outputs, and nothing in it that must be emptied first. The
+    stack goes last: as long as anything of the project is left, it tells the next attempt where.
     """
     bucket, cluster = stack.get("Bucket"), stack.get("Cluster", settings.project)
     repository = stack.get("RepositoryUri", "").partition("/")[2]
@@ -94,13 +98,23 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     definitions = task_definitions(settings)
     objects = sum(len(page) for page in versions(settings, bucket)) if bucket else 0
     pushed = images(settings, repository) if repository else []
-    note(f"  and {objects} object versions in the bucket (data, models, history of all runs),")
+    kept = " (KEEP_DATA=1: they stay)" if settings.keep_data else ""
+    note(f"  and {objects} object versions in the bucket, data and models of all runs{kept},")
     note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
+    schedules = [each["Name"] for each in schedule.schedules(settings)]
+    note(f"  {len(schedules)} schedules{': ' if schedules else ''}{', '.join(schedules)}")
+    names = stored_secrets(settings)
+    note(f"  {len(names)} secrets{': ' if names else ''}{', '.join(names)}")
     confirm(settings)
-    stop_tasks(settings, cluster, tasks)
+    for name in schedules:  # before the tasks: none must start another
+        schedule.delete(settings, name)
+    stop_tasks(settings, cluster, running_tasks(settings, cluster))
     delete_definitions(settings, definitions)
-    if bucket:
+    delete_secrets(settings, names)
+    if bucket and not settings.keep_data:
+        note(f"emptying and deleting s3://{bucket}")
         empty_bucket(settings, bucket)
+        delete_bucket(settings, bucket)
     empty_repository(settings, repository, pushed)
     note(f"deleting the stack {settings.project}")
     cloudformation.delete_stack(StackName=settings.project)
@@ -109,6 +123,8 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
         WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360},
     )
     note("deleted")
+    if bucket and settings.keep_data:
+        note(f"kept: s3://{bucket}; make cluster takes it up again")
 
 
 def stop_tasks(settings: Settings, cluster: str, tasks: list[str]) -> None:
@@ -141,6 +157,16 @@ def empty_bucket(settings: Settings, bucket: str) -> None:
             raise UserError(
                 f"s3://{bucket}/{first['Key']}: {first['Message']}; then type: make destroy"
             )
+
+
+def delete_bucket(settings: Settings, bucket: str) -> None:
+    """Delete the bucket itself. The stack leaves it alone, whoever deletes the stack."""
+    s3 = client(settings, "s3")
+    try:
+        s3.delete_bucket(Bucket=bucket)
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
 
 
 def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:

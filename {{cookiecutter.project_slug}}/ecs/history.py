@@ -1,6 +1,7 @@
 """What is known of runs: ``run.json`` and ``result.json`` beside the model, in S3 only."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,9 @@ def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
         .paginate(Bucket=stack["Bucket"], Prefix=f"{settings.project}/runs/", Delimiter="/")
     )
     prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
-    return sorted((prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes), reverse=True)
+    found = [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+    # the scheduler writes 2026-11-24T03:00:00Z where run_id has 20261124T030000Z
+    return sorted(found, key=lambda run: re.sub("[-:]", "", run), reverse=True)
 
 
 def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = ()) -> str:

@@ -15,6 +15,8 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 CONTAINER = "train"
+# variables of the container's that `make run` sets itself
+OWN_VARIABLES = {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI"}
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
 ARGV = "argv.json"  # where a run keeps arguments that are longer
@@ -70,6 +72,15 @@ def environment(text: str) -> dict[str, str]:
             )
         pairs[name] = value
     return pairs
+
+
+def secret_names(settings: Settings, definition: Mapping) -> set[str]:
+    """Return the names of the container's variables that ECS fills with secrets."""
+    return set(settings.secrets.replace(",", " ").split()) | {
+        each["name"]
+        for container in definition.get("containerDefinitions", [])
+        for each in container.get("secrets", [])
+    }
 
 
 def whole_number(variable: str, text: str, low: int, high: int, unit: str) -> int:
@@ -282,8 +293,10 @@ def run_task_request(
             f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
         )
     given = environment(settings.env)
-    if taken := sorted(given.keys() & {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI"}):
+    if taken := sorted(given.keys() & OWN_VARIABLES):
         raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
+    if taken := sorted(given.keys() & secret_names(settings, definition)):
+        raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
     variables = {
         "RUN_ID": run,
         "RUN_URI": run_uri(settings, stack, run),
@@ -293,6 +306,11 @@ def run_task_request(
         **({"GIT_REVISION": revision} if revision else {}),
         **given,
     }
+    if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
+        raise UserError(
+            "EXEC=1: the task role may open no channel yet; type: make cluster EXEC=1, or write "
+            "EXEC = 1 into .env for both"
+        )
     overrides: dict = {
         "containerOverrides": [
             {
@@ -328,6 +346,7 @@ def run_task_request(
         "capacityProviderStrategy": capacity(settings, stack),
         "overrides": overrides,
         "propagateTags": "TASK_DEFINITION",
+        **({"enableExecuteCommand": True} if settings.exec else {}),
     }
     if settings.capacity != "ec2":
         request["networkConfiguration"] = {

@@ -18,10 +18,13 @@ class Settings:
     region: str
     capacity: str = "fargate"
     architecture: str = "x86_64"
+    network: str = "default"
     vpc: str = ""
     subnets: str = ""
     public_ip: str = "ENABLED"
     log_days: str = "90"
+    run_days: str = "0"  # 0: for ever
+    boundary: str = ""
     instance_type: str = ""
     max_instances: str = "2"
     script: str = "train.py"
@@ -32,6 +35,9 @@ class Settings:
     disk: str = ""  # GiB of ephemeral storage
     env: str = ""
     task_role: str = ""
+    secrets: str = ""
+    name: str = ""  # of a secret or a schedule
+    cron: str = ""
     run: str = ""
     runs: str = ""  # run ids for compare
     limit: str = "50"  # runs in the table
@@ -39,10 +45,12 @@ class Settings:
     tag: str = ""
     extras: str = ""  # names, separated by blanks
     aws: str = "aws"
+    exec: str = ""  # open a channel for make shell
     detach: str = ""
     dry_run: str = ""
     offline: str = ""
     yes: str = ""
+    keep_data: str = ""
     sandbox: str = ""
     on_interrupt: str = "detach"
     start_timeout: str = ""  # seconds until the container runs
@@ -73,6 +81,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),
+        ("NETWORK", settings.network, ("default", "own")),
         ("PUBLIC_IP", settings.public_ip, ("ENABLED", "DISABLED")),
         ("ON_INTERRUPT", settings.on_interrupt, ("detach", "stop")),
     ):

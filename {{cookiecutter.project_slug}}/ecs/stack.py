@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecs.errors import UserError
+from ecs.follow import note
 from ecs.settings import Settings
 
 OUTPUTS = (
-    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ExecutionRoleArn", "LogGroup", "PublicIp",
-    "RepositoryUri", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
+    "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
 
@@ -95,20 +96,71 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "Capacity": "fargate" if settings.sandbox else settings.capacity,
         "Architecture": settings.architecture,
         "PublicIp": settings.public_ip,
+        "Exec": "ENABLED" if settings.exec else "DISABLED",
         "LogDays": settings.log_days,
+        "RunDays": settings.run_days,
         "InstanceType": settings.instance_type,
         "MaxInstances": settings.max_instances,
         **network,
     }
-    return [f"{name}={value}" for name, value in values.items() if value]
+    # What a variable that is empty leaves to the template, and what it takes back: a parameter that
+    # is not passed would keep its last value.
+    given = {name: value for name, value in values.items() if value}
+    given |= {"Boundary": settings.boundary, **network}
+    return [f"{name}={value}" for name, value in given.items()]
+
+
+def existing(settings: Settings) -> dict | None:
+    """Return the stack as CloudFormation describes it, or None where there is none yet."""
+    from botocore.exceptions import ClientError
+
+    from ecs.aws import client
+
+    try:
+        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    stack = answer["Stacks"][0]
+    # all that is left of a change set that would have created it
+    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
+
+
+def bucket(settings: Settings) -> dict[str, str]:
+    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left."""
+    from botocore.exceptions import ClientError
+
+    from ecs.aws import client
+
+    found = existing(settings)
+    if found:  # as it was decided when the stack was made
+        made = {each["ParameterKey"]: each for each in found.get("Parameters", [])}
+        return {"NewBucket": made.get("NewBucket", {}).get("ParameterValue", "true")}
+    account = client(settings, "sts").get_caller_identity()["Account"]
+    name = f"{settings.project}-{account}-{settings.region}"
+    try:
+        client(settings, "s3").head_bucket(Bucket=name)
+    except ClientError:  # it is not there, or not ours: CloudFormation will say so
+        return {"NewBucket": "true"}
+    note(f"the data in s3://{name} is taken up again")
+    return {"NewBucket": "false"}
 
 
 def network(settings: Settings) -> dict[str, str]:
     """Return the VPC and subnets that the user named, or the account's default ones.
 
+    Both are empty for a network of the stack's own.
+
     Raises:
         UserError: one is named without the other, or the account has no default VPC.
     """
+    if settings.network == "own":
+        if settings.vpc or settings.subnets or settings.public_ip != "ENABLED":
+            raise UserError(
+                "NETWORK=own makes a VPC with public subnets: leave VPC, SUBNETS and PUBLIC_IP out"
+            )
+        return {"VpcId": "", "Subnets": ""}
     if bool(settings.vpc) != bool(settings.subnets):
         raise UserError(
             "VPC and SUBNETS go together; type: make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
@@ -124,8 +176,8 @@ def network(settings: Settings) -> dict[str, str]:
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         raise UserError(
-            f"the account has no default VPC in {settings.region}; name one: "
-            "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+            f"the account has no default VPC in {settings.region}; let the stack have one of its "
+            "own: make cluster NETWORK=own, or name one: VPC=vpc-… SUBNETS=subnet-…,subnet-…"
         )
     vpc = vpcs[0]["VpcId"]
     subnets = ec2.describe_subnets(

@@ -16,6 +16,7 @@ from training import data, machine, program, storage
 from training.errors import UserError
 
 FOLDER = "checkpoints"
+TAGS = "kind=checkpoint"  # infrastructure.yaml lets objects of this kind expire
 SECONDS = 60  # between two checkpoints, unless --checkpoint-every counts rounds
 SHARE = 0.02  # of the time that saving may take: a large model is saved less often
 KEPT = 2
@@ -146,8 +147,8 @@ class Store:
             "state": state,
             "fingerprint": self.fingerprint(),
         }
-        storage.write_bytes(model, self.uri(rounds, "model"))
-        storage.write_bytes(json.dumps(mark).encode(), self.uri(rounds, "json"))
+        storage.write_bytes(model, self.uri(rounds, "model"), TAGS)
+        storage.write_bytes(json.dumps(mark).encode(), self.uri(rounds, "json"), TAGS)
         self.saved.append(rounds)
         while len(self.saved) > KEPT:
             self.discard(self.saved.pop(0))

@@ -244,16 +244,19 @@ def read_bytes(uri: str) -> bytes | None:
             return None
 
 
-def write_bytes(content: bytes, uri: str) -> None:
+def write_bytes(content: bytes, uri: str, tags: str = "") -> None:
     """Write ``content`` to ``uri``. It outlasts a crash of the machine right afterwards.
+
+    ``tags`` is ``name=value`` for an object in S3, by which a rule of the bucket may find it.
 
     Raises:
         UserError: it may not be written.
     """
     if is_s3(uri):
         bucket, key = bucket_and_key(uri)
-        with s3_errors(uri, "s3:PutObject"):
-            client().put_object(Bucket=bucket, Key=key, Body=content)
+        with s3_errors(uri, "s3:PutObject and s3:PutObjectTagging" if tags else "s3:PutObject"):
+            tagging = {"Tagging": tags} if tags else {}
+            client().put_object(Bucket=bucket, Key=key, Body=content, **tagging)
         return
     target = Path(uri)
     part = target.with_name(f".{target.name}.part")
