@@ -580,6 +580,41 @@ def test_a_run_that_lost_its_machine_is_tried_again_from_its_checkpoint(project)
     assert project.make("logs", RUN=run).stdout.count("argv: ") == 2
 
 
+def model_of(project: Project, run: str) -> str:
+    """Fetch a run and return its model's sha256."""
+    project.make("fetch", RUN=run)
+    return sha256(project.folder / "runs" / run / MODEL[project.framework])
+
+
+def test_docker_kill_and_resume_give_the_bytes_of_a_run_without_a_break(project):
+    engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
+    words = LONG[project.framework]
+    project.make("run", ARGS=words)
+    whole = model_of(project, project.latest())
+    project.make("run", ARGS=words, DETACH="1")
+    run = project.latest()
+    s3 = project.client("s3")
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    folder = f"churn-model/runs/{run}/"
+    task = json.loads(s3.get_object(Bucket=bucket, Key=folder + "run.json")["Body"].read())["task"]
+    deadline = time.monotonic() + 300
+    while not any(
+        each["Key"].endswith(".json")
+        for each in s3.list_objects_v2(Bucket=bucket, Prefix=folder + "checkpoints/").get(
+            "Contents", []
+        )
+    ):
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.1)
+    described = project.client("ecs").describe_tasks(cluster="churn-model", tasks=[task])
+    project.run([engine["DOCKER"], "kill", described["tasks"][0]["containers"][0]["runtimeId"]])
+    assert "exit code 137" in project.make("logs", RUN=run, status=2).stderr
+    assert "model: " not in project.make("status", RUN=run).stdout
+    done = project.make("run", ARGS=f"{words} --resume --output s3://{bucket}/{folder}")
+    assert re.search(r"^resuming after round [1-9]", done.stdout, re.MULTILINE)
+    assert model_of(project, run) == whole
+
+
 def test_a_long_log_arrives_whole_and_in_order_to_the_line_before_the_exit(project):
     done = project.make("run", SCRIPT="lines.py", ARGS="50000 0")
     lines = [line for line in done.stdout.splitlines() if line.startswith("line ")]

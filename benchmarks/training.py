@@ -1,0 +1,139 @@
+"""What training costs: memory and time against the plain way, and what checkpoints add.
+
+    python benchmarks/training.py
+
+generates and installs both projects in .cache/training, writes a table of a million rows and 50
+columns, and measures whole processes side by side, one after the other: train.py against
+pandas.read_… into an xgboost.DMatrix, with the same parameters and rounds; and train.py with
+checkpoints against itself without. Prints ratios, each the median of a few pairs.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".cache/training"
+ROWS, COLUMNS, ROUNDS, PAIRS = 1_000_000, 50, 20, 3
+
+TABLES = f"""
+import numpy, pyarrow, pyarrow.csv, pyarrow.parquet
+rng = numpy.random.default_rng(0)
+x = rng.normal(size=({COLUMNS}, {ROWS})).astype(numpy.float32)
+y = (x[0] + x[1] * x[2] + rng.normal(size={ROWS})).astype(numpy.float32)
+table = pyarrow.table({{"label": y}} | {{f"x{{n}}": x[n] for n in range({COLUMNS})}})
+pyarrow.parquet.write_table(table, "table.parquet")
+pyarrow.csv.write_csv(table, "table.csv")
+pyarrow.csv.write_csv(table.slice(0, 40_000), "small.csv")
+"""
+
+PLAIN = f"""
+import sys, numpy, pandas, xgboost
+path = sys.argv[1]
+table = (pandas.read_csv if path.endswith(".csv") else pandas.read_parquet)(path)
+label = table.pop("label")
+order = numpy.random.default_rng(0).permutation(len(table))
+held_out = numpy.sort(order[: len(table) // 5])
+rest = numpy.sort(order[len(table) // 5 :])
+train = xgboost.DMatrix(table.iloc[rest], label=label.iloc[rest])
+test = xgboost.DMatrix(table.iloc[held_out], label=label.iloc[held_out])
+evals = [(train, "train"), (test, "validation")]
+booster = xgboost.train({{"seed": 0}}, train, {ROUNDS}, evals=evals, verbose_eval=False)
+error = booster.predict(test) - label.iloc[held_out]
+print("validation rmse", float((error**2).mean() ** 0.5))
+"""
+
+# a training of about a minute on small.csv, and checkpoints more often than every 60 seconds
+CHECKPOINTS = {
+    "xgboost": ("--n-estimators 1500 --max-depth 6", (10, 50)),
+    "scikit-learn": ("--max-iter 400 --max-leaf-nodes 63", (200,)),
+}
+
+
+def measure(*command: str | Path, cwd: Path) -> tuple[float, float]:
+    """Run a command that must succeed; return its seconds and its peak memory in MB."""
+    began = time.monotonic()
+    with (HOME / "said.txt").open("w") as said:
+        process = subprocess.Popen(
+            [str(word) for word in command], cwd=cwd, stdout=said, stderr=said
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit((HOME / "said.txt").read_text())
+    return time.monotonic() - began, used.ru_maxrss / 1024
+
+
+def project(framework: str) -> Path:
+    """Return a generated project of ``framework`` with its environment."""
+    folder = HOME / framework
+    shutil.rmtree(folder / "churn-model", ignore_errors=True)
+    subprocess.run(
+        [
+            Path(sys.executable).with_name("cookiecutter"), ROOT, "--no-input", "--output-dir", folder,
+            f"framework={framework}",
+        ],
+        check=True,
+    )  # fmt: skip
+    subprocess.run(["make", "install"], cwd=folder / "churn-model", check=True)
+    return folder / "churn-model"
+
+
+def compare(name: str, ours: list, theirs: list, cwd: Path) -> None:
+    """Print the ratios of the first command to the second, in time and memory."""
+    pairs = [(measure(*ours, cwd=cwd), measure(*theirs, cwd=cwd)) for _ in range(PAIRS)]
+    seconds = statistics.median(our[0] / their[0] for our, their in pairs)
+    memory = statistics.median(our[1] / their[1] for our, their in pairs)
+    print(f"{name}: {memory:.2f} of the peak memory, {seconds:.2f} of the time", flush=True)
+
+
+def main() -> None:
+    HOME.mkdir(parents=True, exist_ok=True)
+    projects = {framework: project(framework) for framework in CHECKPOINTS}
+    python = projects["xgboost"] / ".venv/bin/python"
+    subprocess.run([python, "-c", TABLES], cwd=HOME, check=True)
+    uv = Path(sys.executable).with_name("uv")
+    versions = subprocess.run(
+        [uv, "pip", "freeze", "--quiet", "--python", python],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    same = [word for word in versions if word.startswith(("xgboost", "pyarrow=", "numpy="))]
+    plain = HOME / "plain"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, plain], check=True)
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", plain / "bin/python", "pandas", *same],
+        check=True,
+    )
+    script = HOME / "plain.py"
+    script.write_text(PLAIN)
+    for ending in "parquet", "csv":
+        table = HOME / f"table.{ending}"
+        ours = [
+            python,
+            "train.py",
+            "--train",
+            table,
+            "--n-estimators",
+            ROUNDS,
+            "--output",
+            HOME / "out",
+        ]
+        theirs = [plain / "bin/python", script, table]
+        compare(f"{ending} of {ROWS:,} x {COLUMNS}", ours, theirs, projects["xgboost"])
+    for framework, (words, every) in CHECKPOINTS.items():
+        python = projects[framework] / ".venv/bin/python"
+        common = [python, "train.py", "--train", HOME / "small.csv", "--output", HOME / "out"]
+        never = [*common, *words.split(), "--checkpoint-every", 10**6]
+        kinds = {"default": []} | {f"every {n} rounds": ["--checkpoint-every", n] for n in every}
+        for name, more in kinds.items():
+            ours = [*common, *words.split(), *more]
+            compare(f"{framework}, checkpoints {name}", ours, never, projects[framework])
+
+
+if __name__ == "__main__":
+    main()
