@@ -31,7 +31,7 @@ FILES = {
     ".github/workflows/": "ci.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py definition.py destroy.py errors.py explain.py follow.py history.py "
-    "image.py plan.py request.py schedule.py secret.py settings.py stack.py verdict.py",
+    "image.py plan.py policy.py request.py schedule.py secret.py settings.py stack.py verdict.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_resume.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py checkpoints.py data.py errors.py machine.py "
