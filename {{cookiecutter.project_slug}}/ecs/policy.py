@@ -17,6 +17,7 @@ NO_RESOURCE = {
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:GetTemplateSummary",
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplateVersions",
@@ -167,7 +168,7 @@ def cluster(names: Names) -> dict:
                 "ExecuteChangeSet ListStackResources TagResource",
                 stack,
             ),
-            allow("Drift", "cloudformation", "DescribeStackDriftDetectionStatus", "*"),
+            allow("Drift", "cloudformation", "DescribeStackDriftDetectionStatus GetTemplateSummary", "*"),
             allow(
                 "Repository", "ecr",
                 "BatchDeleteImage CreateRepository DeleteRepository DescribeRepositories "
