@@ -1103,6 +1103,110 @@ def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
     assert left_behind(project) == before == {}
 
 
+# Where the emulator asks for another resource than the service authorization reference has: the
+# cluster for a task or a revision, the group for a stream, the default group of schedules.
+ACCOUNT = "us-east-1:000000000000"
+DIFFERENCES = {
+    f"arn:aws:ecs:{ACCOUNT}:cluster/churn-model": "ecs:RunTask ecs:StopTask ecs:DescribeTasks",
+    f"arn:aws:logs:{ACCOUNT}:log-group:/ecs/churn-model": "logs:GetLogEvents",
+    f"arn:aws:scheduler:{ACCOUNT}:schedule/default/*": "scheduler:CreateSchedule "
+    "scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
+    "*": "ecs:DeleteTaskDefinitions",
+}
+
+
+def becomes(project: Project, name: str, *targets: str) -> None:
+    """Make a user with the policies that these targets print, and let the project use its keys."""
+    made = [project.make(target).stdout for target in targets]
+    allowed = [
+        {"Effect": "Allow", "Action": actions.split(), "Resource": [arn]}
+        for arn, actions in DIFFERENCES.items()
+    ]
+    made.append(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    iam = project.client("iam")
+    iam.create_user(UserName=name)
+    for number, policy in enumerate(made):
+        iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    keys = {"ACCESS_KEY_ID": key["AccessKeyId"], "SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    makefile = project.folder / ".sandbox/aws.mk"
+    text = makefile.read_text()
+    for word, value in keys.items():
+        text = re.sub(
+            rf"(AWS_{word} :=) .*", lambda found, value=value: f"{found[1]} {value}", text
+        )
+    makefile.write_text(text)
+
+
+def test_the_printed_policies_are_enough(engine, installed, tmp_path):
+    """IAM is enforced here. The containers' own credentials are not of their role in the emulator."""
+    folder = tmp_path / "churn-model"
+    shutil.copytree(installed("xgboost"), folder, symlinks=True)
+    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
+    (folder / "hello.py").write_text("print('hello from the container')\n")
+    keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
+    environ = {name: os.environ[name] for name in keep if name in os.environ}
+    project = Project(folder, "xgboost", environ | {"SANDBOX": "1"})
+    project.run(["make", "sandbox"], AUTH="true")
+    try:
+        root = (folder / ".sandbox/aws.mk").read_text()
+        becomes(project, "owner", "policy", "cluster-policy", "network-policy")
+        project.make("plan")
+        project.make("cluster")
+        project.make("cluster", LOG_DAYS="7")
+        bucket = "churn-model-000000000000-us-east-1"
+        # the bucket is reached by TLS only, and the emulator has none: that too is enforced
+        assert "explicit deny" in project.make("data", status=2).stderr
+        project.client("s3").delete_bucket_policy(Bucket=bucket)
+        (folder / ".sandbox/aws.mk").write_text(root)
+        becomes(project, "runner", "policy")
+        for target in ("push", "data"):
+            project.make(target)
+        project.run("echo x | make secret NAME=KEY")
+        done = project.make("run", SCRIPT="hello.py", SECRETS="KEY")
+        assert "hello from the container" in done.stdout
+        for target in ("status", "logs", "runs", "fetch", "schedules"):
+            project.make(target)
+        project.make("schedule", NAME="n", CRON="rate(1 day)")
+        project.make("unschedule", NAME="n")
+        project.make("run", SCRIPT="hello.py", DETACH="1")
+        for target in ("cluster", "plan"):
+            assert "not authorized" in project.make(target, status=2).stderr
+        assert "not authorized" in project.make("destroy", YES="1", status=2).stderr
+        # what training does with the role of its task, and what no task may do
+        outputs = json.loads((folder / ".sandbox/stack.json").read_text())
+        role = project.client("sts").assume_role(
+            RoleArn=outputs["TaskRoleArn"], RoleSessionName="task"
+        )["Credentials"]
+        s3 = boto3.client(
+            "s3",
+            region_name="us-east-1",
+            endpoint_url=project.client("s3").meta.endpoint_url,
+            aws_access_key_id=role["AccessKeyId"],
+            aws_secret_access_key=role["SecretAccessKey"],
+            aws_session_token=role["SessionToken"],
+        )
+        own = {"Bucket": bucket, "Key": "churn-model/runs/x/checkpoints/1"}
+        s3.put_object(**own, Body=b"x", Tagging="kind=checkpoint")
+        s3.get_object(**own)
+        s3.list_objects_v2(Bucket=bucket, Prefix="churn-model/runs/x/")
+        s3.delete_object(**own)
+        for forbidden in (
+            lambda: s3.put_object(Bucket=bucket, Key="churn-model-2/x", Body=b"x"),
+            lambda: s3.list_objects_v2(Bucket=bucket),
+            lambda: s3.delete_bucket(Bucket=bucket),
+            lambda: s3.list_buckets(),
+        ):
+            with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+                forbidden()
+        (folder / ".sandbox/aws.mk").write_text(root)
+        becomes(project, "leaver", "policy", "cluster-policy", "network-policy")
+        project.make("destroy", YES="1")
+        assert left_behind(project) == {}
+    finally:
+        project.make("sandbox-stop")
+
+
 def test_make_demo_ends_with_a_model_and_its_metrics(engine, tmp_path):
     environ = os.environ | engine | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(

@@ -55,6 +55,18 @@ def parameters(settings: Settings) -> None:
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
 
 
+def policy(settings: Settings, which: str = "runs") -> None:
+    """Print the IAM policy that a person needs for ``runs``, or to make ``cluster``, ``network``."""
+    from ecs import policy as policies
+    from ecs.aws import client
+
+    caller = client(settings, "sts").get_caller_identity()
+    partition = caller["Arn"].split(":")[1]
+    names = policies.Names(settings, caller["Account"], partition)
+    make = {"runs": policies.runs, "cluster": policies.cluster, "network": policies.network}
+    print(json.dumps(make[which](names), indent=2))
+
+
 def plan(settings: Settings) -> None:
     """Print what `make cluster` would change, and what has drifted; change nothing."""
     from ecs.plan import plan as print_plan
@@ -918,8 +930,8 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, plan, outputs, output, tag, repository, registry, pushed, words, secret, register,
-        run, rerun, attach, schedule, schedules, unschedule, logs, status, shell, stop, runs, compare, fetch,
+        cli, parameters, policy, plan, outputs, output, tag, repository, registry, pushed, words, secret,
+        register, run, rerun, attach, schedule, schedules, unschedule, logs, status, shell, stop, runs, compare, fetch,
         report, verify, destroy,
     )
 }  # fmt: skip
