@@ -31,7 +31,7 @@ test-fast: $(VENV) ## what needs no container engine
 	@.venv/bin/python -m pytest tests -m "not docker"
 
 bench: $(VENV) ## scripted endings judged by ours and other runners; what training and checkpoints cost
-	@$(STRICT) .venv/bin/python benchmarks/peers.py; .venv/bin/python benchmarks/training.py
+	@$(STRICT) .venv/bin/python benchmarks/peers.py; .venv/bin/python benchmarks/trainings.py
 
 lint: $(VENV) ## check style, changing nothing
 	@$(STRICT) .venv/bin/ruff check .; .venv/bin/ruff format --check .; \

@@ -1,6 +1,6 @@
 """What training costs: memory and time against the plain way, and what checkpoints add.
 
-    python benchmarks/training.py
+    python benchmarks/trainings.py
 
 generates and installs both projects in .cache/training, writes a table of a million rows and 50
 columns, and measures whole processes side by side, one after the other: train.py against
