@@ -768,7 +768,7 @@ def test_the_image_is_small_read_only_and_not_roots(project):
         inside(project, "-c", "import os; print(*sorted(os.listdir('/app')), sep='\\n')").split()
     )
     code = {"hyperparameters.py", "predict.py", "resume.py", "train.py", "train", "training"}
-    code |= {"matrices.py"} if project.framework == "xgboost" else set()
+    code |= {"matrices.py" if project.framework == "xgboost" else "batches.py"}
     assert files == code | {"__pycache__", "endless.py", "lines.py"}
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import predict
 import train
-from training import data, machine, metrics, program, schema, sources
+from training import data, machine, metrics, program, schema, sources, storage
 from training.errors import UserError
 
 ROWS = 300
@@ -94,6 +94,51 @@ def test_a_table_gives_the_same_model_packed_in_pieces_and_whole(run, ending):
 
 def test_csv_and_parquet_of_one_table_give_one_model(run):
     assert model(run, write(table(), "a.csv")) == model(run, write(table(), "a.parquet"))
+
+
+# What S3 answers about a bucket and about an object in it (status; 0: it hangs up), as its API
+# reference has it, and the sentence's words. HEAD has no body, so the status is all there is.
+REFUSALS = {
+    "no such bucket": (404, 404, "no bucket is called 'bucket'"),
+    "no such key": (200, 404, "no such file"),
+    "no permission": (403, 403, "no permission (s3:GetObject)"),
+    "an expired token": (400, 400, "aws sts get-caller-identity"),
+    "another region": (301, 301, "in another region"),
+    "overloaded": (503, 503, "again and again"),
+    "hung up": (0, 0, "cannot be reached"),
+}
+
+
+@pytest.mark.parametrize(("bucket", "key", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_what_s3_refuses_is_one_sentence(run, monkeypatch, bucket, key, message):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):  # noqa: N802 - the name is the library's
+            status = key if self.path.count("/") > 1 else bucket
+            if status:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.send_header("x-amz-bucket-region", "eu-north-1")
+                self.end_headers()
+
+        do_GET = do_HEAD  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for name in "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
+            monkeypatch.setenv(name, "test")
+        monkeypatch.setattr(storage, "ATTEMPTS", 1)
+        storage.client.cache_clear()
+        status, _, error = run(train, "--train", "s3://bucket/table.csv", "--output", "m")
+        storage.client.cache_clear()
+        server.shutdown()
+    assert (status, error.count("\n")) == (2, 1), error
+    assert error.startswith("error: s3://bucket/table.csv: ")
+    assert message in error
+    assert not [*Path().iterdir()]
 
 
 @pytest.fixture

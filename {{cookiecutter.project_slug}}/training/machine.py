@@ -82,12 +82,13 @@ def memory() -> int:
     return min(found)
 
 
-def check_memory(needed: int, doing: str) -> None:
+def check_memory(needed: int, doing: str, other: str = "") -> None:
     """Find out before the work whether it fits in memory.
 
     Args:
         needed: estimate in bytes.
         doing: what needs it, for the sentence.
+        other: another way out, for the sentence.
 
     Raises:
         UserError: it does not.
@@ -95,7 +96,8 @@ def check_memory(needed: int, doing: str) -> None:
     if needed > memory():
         raise UserError(
             f"{doing} takes about {needed >> 20:,} MiB of memory, and there are {memory() >> 20:,}: "
-            f"on ECS type: make run MEMORY={-(-needed >> 30) * 1024}; or read fewer rows by --limit"
+            f"on ECS type: make run MEMORY={-(-needed >> 30) * 1024}; or "
+            f"{other or 'read fewer rows by --limit'}"
         )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from training.errors import UserError, nearest, one_line
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+ATTEMPTS = 5  # at one request of S3
 PROGRESS_SECONDS = 10  # between two lines about a download
 
 
@@ -325,20 +326,15 @@ def client():
     # bucket.127.0.0.1 has no address: with an endpoint of one's own, the bucket goes in the path.
     style = {"addressing_style": "path"} if endpoint else {}
     return boto3.client(
-        "s3", config=Config(s3=style, retries={"mode": "standard", "max_attempts": 5})
+        "s3", config=Config(s3=style, retries={"mode": "standard", "max_attempts": ATTEMPTS})
     )
 
 
 @contextlib.contextmanager
 def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Iterator[None]:
-    """Turn S3's refusals into sentences. Other errors of S3 or the network pass as they are."""
-    from botocore.exceptions import (
-        ClientError,
-        ConnectTimeoutError,
-        EndpointConnectionError,
-        NoCredentialsError,
-        ParamValidationError,
-    )
+    """Turn refusals of S3 and failures of the network into sentences; boto3 has tried again."""
+    from botocore import exceptions
+    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
     bucket = uri.removeprefix("s3://").partition("/")[0]
     try:
@@ -347,8 +343,11 @@ def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Ite
         raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
     except ParamValidationError as error:
         raise UserError(f"{uri}: no bucket or key may have such a name") from error
-    except (EndpointConnectionError, ConnectTimeoutError) as error:
-        raise UserError(f"{uri}: {one_line(error)}; is AWS_ENDPOINT_URL right?") from error
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        raise UserError(
+            f"{uri}: S3 cannot be reached: {one_line(error)}; if this stays so, look at the network "
+            "and at AWS_ENDPOINT_URL"
+        ) from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("403", "AccessDenied"):
@@ -364,8 +363,19 @@ def s3_errors(uri: str, permission: str, forbidden_is_fine: bool = False) -> Ite
             raise UserError(
                 f"{uri}: no such file; to see what is there: aws s3 ls {parent(uri)}"
             ) from error
-        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"):
-            raise UserError(f"{uri}: AWS refuses the credentials ({code})") from error
+        # an answer to HEAD has no body, so that of an expired token only 400 is left
+        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "400"):
+            raise UserError(
+                f"{uri}: AWS refuses the credentials ({code}): they are wrong or have expired; to see "
+                "whose they are, type: aws sts get-caller-identity"
+            ) from error
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status in (301, 307):
+            raise UserError(
+                f"{uri}: the bucket {bucket!r} is in another region: set AWS_REGION to it"
+            ) from error
+        if status >= 500:
+            raise UserError(f"{uri}: S3 answers {code} again and again; try later") from error
         raise
 
 
