@@ -112,7 +112,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("bucket", "key", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_what_s3_refuses_is_one_sentence(run, monkeypatch, bucket, key, message):
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):  # noqa: N802 - the name is the library's
+        def do_HEAD(self):
             status = key if self.path.count("/") > 1 else bucket
             if status:
                 self.send_response(status)
@@ -120,7 +120,7 @@ def test_what_s3_refuses_is_one_sentence(run, monkeypatch, bucket, key, message)
                 self.send_header("x-amz-bucket-region", "eu-north-1")
                 self.end_headers()
 
-        do_GET = do_HEAD  # noqa: N815
+        do_GET = do_HEAD
 
         def log_message(self, *_):
             pass
