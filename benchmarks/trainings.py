@@ -5,7 +5,7 @@
 generates and installs both projects in .cache/training, writes a table of a million rows and 50
 columns, and measures whole processes side by side, one after the other: train.py against
 pandas.read_… into an xgboost.DMatrix, with the same parameters and rounds; and train.py with
-checkpoints against itself without. Prints ratios, each the median of a few pairs.
+checkpoints against itself without. Prints ratios, each the median of a few times.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache/training"
-ROWS, COLUMNS, ROUNDS, PAIRS = 1_000_000, 50, 20, 3
+ROWS, COLUMNS, ROUNDS, TIMES = 1_000_000, 50, 20, 3
 
 TABLES = f"""
 import numpy, pyarrow, pyarrow.csv, pyarrow.parquet
@@ -47,10 +47,10 @@ error = booster.predict(test) - label.iloc[held_out]
 print("validation rmse", float((error**2).mean() ** 0.5))
 """
 
-# a training of about a minute on small.csv, and checkpoints more often than every 60 seconds
+# a training of more than the 60 seconds after which there is a checkpoint, and more often, by rounds
 CHECKPOINTS = {
-    "xgboost": ("--n-estimators 1500 --max-depth 6", (10, 50)),
-    "scikit-learn": ("--max-iter 400 --max-leaf-nodes 63", (200,)),
+    "xgboost": ("--n-estimators 1500 --max-depth 6", 10),
+    "scikit-learn": ("--max-iter 500 --max-leaf-nodes 63", 250),
 }
 
 
@@ -82,12 +82,25 @@ def project(framework: str) -> Path:
     return folder / "churn-model"
 
 
-def compare(name: str, ours: list, theirs: list, cwd: Path) -> None:
-    """Print the ratios of the first command to the second, in time and memory."""
-    pairs = [(measure(*ours, cwd=cwd), measure(*theirs, cwd=cwd)) for _ in range(PAIRS)]
-    seconds = statistics.median(our[0] / their[0] for our, their in pairs)
-    memory = statistics.median(our[1] / their[1] for our, their in pairs)
-    print(f"{name}: {memory:.2f} of the peak memory, {seconds:.2f} of the time", flush=True)
+def compare(commands: dict[str, list], cwd: Path) -> None:
+    """Print the ratios of every command to the first, in time and memory; the order changes."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    names = list(commands)
+    for _ in range(TIMES):
+        for name in names:
+            found[name].append(measure(*commands[name], cwd=cwd))
+        names.reverse()
+    base, *others = commands
+    for name in others:
+        pairs = list(zip(found[name], found[base], strict=True))
+        seconds = statistics.median(one[0] / other[0] for one, other in pairs)
+        memory = statistics.median(one[1] / other[1] for one, other in pairs)
+        length = statistics.median(one[0] for one in found[base])
+        print(
+            f"{name}: {memory:.2f} of the peak memory, {seconds:.2f} of the time of {base}"
+            f" ({length:.0f} s)",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -113,26 +126,26 @@ def main() -> None:
     script.write_text(PLAIN)
     for ending in "parquet", "csv":
         table = HOME / f"table.{ending}"
-        ours = [
-            python,
-            "train.py",
-            "--train",
-            table,
-            "--n-estimators",
-            ROUNDS,
-            "--output",
-            HOME / "out",
-        ]
-        theirs = [plain / "bin/python", script, table]
-        compare(f"{ending} of {ROWS:,} x {COLUMNS}", ours, theirs, projects["xgboost"])
+        ours = [python, "train.py", "--train", table, "--n-estimators", ROUNDS]
+        compare(
+            {
+                f"pandas and a DMatrix, {ending}": [plain / "bin/python", script, table],
+                f"train.py on {ROWS:,} x {COLUMNS}": [*ours, "--output", HOME / "out"],
+            },
+            projects["xgboost"],
+        )
     for framework, (words, every) in CHECKPOINTS.items():
         python = projects[framework] / ".venv/bin/python"
         common = [python, "train.py", "--train", HOME / "small.csv", "--output", HOME / "out"]
-        never = [*common, *words.split(), "--checkpoint-every", 10**6]
-        kinds = {"default": []} | {f"every {n} rounds": ["--checkpoint-every", n] for n in every}
-        for name, more in kinds.items():
-            ours = [*common, *words.split(), *more]
-            compare(f"{framework}, checkpoints {name}", ours, never, projects[framework])
+        common += words.split()
+        compare(
+            {
+                f"{framework} without checkpoints": [*common, "--checkpoint-every", 10**6],
+                "checkpoints by default": common,
+                f"checkpoints every {every} rounds": [*common, "--checkpoint-every", every],
+            },
+            projects[framework],
+        )
 
 
 if __name__ == "__main__":

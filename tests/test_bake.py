@@ -37,7 +37,7 @@ FILES = {
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_results.py test_resume.py test_sources.py test_training.py",
     "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py errors.py "
-    "importance.py machine.py metrics.py program.py sagemaker.py schema.py sources.py storage.py tracking.py treasure.py",
+    "importance.py machine.py metrics.py program.py sagemaker.py scheduled.py schema.py sources.py storage.py tracking.py treasure.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
 ONLY = {"xgboost": {"matrices.py"}, "scikit-learn": {"batches.py"}}

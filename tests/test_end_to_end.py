@@ -962,7 +962,50 @@ def test_a_schedule_holds_the_request_of_make_run(project):
     assert "no schedule has that name" in project.make("unschedule", NAME="x", status=2).stderr
     project.make("unschedule", NAME="nightly")
     assert scheduler.list_schedules()["Schedules"] == []
-    project.make("schedule", **words)  # for make destroy
+
+
+def test_a_scheduled_run_is_known_like_any_other(project):
+    """The emulator's scheduler starts nothing: here the test sends what it would send."""
+    project.make("cluster")
+    project.make("push")
+    project.make("data")
+    words = {"CRON": "rate(1 hour)", "ARGS": QUICK[project.framework]}
+    project.make("schedule", NAME="hourly", **words)
+    schedule = project.client("scheduler").get_schedule(Name="hourly", GroupName="churn-model")
+    target, now = schedule["Target"], "2031-02-03T04:05:06Z"
+    values = target["EcsParameters"]["NetworkConfiguration"]["awsvpcConfiguration"]
+    project.client("ecs").run_task(
+        cluster=target["Arn"],
+        taskDefinition=target["EcsParameters"]["TaskDefinitionArn"],
+        launchType="FARGATE",
+        networkConfiguration={
+            "awsvpcConfiguration": {
+                name[0].lower() + name[1:]: each for name, each in values.items()
+            }
+        },
+        overrides=json.loads(target["Input"].replace("<aws.scheduler.scheduled-time>", now)),
+    )
+    run = f"{now}-hourly"
+    look = ["make", "status", f"RUN={run}"]  # fails as long as the container has not begun
+
+    def ended() -> bool:
+        done = subprocess.run(
+            look,
+            cwd=project.folder,
+            env=project.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return "state      Succeeded" in done.stdout
+
+    wait_until(ended)
+    assert "metrics: s3://" in project.make("logs", RUN=run).stdout
+    table = project.make("runs").stdout
+    assert re.search(rf"^ *{run} .*Succeeded.*{words['ARGS']}", table, re.MULTILINE)
+    again = project.make("rerun", RUN=run)
+    assert " succeeded" in again.stderr
+    project.make("schedule", NAME="hourly", **words)  # for make destroy
 
 
 def left_behind(project: Project) -> dict[str, list]:

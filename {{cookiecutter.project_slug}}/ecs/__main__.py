@@ -271,21 +271,37 @@ def schedule(settings: Settings) -> None:
     from ecs import schedule as schedules
 
     run = schedules.run_id(settings)
+    revision = image.git(Path(), "rev-parse", "HEAD")
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     outputs = known if settings.dry_run else stack.refresh(settings)
     if "SchedulerRoleArn" not in outputs:
         raise UserError("the stack knows no schedules yet; type: make cluster")
 
-    def requested(arn: str) -> dict:
-        made = request.run_task_request(settings, outputs, definition.read(), arn, run)
-        return schedules.schedule_request(settings, outputs, made)
+    def requested(arn: str) -> tuple[dict, dict]:
+        made = request.run_task_request(
+            settings, outputs, definition.read(), arn, run, revision, settings.name
+        )
+        return made, schedules.schedule_request(settings, outputs, made)
 
     # first what may be wrong with the variables, so that nothing is registered in vain
-    asked = requested(settings.project)
+    made, asked = requested(settings.project)
     if settings.dry_run:
         print(json.dumps(asked, indent=2, ensure_ascii=False))
         return
-    asked = requested(definition.register(settings, outputs)[0])
+    arn, image_uri = definition.register(settings, outputs)
+    made, asked = requested(arn)
+    # what is known of each run already; its container adds the rest (training/scheduled.py)
+    draft = {
+        "run": run,
+        "image": image_uri,
+        "revision": revision,
+        "tag": image.tag(settings),
+        "argv": request.words(settings.args),
+        "size": request.full_size(settings, definition.read(), made["overrides"]),
+        "request": made,
+        "schedule": settings.name,
+    }
+    schedules.keep(settings, outputs, draft)
     done = schedules.put(settings, asked)
     print(
         f"schedule {asked['Name']} {done}: {asked['ScheduleExpression']} UTC, with the image as it "

@@ -16,7 +16,7 @@ from ecs.settings import Settings
 
 CONTAINER = "train"
 # variables of the container's that `make run` sets itself
-OWN_VARIABLES = {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI"}
+OWN_VARIABLES = {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI", "RUN_SCHEDULE"}
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
 ARGV = "argv.json"  # where a run keeps arguments that are longer
@@ -188,7 +188,9 @@ def again(
     uri = run_uri(settings, stack, run)
     own = {"RUN_ID": run, "RUN_URI": uri, "ARGV_URI": uri + ARGV}
     variables = {
-        name: own.get(name, value) for name, value in variables_of(record["request"]).items()
+        name: own.get(name, value)
+        for name, value in variables_of(record["request"]).items()
+        if name != "RUN_SCHEDULE"
     }
     container = overrides["containerOverrides"][0] | {
         "environment": [{"name": name, "value": value} for name, value in variables.items()]
@@ -267,6 +269,7 @@ def run_task_request(
     task_definition: str,
     run: str,
     revision: str | None = None,
+    schedule: str | None = None,
 ) -> dict:
     """Return the RunTask request of one attempt at one run.
 
@@ -278,6 +281,7 @@ def run_task_request(
         run: the run's id; the request's ``clientToken`` comes from it, so that sending the same
             request twice starts one task.
         revision: of git, for the run's manifest.
+        schedule: that starts the run; the container then records it.
 
     Raises:
         UserError: a variable has a value that RunTask would refuse.
@@ -304,6 +308,7 @@ def run_task_request(
         "PROJECT_URI": project_uri(settings, stack) + "/",
         "SM_CHANNEL_TRAIN": data_uri(settings, stack),
         **({"GIT_REVISION": revision} if revision else {}),
+        **({"RUN_SCHEDULE": schedule} if schedule else {}),
         **given,
     }
     if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":

@@ -98,6 +98,16 @@ def schedule_request(settings: Settings, stack: Mapping[str, str], run_request: 
     }
 
 
+def keep(settings: Settings, stack: Mapping[str, str], draft: Mapping) -> None:
+    """Write what ``run.json`` of each run begins with to where the run finds it."""
+    client(settings, "s3").put_object(
+        Bucket=stack["Bucket"],
+        Key=f"{settings.project}/schedules/{draft['schedule']}.json",
+        Body=json.dumps(draft, indent=2, ensure_ascii=False).encode(),
+        ContentType="application/json",
+    )
+
+
 def put(settings: Settings, request: Mapping) -> str:
     """Create the schedule, or replace the one that has its name; return which it was."""
     scheduler = client(settings, "scheduler")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from training import machine, sagemaker
+from training import machine, sagemaker, scheduled
 from training.errors import UserError, one_line
 
 # The name and password of a URI, and what signs or opens one in its query.
@@ -69,6 +69,7 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
         argv = all_words(argv)
         ARGV[:] = [without_secrets(word) for word in argv]
         print("argv:", json.dumps(ARGV, ensure_ascii=False))
+        scheduled.record()
         main(list(argv))
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success

@@ -163,6 +163,16 @@ def identity(uri: str) -> dict[str, object]:
     return {"size_bytes": head["ContentLength"], "etag": head["ETag"].strip('"')}
 
 
+def version(uri: str) -> dict[str, str | None] | None:
+    """Return address, ETag and version of an object in S3; None of anything else."""
+    if not uri.startswith("s3://") or uri.endswith("/"):
+        return None
+    bucket, key = bucket_and_key(uri)
+    with s3_errors(uri, "s3:GetObject"):
+        head = client().head_object(Bucket=bucket, Key=key)
+    return {"uri": uri, "etag": head.get("ETag", ""), "version": head.get("VersionId")}
+
+
 def check_writable(folder: str) -> None:
     """Find out before the work whether its results can be saved in ``folder``. Writes nothing.
 
