@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 from ecs import destroy
 from ecs.errors import UserError
 
@@ -156,12 +157,32 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monke
 
 def test_a_bucket_that_is_gone_already_is_no_error_either(settings, cloud):
     s3 = cloud.stub("s3")
+    s3.add_response("list_object_versions", {})
     s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
+    s3.add_client_error("list_object_versions", "NoSuchBucket")
     s3.add_client_error("delete_bucket", "NoSuchBucket")
     for _ in range(2):
         destroy.delete_bucket(settings, "the-bucket")
-    s3.add_client_error("delete_bucket", "BucketNotEmpty")
-    from botocore.exceptions import ClientError
+    s3.assert_no_pending_responses()
 
+
+def test_a_bucket_in_which_something_is_still_written_is_emptied_again(settings, cloud):
+    s3 = cloud.stub("s3")
+    late = {"Versions": [{"Key": "late", "VersionId": "1"}]}
+    s3.add_response("list_object_versions", {})
+    s3.add_client_error("delete_bucket", "BucketNotEmpty")
+    s3.add_response("list_object_versions", late)
+    s3.add_response("delete_objects", {})
+    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
+    destroy.delete_bucket(settings, "the-bucket")
+    s3.assert_no_pending_responses()
+
+
+def test_a_bucket_that_never_gets_empty_is_an_error(settings, cloud):
+    s3 = cloud.stub("s3")
+    for _ in range(destroy.EMPTYINGS):
+        s3.add_response("list_object_versions", {})
+        s3.add_client_error("delete_bucket", "BucketNotEmpty")
     with pytest.raises(ClientError, match="BucketNotEmpty"):
         destroy.delete_bucket(settings, "the-bucket")
+    s3.assert_no_pending_responses()

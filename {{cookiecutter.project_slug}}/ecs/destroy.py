@@ -11,6 +11,8 @@ from ecs.follow import note
 from ecs.secret import delete_secrets, stored_secrets
 from ecs.settings import Settings
 
+EMPTYINGS = 5
+
 
 def running_tasks(settings: Settings, cluster: str) -> list[str]:
     """Return the ARNs of the cluster's tasks that have not stopped."""
@@ -113,7 +115,6 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     delete_secrets(settings, names)
     if bucket and not settings.keep_data:
         note(f"emptying and deleting s3://{bucket}")
-        empty_bucket(settings, bucket)
         delete_bucket(settings, bucket)
     empty_repository(settings, repository, pushed)
     note(f"deleting the stack {settings.project}")
@@ -160,13 +161,23 @@ def empty_bucket(settings: Settings, bucket: str) -> None:
 
 
 def delete_bucket(settings: Settings, bucket: str) -> None:
-    """Delete the bucket itself. The stack leaves it alone, whoever deletes the stack."""
+    """Empty and delete the bucket. The stack leaves it alone, whoever deletes the stack.
+
+    Something may still be written while it is emptied, by a laptop's `make data` for one: then
+    it is emptied once more, a few times.
+    """
     s3 = client(settings, "s3")
-    try:
-        s3.delete_bucket(Bucket=bucket)
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            raise
+    for left in reversed(range(EMPTYINGS)):
+        empty_bucket(settings, bucket)
+        try:
+            s3.delete_bucket(Bucket=bucket)
+            return
+        except s3.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "NoSuchBucket":
+                return
+            if code != "BucketNotEmpty" or not left:
+                raise
 
 
 def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:
