@@ -1,6 +1,6 @@
 """What training costs: memory and time against the plain way, and what checkpoints add.
 
-    python benchmarks/trainings.py
+    python benchmarks/trainings.py [loading|checkpoints]
 
 generates and installs both projects in .cache/training, writes a table of a million rows and 50
 columns, and measures whole processes side by side, one after the other: train.py against
@@ -108,15 +108,19 @@ def main() -> None:
     projects = {framework: project(framework) for framework in CHECKPOINTS}
     python = projects["xgboost"] / ".venv/bin/python"
     subprocess.run([python, "-c", TABLES], cwd=HOME, check=True)
-    uv = Path(sys.executable).with_name("uv")
-    versions = subprocess.run(
-        [uv, "pip", "freeze", "--quiet", "--python", python],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split()
+    wanted = sys.argv[1:] or ["loading", "checkpoints"]
+    if "loading" in wanted:
+        loading(projects["xgboost"], python)
+    if "checkpoints" in wanted:
+        checkpoints(projects)
+
+
+def loading(folder: Path, python: Path) -> None:
+    """Compare train.py with the way by pandas and a DMatrix, in an environment of its own."""
+    uv, plain = Path(sys.executable).with_name("uv"), HOME / "plain"
+    frozen = [uv, "pip", "freeze", "--quiet", "--python", python]
+    versions = subprocess.run(frozen, check=True, capture_output=True, text=True).stdout.split()
     same = [word for word in versions if word.startswith(("xgboost", "pyarrow=", "numpy="))]
-    plain = HOME / "plain"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, plain], check=True)
     subprocess.run(
         [uv, "pip", "install", "--quiet", "--python", plain / "bin/python", "pandas", *same],
@@ -132,8 +136,12 @@ def main() -> None:
                 f"pandas and a DMatrix, {ending}": [plain / "bin/python", script, table],
                 f"train.py on {ROWS:,} x {COLUMNS}": [*ours, "--output", HOME / "out"],
             },
-            projects["xgboost"],
+            folder,
         )
+
+
+def checkpoints(projects: dict[str, Path]) -> None:
+    """Compare train.py with checkpoints and without."""
     for framework, (words, every) in CHECKPOINTS.items():
         python = projects[framework] / ".venv/bin/python"
         common = [python, "train.py", "--train", HOME / "small.csv", "--output", HOME / "out"]

@@ -19,7 +19,7 @@ import pyarrow.compute
 from training import schema, sources, storage
 from training.errors import UserError
 
-PIECE = 16 << 20  # bytes of features that are read at a time
+PIECE = 8 << 20  # bytes of features that are read at a time
 
 
 class Table:
@@ -226,6 +226,8 @@ def encode(
             table.append(block)
             for name in aside:
                 kept[name].append(batch.column(name).cast(kinds[name]))
+        # what reading took is needed again in the training, by others
+        pyarrow.default_memory_pool().release_unused()
     columns = {name: pyarrow.chunked_array(arrays, kinds[name]) for name, arrays in kept.items()}
     return table, categories, columns
 
