@@ -29,7 +29,7 @@ FILES = {
     "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements-mlflow.txt "
     "requirements-treasure-data.txt requirements.txt "
     "task-definition.json train train.py resume.py",
-    ".github/workflows/": "ci.yml",
+    ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
     "image.py plan.py policy.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "

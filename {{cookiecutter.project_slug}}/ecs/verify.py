@@ -283,7 +283,7 @@ def check_stack(context: Context) -> Result:
             f"aws cloudformation continue-update-rollback --stack-name {settings.project}",
         )
     context.outputs = stack.refresh(settings)
-    missing = set(stack.OUTPUTS) - {"CapacityProvider"} - set(context.outputs)
+    missing = set(stack.OUTPUTS) - {"CapacityProvider", "GitHubRoleArn"} - set(context.outputs)
     if missing:
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
     context.parameters = {
