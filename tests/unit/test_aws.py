@@ -131,7 +131,9 @@ def test_a_workflow_that_aws_does_not_trust_is_told_what_to_type(tmp_path, monke
     assert aws.distrust(ValueError()) is None
 
 
-@pytest.mark.parametrize("content", [None, "", "a.b", "a.!!.c", token(aud="x"), "a.W10.c", "\xff.é"])
+@pytest.mark.parametrize(
+    "content", [None, "", "a.b", "a.!!.c", token(aud="x"), "a.W10.c", "\xff.é"]
+)
 def test_a_token_that_is_none_has_no_subject(tmp_path, monkeypatch, content):
     path = tmp_path / "token"
     if content is not None:

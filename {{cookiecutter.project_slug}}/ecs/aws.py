@@ -128,8 +128,8 @@ def distrust(error: Exception) -> str | None:
     if said.get("Code") != "AccessDenied" or not who:
         return None
     return (
-        f"AWS gives {os.environ.get('AWS_ROLE_ARN')} to others than {who}; where you have an "
-        f"account, type: make cluster GITHUB={who}"
+        f"AWS gives {os.environ.get('AWS_ROLE_ARN')} to others than {who}; "
+        f"type: make cluster GITHUB={who}"
     )
 
 
