@@ -1110,10 +1110,12 @@ def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
 
 
 # Where the emulator asks for another resource than the service authorization reference has: the
-# cluster for a task or a revision, the group for a stream, the default group of schedules.
+# cluster for a task or a revision, the group for a stream, the default group of schedules. It does
+# not know ecs:cluster either, on which ListTasks depends.
 ACCOUNT = "us-east-1:000000000000"
 DIFFERENCES = {
-    f"arn:aws:ecs:{ACCOUNT}:cluster/churn-model": "ecs:RunTask ecs:StopTask ecs:DescribeTasks",
+    f"arn:aws:ecs:{ACCOUNT}:cluster/churn-model": "ecs:RunTask ecs:StopTask ecs:DescribeTasks "
+    "ecs:ListTasks",
     f"arn:aws:logs:{ACCOUNT}:log-group:/ecs/churn-model": "logs:GetLogEvents",
     f"arn:aws:scheduler:{ACCOUNT}:schedule/default/*": "scheduler:CreateSchedule "
     "scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
@@ -1172,6 +1174,9 @@ def test_the_printed_policies_are_enough(engine, installed, tmp_path):
         becomes(project, "runner", "policy")
         for target in ("push", "data"):
             project.make(target)
+        assert (
+            "[skip] permissions: all that can be tried are there" in project.make("verify").stdout
+        )
         project.run("echo x | make secret NAME=KEY")
         done = project.make("run", SCRIPT="hello.py", SECRETS="KEY")
         assert "hello from the container" in done.stdout

@@ -118,34 +118,44 @@ def deploy(client: Callable[[str], Any]) -> None:
     client("iam").create_user(UserName="runner")
 
 
-@pytest.fixture
-def verified(root, tmp_path, monkeypatch, capsys) -> Iterator[Callable[..., tuple[int, list[str]]]]:
-    """Return a function that types `make verify` as a user with these statements."""
-    (tmp_path / "task-definition.json").write_text((PROJECT / "task-definition.json").read_text())
-    for name, text in {"aws": "echo aws-cli/2.34.0 Python", "docker": "exit 0"}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DOCKER", str(tmp_path / "docker"))
-    monkeypatch.setattr(image, "tag", lambda settings: settings.tag)
-    key = root("iam").create_access_key(UserName="runner")["AccessKey"]
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-    }.items():
-        monkeypatch.setenv(name, value)
+def forget() -> None:
+    """Let boto3 look for credentials anew."""
+    boto3.setup_default_session()
     aws.client.cache_clear()
-    settings = replace(SETTINGS, aws=str(tmp_path / "aws"), state=str(tmp_path / "state"))
+
+
+@pytest.fixture(scope="module")
+def runner(root, tmp_path_factory) -> Iterator[Settings]:
+    """Put a user's key into the environment, and be in a project; give its settings."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "task-definition.json").write_text((PROJECT / "task-definition.json").read_text())
+    for name, text in {"aws": "echo aws-cli/2.34.0 Python", "docker": "exit 0"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    key = root("iam").create_access_key(UserName="runner")["AccessKey"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DOCKER", str(folder / "docker"))
+        patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        patch.setattr(image, "tag", lambda settings: settings.tag)
+        forget()
+        yield replace(SETTINGS, aws=str(folder / "aws"), state=str(folder / "state"))
+    forget()
+
+
+@pytest.fixture
+def verified(root, runner, capsys) -> Callable[[list[dict]], tuple[int, list[str]]]:
+    """Return a function that types `make verify` as a user with these statements."""
 
     def verified(statements: list[dict]) -> tuple[int, list[str]]:
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         root("iam").put_user_policy(UserName="runner", PolicyName="p", PolicyDocument=document)
-        status = verify.command(settings)
+        stack.cache(runner).unlink(missing_ok=True)  # nothing is remembered
+        status = verify.command(runner)
         return status, capsys.readouterr().out.splitlines()
 
-    yield verified
-    aws.client.cache_clear()
-    root("iam").delete_access_key(UserName="runner", AccessKeyId=key["AccessKeyId"])
+    return verified
 
 
 def named(lines: list[str], mark: str) -> set[str]:
@@ -166,12 +176,12 @@ def test_with_the_whole_policy_nothing_fails(verified):
 def test_the_one_permission_that_is_missing_is_named(verified, action):
     status, lines = verified(without(action))
     assert status == 1
-    assert named(lines, "FAIL") == {action}, lines
+    assert named(lines, "FAIL") == {action}, "\n".join(lines)
     (at,) = (place for place, line in enumerate(lines) if line.startswith("[FAIL]"))
     assert "type: make policy" in lines[at + 1]
 
 
-def test_nothing_of_it_is_made_or_changed(root, verified, monkeypatch):
+def test_nothing_of_it_is_made_or_changed(root, verified):
     """But for what the emulator takes though AWS refuses it: an image without its parts, two values."""
 
     def there() -> dict[str, Any]:

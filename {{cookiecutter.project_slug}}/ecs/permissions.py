@@ -10,16 +10,20 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ecs import policy
 from ecs.policy import Names
 
 # Granted for what another call creates (ecs:CreateAction) or hands on: no call of its own shows them.
 # iam:PassRole has a check of its own.
 UNTRIED = ("ecs:TagResource", "iam:PassRole")
-OPERATIONS = {"s3:ListBucket": "list_objects_v2"}  # where the action is not called like its operation
+# where the action is not called like its operation
+OPERATIONS = {"s3:ListBucket": "list_objects_v2"}
+# IAM's answers about who has no policies that it could look at
+NO_SOURCE = ("InvalidInput", "NoSuchEntity")
 DIGEST = f"sha256:{'0' * 64}"  # of nothing
 
 
@@ -167,23 +171,24 @@ def questions(document: Mapping) -> Iterator[dict[str, Any]]:
         asked = [name for name in each["Action"] if not is_read(name) and name != "iam:PassRole"]
         if not asked:
             continue
-        conditions = [pair for pairs in each.get("Condition", {}).values() for pair in pairs.items()]
         yield {
             "ActionNames": asked,
-            "ResourceArns": [
-                arn if arn == "*" else arn.replace("*", "verify") for arn in each["Resource"]
-            ],
+            "ResourceArns": [arn if arn == "*" else one_of(arn) for arn in each["Resource"]],
             "ContextEntries": [
                 {
                     "ContextKeyName": key,
-                    "ContextKeyValues": [
-                        (value if isinstance(value, str) else value[0]).replace("*", "verify")
-                    ],
+                    "ContextKeyValues": [one_of(value)],
                     "ContextKeyType": "string",
                 }
-                for key, value in conditions
+                for pairs in each.get("Condition", {}).values()
+                for key, value in pairs.items()
             ],
         }
+
+
+def one_of(pattern: str | list[str]) -> str:
+    """Return a value that a policy's pattern, or the first of several, matches."""
+    return (pattern if isinstance(pattern, str) else pattern[0]).replace("*", "verify")
 
 
 def simulated(iam: Any, source: str, document: Mapping) -> tuple[set[str], set[str]]:
@@ -200,3 +205,34 @@ def simulated(iam: Any, source: str, document: Mapping) -> tuple[set[str], set[s
                 unclear = each.get("MissingContextValues")
                 (unknown if unclear else missing).add(each["EvalActionName"])
     return missing, unknown - missing
+
+
+def lacking(
+    client: Callable[[str], Any], names: Names, absent: str, source: Callable[[], str]
+) -> tuple[set[str], set[str]]:
+    """Return the actions of `make policy` that the caller lacks, and those of which nobody can tell.
+
+    Args:
+        client: gives the client of a service.
+        names: what is the project's.
+        absent: 32 hexadecimal digits that nothing is called by.
+        source: gives the ARN of the user or role whose policies speak for the caller.
+
+    Raises:
+        ClientError: IAM is asked and fails.
+    """
+    from botocore.exceptions import ClientError
+
+    document, made = policy.runs(names), calls(names, absent)
+    wanted = [action for action in actions(document) if action in made]
+    try:
+        missing, unknown = simulated(client("iam"), source(), document)
+        wanted = [action for action in wanted if is_read(action)]
+    except ClientError as error:
+        # who came by a federation has no policies that IAM could look at
+        if not denied(error) and error.response["Error"]["Code"] not in NO_SOURCE:
+            raise
+        missing, unknown = set(), {"ecs:TagResource"}
+    services = {action.partition(":")[0] for action in wanted}
+    clients = {service: client(service) for service in services}
+    return missing | tried(clients, {action: made[action] for action in wanted}), unknown

@@ -415,32 +415,19 @@ def policy_source(context: Context) -> str:
 
 def check_permissions(context: Context) -> Result:
     """Look whether the caller has what `make policy` prints; nothing is changed."""
-    from botocore.exceptions import ClientError
-
     _, partition, _, _, account, who = context.arn.split(":", 5)
     if who == "root":
         return ok("permissions: the account's root user has all")
     names = policy.Names(context.settings, account, partition)
-    document = policy.runs(names)
-    calls = permissions.calls(names, secrets.token_hex(16))
-    wanted = [each for each in permissions.actions(document) if each not in permissions.UNTRIED]
-    try:
-        source = policy_source(context)
-        missing, unknown = permissions.simulated(context.client("iam"), source, document)
-        wanted = [each for each in wanted if permissions.is_read(each)]
-    except ClientError as error:
-        # who came by a federation has no policies that IAM could look at
-        if not denied(error) and error.response["Error"]["Code"] not in ("InvalidInput", "NoSuchEntity"):
-            raise
-        missing, unknown = set(), {"ecs:TagResource"}
-    clients = {each: context.client(each) for each in {name.partition(":")[0] for name in wanted}}
-    missing |= permissions.tried(clients, {each: calls[each] for each in wanted})
+    missing, unknown = permissions.lacking(
+        context.client, names, secrets.token_hex(16), lambda: policy_source(context)
+    )
     if missing:
         return fail(f"permissions: this identity may not {', '.join(sorted(missing))}", ALLOW)
     if unknown:
         return skip(
-            f"permissions: nothing is missing that can be tried; of {', '.join(sorted(unknown))} only "
-            "IAM can tell, to who has iam:SimulatePrincipalPolicy and no conditions on it"
+            f"permissions: all that can be tried are there; of {', '.join(sorted(unknown))} IAM alone "
+            "can tell, where iam:SimulatePrincipalPolicy is allowed"
         )
     return ok("permissions: all that make policy prints")
 
@@ -449,15 +436,11 @@ def check_pass_role(context: Context) -> Result:
     """Let IAM say whether the caller may hand the roles to ECS, and the scheduler's to the scheduler."""
     if context.arn.endswith(":root"):
         return skip("iam:PassRole: the account's root user has no policies to look at")
-    source = policy_source(context)
-    scheduler = [context.outputs[each] for each in ("SchedulerRoleArn",) if each in context.outputs]
-    unknown = False
+    source, unknown = policy_source(context), False
     for service, arns in (
         (PRINCIPAL, sorted(set(roles(context).values()))),
-        ("scheduler.amazonaws.com", scheduler),
+        ("scheduler.amazonaws.com", [context.outputs["SchedulerRoleArn"]]),
     ):
-        if not arns:
-            continue
         answer = context.client("iam").simulate_principal_policy(
             PolicySourceArn=source,
             ActionNames=["iam:PassRole"],
