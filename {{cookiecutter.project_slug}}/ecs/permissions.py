@@ -65,7 +65,7 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
     image, upload = {"repositoryName": project}, absent_uuid(absent)
     file = {"Bucket": names.bucket.rpartition(":")[2], "Key": f"{project}/{nothing}"}
     task = {"cluster": project, "task": absent}
-    schedule = {"Name": nothing[:64], "GroupName": project}
+    schedule = {"Name": nothing, "GroupName": project}
     target = {
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "ScheduleExpression": "never",  # no expression of the scheduler's
