@@ -1296,11 +1296,17 @@ class Workflow:
         return said
 
 
-def test_a_workflow_of_github_pushes_and_runs_without_a_key(engine, installed, issuer, tmp_path):
-    """IAM is enforced: the emulator gives the role only for a token that its trust policy names."""
+def test_a_workflow_of_github_pushes_and_runs_without_a_key(
+    engine, installed, issuer, aws_cli, tmp_path
+):
+    """IAM is enforced: the emulator gives the role only for a token that its trust policy names.
+
+    GitHub's machines have the AWS CLI v2.
+    """
     folder = tmp_path / "churn-model"
     shutil.copytree(installed("xgboost"), folder, symlinks=True)
-    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
+    given = engine | {"AWS": str(aws_cli(2))}
+    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
     (folder / "hello.py").write_text("import sys\nprint('hello', sys.argv[1:])\n")
     (folder / "endless.py").write_text(ENDLESS)
     keep = ("PATH", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")

@@ -260,6 +260,10 @@ ACCOUNT = {
         {"identity": ("InvalidClientTokenId", "The token is invalid")}, "does not know",
         "aws configure",
     ),
+    "a role that may not be assumed": (
+        {"identity": ("AccessDenied", "not authorized to perform: sts:AssumeRole")}, "AssumeRole",
+        "aws sts get-caller-identity",
+    ),
     "no stack": (
         {"stack": ("ValidationError", "Stack with id churn does not exist")}, "no stack",
         "make cluster",
@@ -447,6 +451,12 @@ def test_a_session_is_judged_by_its_role(world):
     context = verify.Context(world.settings, world.outputs, arn)
     world.cloud.stub("iam").add_response("get_role", role("admin"), {"RoleName": "admin"})
     assert verify.policy_source(context) == "arn:aws:iam::ACCOUNT:role/admin"
+
+
+def test_handing_on_is_judged_though_the_roles_may_not_be_looked_at(world):
+    world.answers |= {"execution": DENIED, "task": DENIED, "pass": passing("implicitDeny")}
+    found, _ = world.fault()
+    assert "iam:PassRole" in found
 
 
 @pytest.mark.parametrize(

@@ -441,6 +441,8 @@ def check_pass_role(context: Context) -> Result:
         (PRINCIPAL, sorted(set(roles(context).values()))),
         ("scheduler.amazonaws.com", [context.outputs["SchedulerRoleArn"]]),
     ):
+        if not arns:
+            continue
         answer = context.client("iam").simulate_principal_policy(
             PolicySourceArn=source,
             ActionNames=["iam:PassRole"],
@@ -693,13 +695,17 @@ def check_security_group(context: Context) -> Result:
 
 @dataclass(frozen=True)
 class Check:
-    """One check, and when it is made."""
+    """One check, and when it is made.
+
+    ``required``: being denied what it asks AWS for is a failure that no check before has named.
+    """
 
     name: str
     look: Callable[[Context], Result]
     needs: tuple[str, ...] = ()
     offline: bool = False
     quick: bool = False  # costs no call and no process, so it comes before every run
+    required: bool = False
 
 
 CHECKS = (
@@ -710,7 +716,7 @@ CHECKS = (
     Check("size", check_size, ("task definition",), offline=True, quick=True),
     Check("arguments", check_arguments, offline=True, quick=True),
     Check("script", check_script, offline=True),
-    Check("credentials", check_credentials, ("region",)),
+    Check("credentials", check_credentials, ("region",), required=True),
     Check("permissions", check_permissions, ("credentials",)),
     Check("stack", check_stack, ("credentials",)),
     Check("stack's capacity", check_stack_capacity, ("stack",), quick=True),
@@ -722,7 +728,7 @@ CHECKS = (
     Check("processor", check_architecture, ("image", "task definition")),
     Check("execution role", check_execution_role, ("stack", "task definition")),
     Check("task role", check_task_role, ("stack", "task definition")),
-    Check("iam:PassRole", check_pass_role, ("execution role", "task role")),
+    Check("iam:PassRole", check_pass_role, ("stack", "task definition")),
     Check("log group", check_log_group, ("stack", "task definition")),
     Check("bucket", check_bucket, ("stack",)),
     Check("data", check_data, ("bucket", "arguments")),
@@ -750,7 +756,7 @@ def of_aws(check: Check, error: Exception) -> Result:
     code, message = code_and_message(error)
     if sentence := distrust(error):
         return of_user(check, UserError(sentence))
-    if denied(error):  # of what a run itself needs the permissions, above, have said it
+    if denied(error) and not check.required:
         return skip(f"{check.name}: this identity may not look at it ({code})")
     why = explain(Evidence(EXCEPTION, message, error=code))
     if why.rule in ("unknown", "refused"):
