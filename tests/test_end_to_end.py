@@ -4,6 +4,8 @@ One project a framework, one image, one emulator: the tests of a framework run i
 they stand here, as a user would type the commands, from `make cluster` to `make destroy`.
 """
 
+import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -21,10 +23,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
+import yaml
 from support import BIN, ROOT
 
 pytestmark = pytest.mark.docker
@@ -1147,10 +1153,12 @@ def test_a_stack_with_a_network_of_its_own_comes_and_goes(project):
 
 
 # Where the emulator asks for another resource than the service authorization reference has: the
-# cluster for a task or a revision, the group for a stream, the default group of schedules.
+# cluster for a task or a revision, the group for a stream, the default group of schedules. It does
+# not know ecs:cluster either, on which ListTasks depends.
 ACCOUNT = "us-east-1:000000000000"
 DIFFERENCES = {
-    f"arn:aws:ecs:{ACCOUNT}:cluster/churn-model": "ecs:RunTask ecs:StopTask ecs:DescribeTasks",
+    f"arn:aws:ecs:{ACCOUNT}:cluster/churn-model": "ecs:RunTask ecs:StopTask ecs:DescribeTasks "
+    "ecs:ListTasks",
     f"arn:aws:logs:{ACCOUNT}:log-group:/ecs/churn-model": "logs:GetLogEvents",
     f"arn:aws:scheduler:{ACCOUNT}:schedule/default/*": "scheduler:CreateSchedule "
     "scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
@@ -1158,14 +1166,18 @@ DIFFERENCES = {
 }
 
 
-def becomes(project: Project, name: str, *targets: str) -> None:
-    """Make a user with the policies that these targets print, and let the project use its keys."""
-    made = [project.make(target).stdout for target in targets]
+def differences() -> str:
+    """Return the policy that allows what the emulator asks for beside."""
     allowed = [
         {"Effect": "Allow", "Action": actions.split(), "Resource": [arn]}
         for arn, actions in DIFFERENCES.items()
     ]
-    made.append(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    return json.dumps({"Version": "2012-10-17", "Statement": allowed})
+
+
+def becomes(project: Project, name: str, *targets: str) -> None:
+    """Make a user with the policies that these targets print, and let the project use its keys."""
+    made = [*(project.make(target).stdout for target in targets), differences()]
     iam = project.client("iam")
     iam.create_user(UserName=name)
     for number, policy in enumerate(made):
@@ -1205,6 +1217,9 @@ def test_the_printed_policies_are_enough(engine, installed, tmp_path):
         becomes(project, "runner", "policy")
         for target in ("push", "data"):
             project.make(target)
+        assert (
+            "[skip] permissions: all that can be tried are there" in project.make("verify").stdout
+        )
         project.run("echo x | make secret NAME=KEY")
         done = project.make("run", SCRIPT="hello.py", SECRETS="KEY")
         assert "hello from the container" in done.stdout
@@ -1247,6 +1262,178 @@ def test_the_printed_policies_are_enough(engine, installed, tmp_path):
         project.make("destroy", YES="1")
         assert left_behind(project) == {}
     finally:
+        project.make("sandbox-stop")
+
+
+GITHUB = "octo@12/churn@345"
+SUBJECT = f"repo:{GITHUB}:ref:refs/heads/main"
+BEARER = "what only the job knows"
+
+
+class Issuer(BaseHTTPRequestHandler):
+    """GitHub's part: a token for the job that shows its bearer, for whom ``claims`` says."""
+
+    claims: ClassVar[dict[str, str]]
+
+    def do_GET(self) -> None:
+        asked = parse_qs(urlsplit(self.path).query)
+        known = self.headers["Authorization"] == f"bearer {BEARER}"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        claims = {"aud": asked["audience"][0], **self.claims}
+        parts = [{"alg": "none"}, {"iss": "https://token.actions.githubusercontent.com", **claims}]
+        encoded = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in parts]
+        token = ".".join([*(each.rstrip("=") for each in encoded), "x"])
+        self.wfile.write(json.dumps({"value": token}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def issuer():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/token?api-version=2.0"
+        server.shutdown()
+
+
+@dataclass
+class Workflow:
+    """The steps of train.yml as GitHub runs them: each a script of bash, in the job's environment."""
+
+    project: Project
+    environ: dict[str, str]
+    started: list[subprocess.Popen]
+
+    def start(self, name: str, **environ: str) -> subprocess.Popen:
+        """Start the script of one step."""
+        text = (self.project.folder / ".github/workflows/train.yml").read_text()
+        steps = yaml.safe_load(text)["jobs"]["train"]["steps"]
+        (script,) = (each["run"] for each in steps if each.get("name") == name)
+        path = self.project.folder.parent / "step.sh"
+        path.write_text(script)
+        # what a step before has left in $GITHUB_ENV
+        kept = Path(self.environ["GITHUB_ENV"]).read_text().splitlines()
+        more = dict(line.split("=", 1) for line in kept)
+        step = subprocess.Popen(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", path],
+            cwd=self.project.folder, env=self.project.environ | self.environ | more | environ,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        self.started.append(step)
+        return step
+
+    def end(self) -> None:
+        """End what the steps left running, as GitHub does when the job is over."""
+        for step in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(step.pid, signal.SIGKILL)
+
+    def run(self, name: str, status: int = 0, **environ: str) -> str:
+        """Run the script of one step to its end; return what it printed."""
+        with self.start(name, **environ) as step:
+            said = step.stdout.read()
+        assert step.returncode == status, said
+        return said
+
+
+def test_a_workflow_of_github_pushes_and_runs_without_a_key(
+    engine, installed, issuer, aws_cli, tmp_path
+):
+    """IAM is enforced: the emulator gives the role only for a token that its trust policy names.
+
+    GitHub's machines have the AWS CLI v2.
+    """
+    folder = tmp_path / "churn-model"
+    shutil.copytree(installed("xgboost"), folder, symlinks=True)
+    given = engine | {"AWS": str(aws_cli(2))}
+    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
+    (folder / "hello.py").write_text("import sys\nprint('hello', sys.argv[1:])\n")
+    (folder / "endless.py").write_text(ENDLESS)
+    keep = ("PATH", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
+    environ = {name: os.environ[name] for name in keep if name in os.environ}
+    project = Project(folder, "xgboost", environ | {"SANDBOX": "1", "HOME": str(tmp_path)})
+    project.run(["make", "sandbox"], AUTH="true")
+    workflow = Workflow(project, {}, [])
+    try:
+        assert "octocat/churn" in project.make("cluster", GITHUB="octo", status=2).stderr
+        done = project.make("cluster", GITHUB=GITHUB)
+        role = re.search(r"^GitHubRoleArn +(\S+)$", done.stdout, re.MULTILINE)[1]
+        name = role.rpartition("/")[2]
+        project.client("s3").delete_bucket_policy(
+            Bucket=(bucket := "churn-model-000000000000-us-east-1")
+        )
+        project.make("data")
+        iam = project.client("iam")
+        iam.put_role_policy(RoleName=name, PolicyName="emulator", PolicyDocument=differences())
+        makefile = folder / ".sandbox/aws.mk"
+        root = makefile.read_text()
+        makefile.write_text(re.sub(r"export AWS_(ACCESS|SECRET).*\n", "", root))
+        (folder / ".aws-state").symlink_to(".sandbox")
+        for file in ("env", "summary"):
+            (tmp_path / file).touch()
+        (folder / ".sandbox/stack.json").unlink()  # a fresh checkout remembers nothing
+        workflow.environ |= {
+                "AWS_ROLE_ARN": role, "AWS_ROLE_SESSION_NAME": "github-1", "RUNNER_TEMP": str(tmp_path),
+                "GITHUB_ENV": str(tmp_path / "env"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+                "GITHUB_REPOSITORY": "octo/churn", "ACTIONS_ID_TOKEN_REQUEST_URL": issuer,
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
+            }  # fmt: skip
+        assert "GITHUB=octo/churn" in workflow.run("Sign in to AWS", 1, AWS_ROLE_ARN="")
+        # nothing was started yet, and the last step, which always comes, says nothing
+        assert workflow.run("Tell how it went") == ""
+        for claims in (
+            {"sub": SUBJECT.replace("main", "other")},
+            {"sub": "repo:octo/churn:ref:refs/heads/main"},
+            {"sub": SUBJECT, "aud": "https://github.com/octo"},
+        ):
+            Issuer.claims = claims
+            workflow.run("Sign in to AWS")
+            said = workflow.run("Push the image and run", 2, SCRIPT="hello.py")
+            assert f"type: make cluster GITHUB={claims['sub'].removeprefix('repo:')}" in said
+        Issuer.claims = {"sub": SUBJECT}
+        workflow.run("Sign in to AWS")
+        token = tmp_path / "aws-token"
+        assert token.stat().st_mode & 0o077 == 0
+        said = workflow.run(
+            "Push the image and run", SCRIPT="hello.py", ARGS="--note 'a, b' $(touch executed)"
+        )
+        assert "hello ['--note', 'a, b', '$(touch', 'executed)']" in said
+        assert not (folder / "executed").exists()
+        assert token.read_text() not in said and BEARER not in said
+        run = re.search(r"^run (\S+), task", said, re.MULTILINE)[1]
+        project.client("s3").put_object(
+            Bucket=bucket, Key=f"churn-model/runs/{run}/model-card.md", Body=b"# Model card"
+        )
+        workflow.run("Tell how it went")
+        summary = (tmp_path / "summary").read_text()
+        assert re.search(r"^    state +Succeeded$", summary, re.MULTILINE)
+        assert summary.endswith("# Model card")
+        # Cancel is a signal to the shell alone
+        step = workflow.start("Push the image and run", SCRIPT="endless.py")
+        while (line := step.stdout.readline()) != "second 1\n":
+            assert line
+        step.send_signal(signal.SIGINT)
+        said = step.stdout.read()
+        assert step.wait() != 0
+        assert "is stopping" in said
+        makefile.write_text(root)
+        assert "SIGTERM in make run" in project.make("status").stdout
+        # what the role may not do
+        makefile.write_text(re.sub(r"export AWS_(ACCESS|SECRET).*\n", "", root))
+        signed = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": role}
+        done = project.run(["make", "cluster"], 2, **signed)
+        assert "assumed-role" in done.stderr and "not authorized" in done.stderr
+        makefile.write_text(root)
+        assert "GitHubRoleArn" not in project.make("cluster").stdout
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            iam.get_role(RoleName=name)
+        project.make("destroy", YES="1")
+        assert left_behind(project) == {}
+    finally:
+        workflow.end()
         project.make("sandbox-stop")
 
 

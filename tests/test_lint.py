@@ -51,6 +51,12 @@ def test_the_workflow_passes_actionlint(baked: dict[str, Path]):
         clean(BIN / "actionlint", "-shellcheck", BIN / "shellcheck", *workflows, cwd=project)
 
 
+def test_the_workflows_pass_zizmor(baked: dict[str, Path]):
+    """No value of a user's in a shell's text, no more permissions than needed, no tag that moves."""
+    for project in baked.values():
+        clean(BIN / "zizmor", "--offline", "--no-progress", ".github", cwd=project)
+
+
 def test_the_stack_passes_cfn_lint(baked: dict[str, Path]):
     clean(BIN / "cfn-lint", "infrastructure.yaml", cwd=baked["xgboost"])
 

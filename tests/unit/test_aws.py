@@ -1,12 +1,14 @@
 """The AWS CLI: which version will do, and what of it the user sees."""
 
+import base64
 import json
 import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import aws
+from botocore.exceptions import ClientError
+from ecs import aws, stack
 from ecs.errors import UserError
 
 
@@ -102,3 +104,40 @@ def test_a_private_file_that_was_there_is_replaced(tmp_path):
     aws.write_private(path, json.dumps({"long": "x" * 100}))
     aws.write_private(path, "{}")
     assert path.read_text() == "{}\n"
+
+
+def refused(code: str, operation: str = "AssumeRoleWithWebIdentity") -> ClientError:
+    said = {"Code": code, "Message": f"Not authorized to perform sts:{operation}"}
+    return ClientError({"Error": said}, operation)
+
+
+def token(**claims: str) -> str:
+    parts = [{"alg": "RS256"}, claims]
+    encoded = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in parts]
+    return ".".join([*(each.rstrip("=") for each in encoded), "signature"])
+
+
+def test_a_workflow_that_aws_does_not_trust_is_told_what_to_type(tmp_path, monkeypatch):
+    """A repository made since July 2026 has numbers in its subject, which nobody knows by heart."""
+    subject = "octo@12/churn@345:ref:refs/heads/main"
+    path = tmp_path / "token"
+    path.write_text(token(sub=f"repo:{subject}", aud="sts.amazonaws.com"))
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(path))
+    sentence = aws.distrust(refused("AccessDenied"))
+    assert sentence.endswith(f"type: make cluster GITHUB={subject}")
+    assert stack.subject(subject) == subject
+    assert aws.distrust(refused("AccessDenied", "AssumeRole")) is None
+    assert aws.distrust(refused("ExpiredTokenException")) is None
+    assert aws.distrust(ValueError()) is None
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "a.b", "a.!!.c", token(aud="x"), "a.W10.c", "\xff.é"]
+)
+def test_a_token_that_is_none_has_no_subject(tmp_path, monkeypatch, content):
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_text(content)
+    assert aws.subject(str(path)) == ""
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(path))
+    assert aws.distrust(refused("AccessDenied")) is None

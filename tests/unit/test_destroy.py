@@ -142,7 +142,11 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monke
         monkeypatch.setattr(destroy, name, lambda *_: None)
     monkeypatch.setattr("ecs.schedule.schedules", lambda _: [])
     cloudformation = cloud.stub("cloudformation")
-    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    provider = {
+        "ResourceType": "AWS::IAM::OIDCProvider", "ResourceStatus": "CREATE_COMPLETE",
+        "LogicalResourceId": "GitHubProvider", "LastUpdatedTimestamp": 0,
+    }  # fmt: skip
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [provider]})
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
     cloud.stub("s3").add_response("list_object_versions", {"Versions": [{"Key": "a"}]})
@@ -153,6 +157,7 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monke
     said = capsys.readouterr().err
     assert "1 object versions in the bucket, data and models of all runs (KEEP_DATA=1" in said
     assert "kept: s3://the-bucket; make cluster takes it up again" in said
+    assert "kept: the account's identity provider token.actions.githubusercontent.com" in said
 
 
 def test_a_bucket_that_is_gone_already_is_no_error_either(settings, cloud):

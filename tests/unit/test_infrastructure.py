@@ -1,6 +1,7 @@
 """What infrastructure.yaml allows, and to whom: no more than what is written here."""
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
+from ecs import policy, stack
+from ecs.settings import Settings
 from support import PROJECT
 
 FILE = PROJECT / "infrastructure.yaml"
@@ -15,6 +18,10 @@ FILE = PROJECT / "infrastructure.yaml"
 # By the service authorization reference, these actions know no resource.
 KNOW_NO_RESOURCE = {
     "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:RegisterTaskDefinition",
+    "scheduler:ListSchedules",
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",
@@ -89,7 +96,7 @@ def findings(template: dict) -> list[str]:
         if role["PermissionsBoundary"] != BOUNDARY:
             found.append(f"{name}: no permissions boundary")
         for each in statements(role["AssumeRolePolicyDocument"]):
-            if set(each["Principal"]) != {"Service"}:
+            if set(each["Principal"]) != {"Federated" if name == "GitHubRole" else "Service"}:
                 found.append(f"{name}: assumed by {each['Principal']}")
     return found
 
@@ -157,6 +164,66 @@ def test_the_scheduler_starts_this_project_only_and_passes_its_two_roles(templat
     ]
     (trust,) = statements(role["AssumeRolePolicyDocument"])
     assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+
+
+NAMES = policy.Names(Settings("churn", "us-east-1"), "TWELVEDIGITS", "aws")
+
+
+def resolved(value: Any) -> Any:
+    """Return what a value of the template is in one account, as far as GitHubRole needs it."""
+    if isinstance(value, list):
+        return [resolved(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    function, content = next(iter(value.items()))
+    if not function.startswith("Fn::"):
+        return {key: resolved(each) for key, each in value.items()}
+    if function == "Fn::GetAtt":
+        assert content[1] == "Arn"
+        made = {"Repository": ("ecr", "repository/churn"), "Cluster": ("ecs", "cluster/churn")}
+        name = content[0]
+        return NAMES.arn(*made[name]) if name in made else NAMES.role(f"{name}-*")
+    assert function == "Fn::Sub"
+    known = {
+        "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "TWELVEDIGITS",
+        "AWS::StackName": "churn", "Cluster": "churn", "Schedules": "churn", "LogGroup": "/ecs/churn",
+    }  # fmt: skip
+    return re.sub(r"\$\{(.*?)\}", lambda found: known[found[1]], content)
+
+
+def test_github_may_what_make_policy_prints_and_no_more(template):
+    found = resolved(role_statements(of_type(template, "IAM::Role")["GitHubRole"]))
+    made = [each | {name: as_list(each[name]) for name in ("Action", "Resource")} for each in found]
+    assert made == policy.runs(NAMES)["Statement"]
+
+
+def test_github_is_one_branch_of_one_repository_and_its_tokens_are_for_aws(template):
+    role = template["Resources"]["GitHubRole"]
+    assert role["Condition"] == "WithGitHub"
+    assert template["Parameters"]["GitHub"]["Default"] == ""
+    (trust,) = statements(role["Properties"]["AssumeRolePolicyDocument"])
+    assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert trust["Condition"] == {
+        "StringEquals": {  # no pattern: an asterisk would be one
+            f"{stack.ISSUER}:aud": stack.AUDIENCE,
+            f"{stack.ISSUER}:sub": {"Fn::Sub": "repo:${GitHub}"},
+        }
+    }
+    made, account = branches(trust["Principal"]["Federated"])
+    assert made == {"Ref": "GitHubProvider"}
+    assert account["Fn::Sub"].endswith(f":oidc-provider/{stack.ISSUER}")
+
+
+def test_the_account_s_provider_outlives_the_stack(template):
+    """Other projects use it too, and there can be only one."""
+    provider = template["Resources"]["GitHubProvider"]
+    assert (provider["Condition"], provider["DeletionPolicy"]) == (
+        "MakeProvider", "RetainExceptOnCreate",
+    )  # fmt: skip
+    assert provider["Properties"] == {
+        "Url": f"https://{stack.ISSUER}",
+        "ClientIdList": [stack.AUDIENCE],
+    }
 
 
 def test_ecs_may_read_the_secrets_of_this_project_only(template):

@@ -15,7 +15,9 @@ LONGEST = 6144
 
 
 def documents(settings, capacity: str, network: str, boundary: str) -> list[dict]:
-    asked = replace(settings, capacity=capacity, network=network, boundary=boundary, exec="1")
+    asked = replace(
+        settings, capacity=capacity, network=network, boundary=boundary, exec="1", github="o/n"
+    )
     names = policy.Names(asked, ACCOUNT, "aws")
     return [policy.runs(names), policy.cluster(names), policy.network(names)]
 
@@ -41,7 +43,10 @@ def test_a_resource_is_the_projects_or_of_those_whose_id_aws_chooses(settings, v
                 named = resource.startswith(("churn", "/ecs/churn")) or "/churn" in resource
                 named = named or resource.startswith(("log-group:/ecs/churn", "secret:churn/"))
                 by_id = service == "ec2" and resource.endswith("/*")
-                others = ("role/aws-service-role/*", "parameter/aws/service/ecs/*")
+                others = (
+                    "role/aws-service-role/*", "parameter/aws/service/ecs/*",
+                    "oidc-provider/token.actions.githubusercontent.com",
+                )  # fmt: skip
                 assert named or by_id or resource in others, arn
 
 
@@ -86,3 +91,10 @@ def test_another_task_role_may_be_passed_where_it_is_set(settings, role):
     names = policy.Names(replace(settings, task_role=role), ACCOUNT, "aws")
     (passed,) = (each for each in policy.runs(names)["Statement"] if each["Sid"] == "TaskRoles")
     assert passed["Resource"][-1] == "arn:aws:iam::TWELVEDIGITS:role/reader"
+
+
+def test_an_identity_provider_is_made_only_where_github_is_set(settings):
+    for github in ("", "octo/churn"):
+        names = policy.Names(replace(settings, github=github), ACCOUNT, "aws")
+        sids = [each["Sid"] for each in policy.cluster(names)["Statement"]]
+        assert ("GitHub" in sids) is bool(github)

@@ -164,3 +164,97 @@ def test_an_account_without_a_default_network_is_told_to_name_one(settings, clou
     ec2.add_response("describe_subnets", {"Subnets": []}, SUBNETS)
     with pytest.raises(UserError, match="vpc-9 has no default subnets"):
         stack.network(settings)
+
+
+# ---- GitHub
+
+MAIN = ":ref:refs/heads/main"
+
+
+@pytest.mark.parametrize(
+    ("given", "subject"),
+    [
+        ("", ""),
+        ("octo/churn", "octo/churn" + MAIN),
+        ("octo-org_x/churn.model-2", "octo-org_x/churn.model-2" + MAIN),
+        ("octo@12/churn@345", "octo@12/churn@345" + MAIN),
+        ("octo/churn:ref:refs/heads/release/2", "octo/churn:ref:refs/heads/release/2"),
+        ("octo@12/churn@345:ref:refs/tags/v1", "octo@12/churn@345:ref:refs/tags/v1"),
+        ("octo/churn:environment:production", "octo/churn:environment:production"),
+    ],
+)
+def test_github_is_a_repository_and_its_branch_main_unless_another_is_named(given, subject):
+    assert stack.subject(given) == subject
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "churn", "octo/", "/churn", "octo/churn/x", "octo/*", "octo/churn:*", "octo/churn:pull_request",
+        "octo/churn:ref:refs/heads/*", "octo/churn:ref:refs/heads/", "octo@12/churn", "octo/churn@345",
+        "https://github.com/octo/churn", "repo:octo/churn", "octo/churn\n", "octo/${aws:username}",
+        "octo/churn:ref:refs/heads/main:x", "octo/churn two", "öcto/churn",
+    ],
+)  # fmt: skip
+def test_a_github_that_is_more_or_less_than_one_branch_is_refused_in_a_sentence(settings, given):
+    with pytest.raises(UserError, match="make cluster GITHUB=octocat/churn$") as refused:
+        stack.github(replace(settings, github=given))
+    assert "\n" not in str(refused.value)
+
+
+PROVIDER = f"arn:aws:iam::ACCOUNT:oidc-provider/{stack.ISSUER}"
+
+
+def account(cloud, status: dict | None, **answer) -> None:
+    """Script an account whose stack has these parameters, and what IAM says of the provider."""
+    there = described({})
+    there["Stacks"][0]["Parameters"] = [
+        {"ParameterKey": name, "ParameterValue": value} for name, value in (status or {}).items()
+    ]
+    stub = cloud.stub("cloudformation")
+    if status is None:
+        stub.add_client_error("describe_stacks", "ValidationError", "does not exist")
+    else:
+        stub.add_response("describe_stacks", there, ASKED)
+    caller = {"Arn": "arn:aws:iam::ACCOUNT:user/ann", "Account": "ACCOUNT"}
+    cloud.stub("sts").add_response("get_caller_identity", caller)
+    asked = {"OpenIDConnectProviderArn": PROVIDER}
+    if answer:
+        cloud.stub("iam").add_response("get_open_id_connect_provider", answer, asked)
+    else:
+        cloud.stub("iam").add_client_error("get_open_id_connect_provider", "NoSuchEntity", "none")
+
+
+def test_the_stack_makes_the_provider_only_where_the_account_has_none(settings, cloud):
+    asked = replace(settings, github="octo/churn")
+    account(cloud, None)
+    made = {"GitHub": "octo/churn" + MAIN, "NewProvider": "true"}
+    assert stack.github(asked) == made
+    account(cloud, {"GitHub": "", "NewProvider": "false"}, ClientIDList=[stack.AUDIENCE])
+    assert stack.github(asked) == made | {"NewProvider": "false"}
+
+
+def test_a_provider_that_the_stack_made_stays_in_it(settings, cloud):
+    account(cloud, {"GitHub": "octo/churn" + MAIN, "NewProvider": "true"}, ClientIDList=[])
+    assert stack.github(replace(settings, github="octo/x"))["NewProvider"] == "true"
+
+
+def test_a_provider_that_an_update_left_behind_is_taken_for_another_s(settings, cloud):
+    """Without GITHUB the stack forgot it and the account kept it: it cannot be made twice."""
+    account(cloud, {"GitHub": "", "NewProvider": "true"}, ClientIDList=[stack.AUDIENCE])
+    assert stack.github(replace(settings, github="octo/x"))["NewProvider"] == "false"
+
+
+def test_a_provider_that_is_not_for_aws_is_named_with_what_to_type(settings, cloud):
+    account(cloud, None, ClientIDList=["https://github.com/octo"])
+    with pytest.raises(UserError, match="type: aws iam add-client-id-to-open-id-connect-provider"):
+        stack.github(replace(settings, github="octo/churn"))
+
+
+def test_without_github_nobody_is_asked_and_the_role_goes(settings, cloud):
+    cloud.services.clear()
+    found = stack.github(settings)
+    assert "GitHub=" in stack.parameters(settings, found)
+    # nor in the emulator, which knows no providers
+    asked = replace(settings, github="octo/churn", sandbox="1")
+    assert stack.github(asked)["NewProvider"] == "false"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import image, verify
+from ecs import aws, image, permissions, verify
 from ecs.errors import UserError
 from support import PROJECT
 
@@ -74,6 +74,10 @@ def cluster(status: str, *providers: str) -> dict:
     return {"clusters": [{"status": status, "capacityProviders": list(providers)}]}
 
 
+def in_region(name: str) -> dict:
+    return {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": name}}}
+
+
 IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
 OPERATIONS = {
     "identity": ("sts", "get_caller_identity"),
@@ -85,8 +89,9 @@ OPERATIONS = {
     "execution": ("iam", "get_role"),
     "task": ("iam", "get_role"),
     "pass": ("iam", "simulate_principal_policy"),
+    "scheduler": ("iam", "simulate_principal_policy"),
     "log": ("logs", "describe_log_groups"),
-    "bucket": ("s3", "head_bucket"),
+    "bucket": ("s3", "list_objects_v2"),
     "data": ("s3", "list_objects_v2"),
     "secret": ("secretsmanager", "describe_secret"),
     "parameter": ("ssm", "describe_parameters"),
@@ -103,8 +108,9 @@ HEALTHY = {
     "execution": role("execution"),
     "task": role("task"),
     "pass": passing("allowed"),
+    "scheduler": passing("allowed"),
     "log": {"logGroups": [{"logGroupName": "/ecs/churn"}]},
-    "bucket": {"BucketRegion": "us-east-1"},
+    "bucket": in_region("us-east-1"),
     "data": {"Contents": [{"Key": "churn/data/train.csv"}]},
     "cluster": cluster("ACTIVE", "FARGATE", "FARGATE_SPOT"),
     "subnets": subnets("vpc-1", "vpc-1"),
@@ -169,6 +175,7 @@ def world(tmp_path, monkeypatch, settings, outputs, cloud, capsys) -> World:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DOCKER", str(folder / "docker"))
     monkeypatch.setattr(image, "tag", lambda settings: settings.tag or "v1")
+    monkeypatch.setattr(permissions, "lacking", lambda *_: (set(), set()))
     settings = replace(settings, aws=str(folder / "aws"))
     return World(folder, settings, {**outputs, "LogGroup": "/ecs/churn"}, cloud, capsys)
 
@@ -253,17 +260,17 @@ ACCOUNT = {
         {"identity": ("InvalidClientTokenId", "The token is invalid")}, "does not know",
         "aws configure",
     ),
+    "a role that may not be assumed": (
+        {"identity": ("AccessDenied", "not authorized to perform: sts:AssumeRole")}, "AssumeRole",
+        "aws sts get-caller-identity",
+    ),
     "no stack": (
         {"stack": ("ValidationError", "Stack with id churn does not exist")}, "no stack",
         "make cluster",
     ),
-    "no permission to see the stack": ({"stack": DENIED}, "stack", "aws sts get-caller-identity"),
     "no repository": ({"image": ("RepositoryNotFoundException", "no")}, "no repository",
         "make cluster"),
     "no image": ({"image": ("ImageNotFoundException", "no")}, "the image v1", "make push"),
-    "no permission for the registry": (
-        {"image": DENIED}, "image", "aws sts get-caller-identity"
-    ),
     "an image for the other processor": (
         {"manifest": platforms("arm64")}, "for ARM64, the task for X86_64", "ARCHITECTURE=arm64",
     ),
@@ -274,16 +281,19 @@ ACCOUNT = {
         {"task": role("task", NOBODY)}, "does not trust ecs-tasks.amazonaws.com", "REVERT_DRIFT",
     ),
     "iam:PassRole denied": (
-        {"pass": passing("implicitDeny")}, "may not hand task to ECS", "iam:PassRole",
+        {"pass": passing("implicitDeny")}, "may not hand task to ecs-tasks", "make policy",
+    ),
+    "the scheduler's role": (
+        {"scheduler": passing("implicitDeny")}, "to scheduler.amazonaws.com (iam:PassRole)",
+        "make policy",
     ),
     "no log group": (
         {"log": {"logGroups": [{"logGroupName": "/ecs/churn-2"}]}}, "no log group /ecs/churn",
         "aws logs create-log-group --log-group-name /ecs/churn",
     ),
-    "no bucket": ({"bucket": ("404", "Not Found")}, "no bucket", "aws s3 mb s3://the-bucket"),
-    "somebody else's bucket": ({"bucket": ("403", "Forbidden")}, "may not look", "s3:ListBucket"),
+    "no bucket": ({"bucket": ("NoSuchBucket", "no")}, "no bucket", "aws s3 mb s3://the-bucket"),
     "a bucket of another region": (
-        {"bucket": {"BucketRegion": "eu-west-1"}}, "eu-west-1", "REGION=eu-west-1"
+        {"bucket": in_region("eu-west-1")}, "eu-west-1", "REGION=eu-west-1"
     ),
     "data that was not uploaded": ({"data": {}}, "s3://the-bucket/churn/data", "make data"),
     "no cluster": ({"cluster": {"clusters": []}}, "MISSING", "aws ecs create-cluster"),
@@ -443,13 +453,49 @@ def test_a_session_is_judged_by_its_role(world):
     assert verify.policy_source(context) == "arn:aws:iam::ACCOUNT:role/admin"
 
 
-@pytest.mark.parametrize("name", ["pass", "log", "execution", "routes", "cluster", "manifest"])
-def test_what_only_verify_would_look_at_is_skipped_when_denied(world, name):
+def test_handing_on_is_judged_though_the_roles_may_not_be_looked_at(world):
+    world.answers |= {"execution": DENIED, "task": DENIED, "pass": passing("implicitDeny")}
+    found, _ = world.fault()
+    assert "iam:PassRole" in found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["stack", "image", "bucket", "pass", "log", "execution", "routes", "cluster", "manifest"],
+)
+def test_what_may_not_be_looked_at_is_skipped(world, name):
+    """What a run needs of it the permissions name: tests/unit/test_permissions.py."""
     world.answers[name] = DENIED
     status, lines = world.verify()
     assert status == 0
     assert any(re.match(r"\[skip\] .*may not look", line) for line in lines)
     assert not any(line.startswith("[FAIL]") for line in lines)
+
+
+def test_permissions_that_are_missing_are_all_in_one_line(world, monkeypatch):
+    lacking = {"s3:PutObject", "ecs:RunTask"}, {"ecs:TagResource"}
+    monkeypatch.setattr(permissions, "lacking", lambda *_: lacking)
+    found, typed = world.fault()
+    assert found == "[FAIL] permissions: this identity may not ecs:RunTask, s3:PutObject"
+    assert typed.startswith("type: make policy, and an administrator attaches")
+
+
+def test_a_workflow_that_aws_does_not_trust_is_told_by_verify_too(world, monkeypatch):
+    world.answers["identity"] = ("AccessDenied", "Not authorized")
+    monkeypatch.setattr(
+        aws, "distrust", lambda error: "AWS trusts others; type: make cluster GITHUB=o/n"
+    )
+    assert world.fault() == (
+        "[FAIL] AWS trusts others", "type: make cluster GITHUB=o/n",
+    )  # fmt: skip
+
+
+def test_the_root_user_is_asked_for_nothing(world, monkeypatch):
+    world.answers["identity"] = {"Arn": "arn:aws:iam::ACCOUNT:root"}
+    monkeypatch.setattr(permissions, "lacking", None)
+    status, lines = world.verify()
+    assert "[ok]   permissions: the account's root user has all" in lines
+    assert status == 0
 
 
 def test_a_simulation_with_conditions_decides_nothing(world):

@@ -51,7 +51,7 @@ def parameters(settings: Settings) -> None:
     """Write the stack's parameters to the file that `make cluster` passes on."""
     from ecs.aws import write_private
 
-    values = stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
+    values = stack.parameters(settings, stack.looked_up(settings))
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
 
 
@@ -71,9 +71,7 @@ def plan(settings: Settings) -> None:
     """Print what `make cluster` would change, and what has drifted; change nothing."""
     from ecs.plan import plan as print_plan
 
-    print_plan(
-        settings, stack.parameters(settings, stack.network(settings) | stack.bucket(settings))
-    )
+    print_plan(settings, stack.parameters(settings, stack.looked_up(settings)))
 
 
 def outputs(settings: Settings) -> None:
@@ -964,7 +962,9 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
     if isinstance(error, ClientError | BotoCoreError):
-        return f"AWS: {error}"
+        from ecs.aws import distrust
+
+        return distrust(error) or f"AWS: {error}"
     return None
 
 

@@ -1,5 +1,6 @@
 """The two ways to AWS: the AWS CLI for what the user should see and could type, boto3 for the rest."""
 
+import base64
 import json
 import os
 import re
@@ -101,6 +102,35 @@ def call_cli(
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise UserError(f"aws {' '.join(command)}: {message}")
     return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def subject(path: str) -> str:
+    """Return for whom the web identity token in a file is, its claim ``sub``; "" if it has none.
+
+    The claims are the second of three parts, JSON in base64 without its padding (RFC 7519).
+    """
+    try:
+        claims = Path(path).read_text(encoding="utf-8").split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"])
+    except (OSError, ValueError, IndexError, KeyError, TypeError):
+        return ""
+
+
+def distrust(error: Exception) -> str | None:
+    """Return one sentence if AWS refuses the token of a GitHub workflow; None: it is another error."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError) or error.operation_name != "AssumeRoleWithWebIdentity":
+        return None
+    said = error.response.get("Error", {})
+    path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
+    who = subject(path).removeprefix("repo:")
+    if said.get("Code") != "AccessDenied" or not who:
+        return None
+    return (
+        f"AWS gives {os.environ.get('AWS_ROLE_ARN')} to others than {who}; "
+        f"type: make cluster GITHUB={who}"
+    )
 
 
 def write_private(path: Path, text: str) -> None:

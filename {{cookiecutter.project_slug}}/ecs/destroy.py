@@ -10,6 +10,7 @@ from ecs.errors import UserError
 from ecs.follow import note
 from ecs.secret import delete_secrets, stored_secrets
 from ecs.settings import Settings
+from ecs.stack import ISSUER
 
 EMPTYINGS = 5
 
@@ -126,6 +127,8 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     note("deleted")
     if bucket and settings.keep_data:
         note(f"kept: s3://{bucket}; make cluster takes it up again")
+    if any(each["ResourceType"] == "AWS::IAM::OIDCProvider" for each in resources):
+        note(f"kept: the account's identity provider {ISSUER}, which other projects may use")
 
 
 def stop_tasks(settings: Settings, cluster: str, tasks: list[str]) -> None:

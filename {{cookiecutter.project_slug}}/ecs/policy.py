@@ -11,6 +11,7 @@ Source: the service authorization reference. ``"*"`` stands where an action know
 from collections.abc import Iterable
 
 from ecs.settings import Settings
+from ecs.stack import ISSUER
 
 # These know no resource, or list what there is before anybody can name it.
 NO_RESOURCE = {
@@ -221,10 +222,18 @@ def cluster(names: Names) -> dict:
                 names.arn("scheduler", f"schedule-group/{project}"),
                 names.arn("scheduler", f"schedule/{project}/*"),
             ),
+            *([provider(names)] if settings.github else []),
             allow("ListSecrets", "secretsmanager", "ListSecrets", "*"),
             allow("Secrets", "secretsmanager", "DeleteSecret", names.arn("secretsmanager", f"secret:{project}/*")),
         ]
     )  # fmt: skip
+
+
+def provider(names: Names) -> dict:
+    """Return what it takes to look for the account's provider for GitHub, and to make it."""
+    arn = f"arn:{names.partition}:iam::{names.account}:oidc-provider/{ISSUER}"
+    made = "CreateOpenIDConnectProvider GetOpenIDConnectProvider TagOpenIDConnectProvider"
+    return allow("GitHub", "iam", made, arn)
 
 
 def network(names: Names) -> dict:

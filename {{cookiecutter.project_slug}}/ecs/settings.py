@@ -25,6 +25,7 @@ class Settings:
     log_days: str = "90"
     run_days: str = "0"  # 0: for ever
     boundary: str = ""
+    github: str = ""  # owner/name of a repository
     instance_type: str = ""
     max_instances: str = "2"
     script: str = "train.py"

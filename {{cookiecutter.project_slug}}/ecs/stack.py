@@ -1,6 +1,7 @@
 """The CloudFormation stack: its parameters before `make cluster`, its outputs after."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from ecs.settings import Settings
 
 OUTPUTS = (
     "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
-    "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "GitHubRoleArn", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
+
+# who signs for GitHub Actions, and whom its tokens are made out to
+ISSUER, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
 
 
 def cache(settings: Settings) -> Path:
@@ -89,6 +93,15 @@ def refresh(settings: Settings) -> dict[str, str]:
     return found
 
 
+def looked_up(settings: Settings) -> dict[str, str]:
+    """Return the parameters that depend on what the account has: GitHub, network, bucket.
+
+    Raises:
+        UserError: as ``github`` and ``network`` do.
+    """
+    return github(settings) | network(settings) | bucket(settings)
+
+
 def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     """Return the stack's parameters as ``Name=value``, as `aws cloudformation deploy` reads them."""
     values = {
@@ -127,16 +140,78 @@ def existing(settings: Settings) -> dict | None:
     return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
 
 
+def present(settings: Settings) -> dict[str, str] | None:
+    """Return the parameters of the stack as it is, or None where there is none yet."""
+    found = existing(settings)
+    if found is None:
+        return None
+    return {
+        each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])
+    }
+
+
+def subject(github: str) -> str:
+    """Return what the tokens of ``GITHUB`` say of themselves, without ``repo:``; "" for none.
+
+    A repository that was made or renamed since July 2026 has its owner's and its own number in it,
+    ``OWNER@1/NAME@2``. Source: "OpenID Connect reference" in GitHub's documentation.
+
+    Raises:
+        UserError: it names no repository, or more than one branch, tag or environment.
+    """
+    owner, name, place = r"[A-Za-z0-9_-]{1,39}", r"[A-Za-z0-9._-]{1,100}", r"[A-Za-z0-9._/@+-]+"
+    repository = rf"{owner}/{name}|{owner}@\d+/{name}@\d+"
+    where = rf"(ref:refs/(heads|tags)/|environment:){place}"
+    if not github or re.fullmatch(rf"({repository}):{where}", github):
+        return github
+    if not re.fullmatch(repository, github):
+        raise UserError(
+            f"GITHUB={github!r}: OWNER/NAME of one repository, as GitHub spells it, and behind it "
+            ":ref:refs/heads/BRANCH unless it is main; type for example: make cluster GITHUB=octocat/churn"
+        )
+    return f"{github}:ref:refs/heads/main"
+
+
+def github(settings: Settings) -> dict[str, str]:
+    """Return whom the role for GitHub trusts, and whether the stack makes the account's provider.
+
+    There is one provider an account. One that is there is used; the stack's own stays in it.
+
+    Raises:
+        UserError: ``GITHUB`` is no repository, or the provider is for others than AWS.
+    """
+    from ecs.aws import client
+
+    trusted = subject(settings.github)
+    if not trusted or settings.sandbox:  # the emulator knows no providers
+        return {"GitHub": trusted, "NewProvider": "false"}
+    made = present(settings) or {}
+    if made.get("GitHub") and made.get("NewProvider") == "true":
+        return {"GitHub": trusted, "NewProvider": "true"}
+    caller, iam = client(settings, "sts").get_caller_identity(), client(settings, "iam")
+    arn = f"arn:{caller['Arn'].split(':')[1]}:iam::{caller['Account']}:oidc-provider/{ISSUER}"
+    try:
+        provider = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    except iam.exceptions.NoSuchEntityException:
+        return {"GitHub": trusted, "NewProvider": "true"}
+    if AUDIENCE not in provider.get("ClientIDList", []):
+        raise UserError(
+            f"the account's identity provider {ISSUER} is not for {AUDIENCE}; type: aws iam "
+            "add-client-id-to-open-id-connect-provider "
+            f"--open-id-connect-provider-arn {arn} --client-id {AUDIENCE}"
+        )
+    return {"GitHub": trusted, "NewProvider": "false"}
+
+
 def bucket(settings: Settings) -> dict[str, str]:
     """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left."""
     from botocore.exceptions import ClientError
 
     from ecs.aws import client
 
-    found = existing(settings)
-    if found:  # as it was decided when the stack was made
-        made = {each["ParameterKey"]: each for each in found.get("Parameters", [])}
-        return {"NewBucket": made.get("NewBucket", {}).get("ParameterValue", "true")}
+    made = present(settings)
+    if made is not None:  # as it was decided when the stack was made
+        return {"NewBucket": made.get("NewBucket", "true")}
     account = client(settings, "sts").get_caller_identity()["Account"]
     name = f"{settings.project}-{account}-{settings.region}"
     try:

@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import urllib.request
@@ -17,13 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecs import image, request, stack
+from ecs import image, permissions, policy, request, stack
 from ecs.errors import UserError
+from ecs.permissions import denied
 from ecs.settings import Settings
 
 OK, FAIL, SKIP = "ok", "FAIL", "skip"
 PRINCIPAL = "ecs-tasks.amazonaws.com"
 WHO = "aws sts get-caller-identity"
+ALLOW = f"make policy, and an administrator attaches what it prints to who asks here: {WHO}"
 SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 REGISTER = "then make register"
 # what a task without a way to the internet needs: the ends of the endpoints' service names
@@ -283,7 +286,7 @@ def check_stack(context: Context) -> Result:
             f"aws cloudformation continue-update-rollback --stack-name {settings.project}",
         )
     context.outputs = stack.refresh(settings)
-    missing = set(stack.OUTPUTS) - {"CapacityProvider"} - set(context.outputs)
+    missing = set(stack.OUTPUTS) - {"CapacityProvider", "GitHubRoleArn"} - set(context.outputs)
     if missing:
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
     context.parameters = {
@@ -410,31 +413,58 @@ def policy_source(context: Context) -> str:
     return context.client("iam").get_role(RoleName=name)["Role"]["Arn"]
 
 
+def check_permissions(context: Context) -> Result:
+    """Look whether the caller has what `make policy` prints; nothing is changed."""
+    _, partition, _, _, account, who = context.arn.split(":", 5)
+    if who == "root":
+        return ok("permissions: the account's root user has all")
+    names = policy.Names(context.settings, account, partition)
+    missing, unknown = permissions.lacking(
+        context.client, names, secrets.token_hex(16), lambda: policy_source(context)
+    )
+    if missing:
+        return fail(f"permissions: this identity may not {', '.join(sorted(missing))}", ALLOW)
+    if unknown:
+        return skip(
+            f"permissions: all that can be tried are there; of {', '.join(sorted(unknown))} IAM alone "
+            "can tell, where iam:SimulatePrincipalPolicy is allowed"
+        )
+    return ok("permissions: all that make policy prints")
+
+
 def check_pass_role(context: Context) -> Result:
-    """Let IAM say whether the caller may hand the roles to ECS."""
+    """Let IAM say whether the caller may hand the roles to ECS, and the scheduler's to the scheduler."""
     if context.arn.endswith(":root"):
         return skip("iam:PassRole: the account's root user has no policies to look at")
-    answer = context.client("iam").simulate_principal_policy(
-        PolicySourceArn=policy_source(context),
-        ActionNames=["iam:PassRole"],
-        ResourceArns=sorted(set(roles(context).values())),
-        ContextEntries=[
-            {
-                "ContextKeyName": "iam:PassedToService",
-                "ContextKeyValues": [PRINCIPAL],
-                "ContextKeyType": "string",
-            }
-        ],
-    )
-    refused = [each for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"]
-    if any(each.get("MissingContextValues") for each in refused):
-        return skip("iam:PassRole: the caller's policies have conditions that IAM cannot try here")
-    if refused:
-        names = ", ".join(each["EvalResourceName"].rpartition("/")[2] for each in refused)
-        return fail(
-            f"this identity may not hand {names} to ECS (iam:PassRole)",
-            f"an administrator allows iam:PassRole on both roles of the stack; who asks: {WHO}",
+    source, unknown = policy_source(context), False
+    for service, arns in (
+        (PRINCIPAL, sorted(set(roles(context).values()))),
+        ("scheduler.amazonaws.com", [context.outputs["SchedulerRoleArn"]]),
+    ):
+        if not arns:
+            continue
+        answer = context.client("iam").simulate_principal_policy(
+            PolicySourceArn=source,
+            ActionNames=["iam:PassRole"],
+            ResourceArns=arns,
+            ContextEntries=[
+                {
+                    "ContextKeyName": "iam:PassedToService",
+                    "ContextKeyValues": [service],
+                    "ContextKeyType": "string",
+                }
+            ],
         )
+        refused = [
+            each for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"
+        ]
+        if any(each.get("MissingContextValues") for each in refused):
+            unknown = True
+        elif refused:
+            names = ", ".join(each["EvalResourceName"].rpartition("/")[2] for each in refused)
+            return fail(f"this identity may not hand {names} to {service} (iam:PassRole)", ALLOW)
+    if unknown:
+        return skip("iam:PassRole: the caller's policies have conditions that IAM cannot try here")
     return ok("iam:PassRole is allowed")
 
 
@@ -457,25 +487,22 @@ def check_bucket(context: Context) -> Result:
     from botocore.exceptions import ClientError
 
     name, region = context.outputs["Bucket"], context.settings.region
+    refused = None
     try:
-        answer = context.client("s3").head_bucket(Bucket=name)
+        # not HeadBucket: `make policy` allows to list what is the project's, and no more
+        answer = context.client("s3").list_objects_v2(
+            Bucket=name, Prefix=f"{context.settings.project}/", MaxKeys=1
+        )
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        there = headers.get("x-amz-bucket-region", region)
-        if code in ("404", "NoSuchBucket"):
+        if error.response["Error"]["Code"] == "NoSuchBucket":
             return fail(f"there is no bucket {name}", f"aws s3 mb s3://{name} --region {region}")
-        if code == "403":
-            return fail(
-                f"bucket {name}: this identity may not look into it, or it is somebody else's",
-                f"an administrator allows s3:ListBucket; who asks: {WHO}",
-            )
-        if code in ("301", "400") and there != region:
-            return fail(f"bucket {name} is in {there}", f"make verify REGION={there}")
-        raise
-    there = answer.get("BucketRegion") or region
+        answer, refused = error.response, error
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    there = headers.get("x-amz-bucket-region", region)
     if there != region:
         return fail(f"bucket {name} is in {there}, not in {region}", f"make verify REGION={there}")
+    if refused:
+        raise refused
     return ok(f"bucket {name}")
 
 
@@ -670,7 +697,7 @@ def check_security_group(context: Context) -> Result:
 class Check:
     """One check, and when it is made.
 
-    ``required``: a run itself needs what the check asks AWS for, so being denied it is a failure.
+    ``required``: being denied what it asks AWS for is a failure that no check before has named.
     """
 
     name: str
@@ -690,19 +717,20 @@ CHECKS = (
     Check("arguments", check_arguments, offline=True, quick=True),
     Check("script", check_script, offline=True),
     Check("credentials", check_credentials, ("region",), required=True),
-    Check("stack", check_stack, ("credentials",), required=True),
+    Check("permissions", check_permissions, ("credentials",)),
+    Check("stack", check_stack, ("credentials",)),
     Check("stack's capacity", check_stack_capacity, ("stack",), quick=True),
     Check(
         "overrides", check_overrides, ("task definition", "size", "arguments"), offline=True,
         quick=True,
     ),
-    Check("image", check_image, ("stack",), required=True),
+    Check("image", check_image, ("stack",)),
     Check("processor", check_architecture, ("image", "task definition")),
     Check("execution role", check_execution_role, ("stack", "task definition")),
     Check("task role", check_task_role, ("stack", "task definition")),
-    Check("iam:PassRole", check_pass_role, ("execution role", "task role")),
+    Check("iam:PassRole", check_pass_role, ("stack", "task definition")),
     Check("log group", check_log_group, ("stack", "task definition")),
-    Check("bucket", check_bucket, ("stack",), required=True),
+    Check("bucket", check_bucket, ("stack",)),
     Check("data", check_data, ("bucket", "arguments")),
     Check("secrets", check_secrets, ("credentials", "task definition")),
     Check("cluster", check_cluster, ("stack", "stack's capacity")),
@@ -719,20 +747,15 @@ MENDED = {
 }
 
 
-def denied(error: Exception) -> bool:
-    """Tell whether AWS refused for want of a permission."""
-    from ecs.verdict import code_and_message
-
-    code, message = code_and_message(error)
-    return "AccessDenied" in code or code == "UnauthorizedOperation" or "not authorized" in message
-
-
 def of_aws(check: Check, error: Exception) -> Result:
     """Return the result of a check that AWS, or the way to it, answered with an error."""
+    from ecs.aws import distrust
     from ecs.explain import AGAIN, EXCEPTION, Evidence, explain
     from ecs.verdict import code_and_message
 
     code, message = code_and_message(error)
+    if sentence := distrust(error):
+        return of_user(check, UserError(sentence))
     if denied(error) and not check.required:
         return skip(f"{check.name}: this identity may not look at it ({code})")
     why = explain(Evidence(EXCEPTION, message, error=code))

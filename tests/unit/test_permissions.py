@@ -1,0 +1,350 @@
+"""`make verify` for who lacks one permission of `make policy`: it names that one, and no other.
+
+By calls: against the emulator, with IAM enforced. By simulation: against a judge that reads the same
+policies, behind botocore's own model of the request.
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+from ecs import aws, image, permissions, policy, stack, verify
+from ecs.settings import Settings
+from sandbox import __main__ as sandbox
+from support import PROJECT
+
+ACCOUNT = "0" * 12
+SETTINGS = Settings("churn", "us-east-1", tag="v1", exec="1")
+NAMES = policy.Names(SETTINGS, ACCOUNT, "aws")
+EVERY = permissions.actions(policy.runs(NAMES))
+# As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it
+# does not know a condition's key.
+CLUSTER, GROUP = NAMES.arn("ecs", "cluster/churn"), NAMES.arn("logs", "log-group:/ecs/churn")
+DIFFERENCES = {
+    CLUSTER: "ecs:RunTask ecs:StopTask ecs:DescribeTasks ecs:ExecuteCommand ecs:ListTasks",
+    GROUP: "logs:GetLogEvents",
+    NAMES.arn("scheduler", "schedule/default/*"): "scheduler:CreateSchedule "
+    "scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
+}
+INDEX = {
+    "manifests": [{"platform": {"architecture": "amd64"}}],
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+}
+
+
+def without(action: str = "") -> list[dict]:
+    """Return the statements of `make policy`, one action taken away."""
+    found = [
+        {"Effect": "Allow", "Action": actions.split(), "Resource": [arn]}
+        for arn, actions in DIFFERENCES.items()
+    ]
+    found += policy.runs(NAMES)["Statement"]
+    return [
+        {**each, "Action": left}
+        for each in found
+        if (left := [name for name in each["Action"] if name != action])
+    ]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Iterator[Callable[[str], Any]]:
+    """Start the emulator, IAM enforced, with a project's stack, image and data; give root's clients."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("permissions"))
+        sandbox.HOME.mkdir()
+        sandbox.install()
+        port = sandbox.choose_port()
+        (sandbox.HOME / "tmp").mkdir()
+        environ = sandbox.environment(port) | {"AUTH": "true"}
+        with sandbox.LOG_FILE.open("w") as log:
+            line = [sandbox.VENV / "bin/python", "-m", "ministack"]
+            server = subprocess.Popen(line, env=environ, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + sandbox.START_LIMIT
+            while not sandbox.answers(port):
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.1)
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+            def client(service: str) -> Any:
+                return boto3.client(
+                    service, region_name="us-east-1",
+                    aws_access_key_id="test", aws_secret_access_key="test",
+                )  # fmt: skip
+
+            deploy(client)
+            yield client
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def deploy(client: Callable[[str], Any]) -> None:
+    """Make what `make cluster`, `make push` and `make data` make, and a user without a permission."""
+    (vpc,) = client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])[
+        "Vpcs"
+    ]
+    subnets = client("ec2").describe_subnets(
+        Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    )["Subnets"]
+    network = {"VpcId": vpc["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in subnets)}
+    given = (each.split("=", 1) for each in stack.parameters(SETTINGS, network))
+    client("cloudformation").create_stack(
+        StackName="churn",
+        TemplateBody=(PROJECT / "infrastructure.yaml").read_text(),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    client("cloudformation").get_waiter("stack_create_complete").wait(
+        StackName="churn", WaiterConfig={"Delay": 1}
+    )
+    client("ecr").put_image(
+        repositoryName="churn", imageTag="v1", imageManifest=json.dumps(INDEX),
+        imageManifestMediaType=INDEX["mediaType"],
+    )  # fmt: skip
+    bucket = NAMES.bucket.rpartition(":")[2]
+    client("s3").delete_bucket_policy(Bucket=bucket)  # by TLS only, and the emulator has none
+    client("s3").put_object(Bucket=bucket, Key="churn/data/train.csv", Body=b"a,b\n1,2\n")
+    client("iam").create_user(UserName="runner")
+
+
+def forget() -> None:
+    """Let boto3 look for credentials anew."""
+    boto3.setup_default_session()
+    aws.client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def runner(root, tmp_path_factory) -> Iterator[Settings]:
+    """Put a user's key into the environment, and be in a project; give its settings."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "task-definition.json").write_text((PROJECT / "task-definition.json").read_text())
+    for name, text in {"aws": "echo aws-cli/2.34.0 Python", "docker": "exit 0"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    key = root("iam").create_access_key(UserName="runner")["AccessKey"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DOCKER", str(folder / "docker"))
+        patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        patch.setattr(image, "tag", lambda settings: settings.tag)
+        forget()
+        yield replace(SETTINGS, aws=str(folder / "aws"), state=str(folder / "state"))
+    forget()
+
+
+@pytest.fixture
+def verified(root, runner, capsys) -> Callable[[list[dict]], tuple[int, list[str]]]:
+    """Return a function that types `make verify` as a user with these statements."""
+
+    def verified(statements: list[dict]) -> tuple[int, list[str]]:
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        root("iam").put_user_policy(UserName="runner", PolicyName="p", PolicyDocument=document)
+        stack.cache(runner).unlink(missing_ok=True)  # nothing is remembered
+        status = verify.command(runner)
+        return status, capsys.readouterr().out.splitlines()
+
+    return verified
+
+
+def named(lines: list[str], mark: str) -> set[str]:
+    """Return the actions in the lines of one kind."""
+    found = " ".join(line for line in lines if line.startswith(f"[{mark}]"))
+    return set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", found))
+
+
+def test_with_the_whole_policy_nothing_fails(verified):
+    status, lines = verified(without())
+    assert status == 0, lines
+    assert {line[:6] for line in lines} == {"[ok]  ", "[skip]"}
+    # what no call can show is named too
+    assert {*permissions.UNTRIED} <= named(lines, "skip")
+
+
+@pytest.mark.parametrize("action", [each for each in EVERY if each not in permissions.UNTRIED])
+def test_the_one_permission_that_is_missing_is_named(verified, action):
+    status, lines = verified(without(action))
+    assert status == 1
+    assert named(lines, "FAIL") == {action}, "\n".join(lines)
+    (at,) = (place for place, line in enumerate(lines) if line.startswith("[FAIL]"))
+    assert "type: make policy" in lines[at + 1]
+
+
+def test_nothing_of_it_is_made_or_changed(root, verified):
+    """But for what the emulator takes though AWS refuses it: an image without its parts, two values."""
+
+    def there() -> dict[str, Any]:
+        ecs, s3 = root("ecs"), root("s3")
+        bucket = NAMES.bucket.rpartition(":")[2]
+        return {
+            "definitions": ecs.list_task_definitions()["taskDefinitionArns"],
+            "running": ecs.list_tasks(cluster="churn")["taskArns"],
+            "stopped": ecs.list_tasks(cluster="churn", desiredStatus="STOPPED")["taskArns"],
+            "objects": [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]],
+            "uploads": s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []),
+        }
+
+    before = there()
+    verified(without())
+    assert there() == before
+    assert before["objects"] == ["churn/data/train.csv"]
+
+
+# ---- by simulation
+
+
+class Judge:
+    """IAM as who may simulate meets it: it judges by statements, resources and conditions."""
+
+    def __init__(self, iam: Any, statements: list[dict]) -> None:
+        self.shape = iam.meta.service_model.operation_model("SimulatePrincipalPolicy").input_shape
+        self.statements = statements
+
+    def simulate_principal_policy(self, **asked: Any) -> dict:
+        report = ParamValidator().validate(asked, self.shape)
+        assert not report.has_errors(), report.generate_report()
+        context = {
+            each["ContextKeyName"]: each["ContextKeyValues"] for each in asked["ContextEntries"]
+        }
+        return {
+            "EvaluationResults": [
+                {
+                    "EvalActionName": action, "EvalResourceName": arn,
+                    "EvalDecision": "allowed" if self.allows(action, arn, context) else "implicitDeny",
+                }
+                for action in asked["ActionNames"]
+                for arn in asked["ResourceArns"]
+            ]
+        }  # fmt: skip
+
+    def allows(self, action: str, arn: str, context: Mapping[str, list[str]]) -> bool:
+        return any(
+            action in each["Action"]
+            and any(fnmatchcase(arn, pattern) for pattern in each["Resource"])
+            and all(
+                any(
+                    fnmatchcase(value, pattern)
+                    for value in context.get(key, [])
+                    for pattern in ([wanted] if isinstance(wanted, str) else wanted)
+                )
+                for pairs in each.get("Condition", {}).values()
+                for key, wanted in pairs.items()
+            )
+            for each in self.statements
+        )
+
+
+@pytest.fixture
+def judged(monkeypatch, real_client) -> Callable[[str], list[verify.Result]]:
+    """Return a function that makes both checks for who may simulate, one action taken away."""
+    outputs = {
+        name: f"arn:aws:iam::{ACCOUNT}:role/churn-{name.removesuffix('Arn')}-1"
+        for name in ("ExecutionRoleArn", "TaskRoleArn", "SchedulerRoleArn")
+    }
+    context = verify.Context(
+        SETTINGS, {**stack.placeholders(), **outputs}, f"arn:aws:iam::{ACCOUNT}:user/ann"
+    )
+    monkeypatch.chdir(PROJECT)
+
+    def judged(action: str) -> list[verify.Result]:
+        left = [
+            {**each, "Action": [name for name in each["Action"] if name != action]}
+            for each in policy.runs(NAMES)["Statement"]
+        ]
+        services = {"iam": Judge(real_client("iam"), left)}
+        monkeypatch.setattr(
+            verify.Context, "client", lambda self, name: services.get(name, SimpleNamespace())
+        )
+        monkeypatch.setattr(permissions, "allowed", lambda client, name, asked: name != action)
+        checks = (verify.check_permissions, verify.check_pass_role)
+        return [check(context) for check in checks]
+
+    return judged
+
+
+@pytest.mark.parametrize("action", EVERY)
+def test_iam_itself_names_the_one_that_is_missing(judged, action):
+    lines = [line for result in judged(action) for line in result.lines()]
+    assert named(lines, "FAIL") == {action}
+    assert any("type: make policy" in line for line in lines)
+
+
+def test_iam_finds_the_whole_policy_whole(judged):
+    assert [result.state for result in judged("")] == [verify.OK, verify.OK]
+
+
+# ---- what the calls are
+
+
+def test_there_is_a_call_for_each_action_and_no_other():
+    assert set(permissions.calls(NAMES, "0" * 32)) == set(EVERY) - set(permissions.UNTRIED)
+
+
+def test_a_call_that_is_no_read_names_what_is_not_there_or_is_not_whole():
+    """Which of the two, action by action: the reason for which the service must refuse it."""
+    digits = "0123456789abcdef" * 2
+    calls = permissions.calls(NAMES, digits)
+    refused = {
+        "ecr:InitiateLayerUpload": "",  # is not refused; it is no part of an image until completed
+        "ecr:PutImage": permissions.DIGEST,
+        "ecs:RegisterTaskDefinition": '"containerDefinitions": []',
+        "ecs:RunTask": f"churn:{2**31 - 1}",
+        "s3:PutObject": permissions.md5(b"y"),
+        "scheduler:CreateSchedule": '"never"',
+        "secretsmanager:CreateSecret": "SecretBinary",
+    }
+    for action, parameters in calls.items():
+        if not permissions.is_read(action):
+            text = json.dumps(parameters, default=str)
+            assert refused.get(action, digits[:8]) in text, action
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "there"),
+    [
+        ("AccessDeniedException", "User: u is not authorized to perform: ecs:RunTask on x", False),
+        ("AccessDenied", "Access Denied", False),
+        ("AccessDeniedException", "u is not authorized to perform: iam:PassRole on y", True),
+        ("ClientException", "TaskDefinition not found.", True),
+        ("ThrottlingException", "Rate exceeded", True),
+    ],
+)
+def test_any_answer_but_access_denied_tells_that_the_permission_is_there(code, message, there):
+    def run_task(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "RunTask")
+
+    assert permissions.allowed(SimpleNamespace(run_task=run_task), "ecs:RunTask", {}) is there
+
+
+def test_each_action_of_the_policy_is_one_that_something_here_calls():
+    """What nothing needs is not asked for."""
+    text = "".join(
+        path.read_text()
+        for path in [*PROJECT.glob("ecs/*.py"), PROJECT / "Makefile"]
+        if path.name not in ("permissions.py", "policy.py")
+    )
+    # by Docker, which pushes; by the AWS CLI's s3 sync; with the call that makes what they are for
+    others = {
+        "ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload",
+        "ecr:PutImage", "ecr:UploadLayerPart", "s3:AbortMultipartUpload", "ecs:TagResource",
+        "secretsmanager:TagResource",
+    }  # fmt: skip
+    known = {
+        "ecr:GetAuthorizationToken": "get-login-password", "iam:PassRole": "RoleArn",
+        "s3:ListBucket": "list_objects_v2",
+    }  # fmt: skip
+    for action in set(EVERY) - others:
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action.partition(":")[2]).lower()
+        words = [known.get(action, snake), snake.replace("_", "-")]
+        assert any(word in text for word in words), action
