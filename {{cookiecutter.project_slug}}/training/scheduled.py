@@ -10,7 +10,7 @@ import os
 from training import machine, storage
 from training.errors import UserError
 
-TIME = "<aws.scheduler.scheduled-time>"  # what the scheduler replaced in the request, not in the draft
+TIME = "<aws.scheduler.scheduled-time>"  # replaced in the request, but not in the draft
 
 
 def record() -> None:
