@@ -169,6 +169,8 @@ def run(settings: Settings) -> int:
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = request.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
+    if note := request.gpu_note(settings):
+        print(note, file=sys.stderr)
     arn, image_uri = definition.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)

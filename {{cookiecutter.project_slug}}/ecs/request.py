@@ -162,6 +162,14 @@ def gpus(settings: Settings) -> list[dict]:
     return [{"type": "GPU", "value": str(count)}]
 
 
+def gpu_note(settings: Settings) -> str:
+    """Return a reminder where a GPU is paid for and train.py is not told to use it; else ""."""
+    options = {word.partition("=")[0] for word in words(settings.args)}
+    if settings.capacity in WITH_GPU and settings.script == "train.py" and "--device" not in options:
+        return 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda …"'
+    return ""
+
+
 def check_fargate_size(cpu: int, memory: int) -> None:
     """Raise UserError unless Fargate offers ``cpu`` units with ``memory`` MiB."""
     if cpu not in FARGATE_SIZES:
