@@ -27,7 +27,7 @@ from support import (
 
 STACK = {
     "Bucket": "churn-model-bucket",
-    "Capacity": "fargate",
+    "Capacities": "fargate,fargate-spot,ec2",
     "CapacityProvider": "churn-model-instances",
     "Cluster": "churn-model-cluster",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",

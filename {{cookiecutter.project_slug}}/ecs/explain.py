@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecs.request import FARGATE_SIZES
-from ecs.settings import MANAGED
+from ecs.settings import WITH_GPU
 
 # Whether trying again can help, and how.
 NEVER = "never"  # the user's own error, or a wrong configuration
@@ -81,7 +81,7 @@ AGAIN_3 = "make run RETRIES=3"
 NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
 ROUTE = f"make verify; make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT: {NETWORK}"
 OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
-MORE_INSTANCES = "{more_instances}"
+MORE_INSTANCES = "make cluster CAPACITY={instances} MAX_INSTANCES=4 INSTANCE_TYPE={larger_type}"
 LOGIN = "aws sso login, or aws configure"
 SECRETS = r"(from (asm|ssm)|secrets ?manager|GetSecretValue|GetParameters|parameter store)"
 
@@ -186,8 +186,8 @@ RULES = (
     ),
     Rule(
         "no-gpu", "no instance of the cluster has a free GPU, and Fargate has none at all",
-        "make cluster CAPACITY=gpu with an INSTANCE_TYPE that has as many as GPUS asks for", NEVER,
-        PLACEMENT,
+        "make cluster CAPACITY=gpu INSTANCE_TYPE=g6.12xlarge, which has four, or make run GPUS=1",
+        NEVER, PLACEMENT,
         reason=r"RESOURCE:GPU",
     ),
     Rule(
@@ -638,14 +638,6 @@ def larger(cpu: int, memory: int) -> str:
     return "CAPACITY=ec2"
 
 
-def more_instances(capacity: str) -> str:
-    """Return what brings more machines, or larger ones, to a ``CAPACITY`` that has instances."""
-    if capacity in MANAGED:  # ECS chooses and starts as many as it takes
-        return f"{AGAIN_3}, or make run with smaller CPU=… MEMORY=…"
-    name, kind = ("gpu", "g6.4xlarge") if capacity == "gpu" else ("ec2", "c7i.4xlarge")
-    return f"make cluster CAPACITY={name} MAX_INSTANCES=4 INSTANCE_TYPE={kind}, or another larger type"
-
-
 def said(log: str) -> str:
     """Return the program's own last error: the last line that looks like one, or the last line."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
@@ -686,7 +678,8 @@ def explain(evidence: Evidence) -> Explanation:
             words = {
                 "code": evidence.exit_code,
                 "larger": larger(evidence.cpu, evidence.memory),
-                "more_instances": more_instances(evidence.capacity),
+                "instances": "gpu" if evidence.capacity in WITH_GPU else "ec2",
+                "larger_type": "g6.4xlarge" if evidence.capacity in WITH_GPU else "c7i.4xlarge",
                 "reason": evidence.reason or "AWS gives no reason",
                 "said": said(evidence.log),
                 "stop": evidence.stop,

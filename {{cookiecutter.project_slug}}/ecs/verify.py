@@ -597,11 +597,11 @@ def check_subnets(context: Context) -> Result:
         return fail(f"subnets: they are of {' and '.join(vpcs)}, not of {wanted}", SUBNETS)
     if not any(each["AvailableIpAddressCount"] for each in found):
         return fail("subnets: none has a free address", SUBNETS)
-    closed = [each["SubnetId"] for each in found if not each.get("MapPublicIpOnLaunch")]
+    closed = [each for each in found if not each.get("MapPublicIpOnLaunch")]
     if context.settings.capacity in MANAGED and context.outputs["PublicIp"] == "ENABLED" and closed:
         return fail(
-            f"subnet {', '.join(closed)}: ECS Managed Instances get no public address there",
-            f"aws ec2 modify-subnet-attribute --subnet-id {closed[0]} --map-public-ip-on-launch",
+            f"subnet {closed[0]['SubnetId']}: ECS Managed Instances get no public address there",
+            f"aws ec2 modify-subnet-attribute --subnet-id {closed[0]['SubnetId']} --map-public-ip-on-launch",
         )
     context.vpc = wanted
     return ok(f"subnets: {len(found)} of {wanted}")
