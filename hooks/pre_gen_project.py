@@ -72,11 +72,11 @@ def answer_errors(answers: dict[str, str]) -> list[str]:
         errors.append(f"aws_region {region!r}: not the form of a region; try 'eu-west-1'")
     compute, framework = answers["compute"], answers["framework"]
     if compute in WITH_GPU and framework != "xgboost":
-        errors.append(f"compute {compute!r}: {framework} computes on no GPU; try 'ec2', or xgboost")
-    elif compute in WITH_GPU and answers["cpu_architecture"] != "x86_64":
+        errors.append(f"compute {compute!r}: {framework} computes on no GPU; try 'ec2'")
+    elif compute in WITH_GPU and (architecture := answers["cpu_architecture"]) != "x86_64":
         errors.append(
-            f"compute {compute!r}: ECS has machine images with GPU drivers for x86_64 only; "
-            "try cpu_architecture 'x86_64'"
+            f"cpu_architecture {architecture!r}: with compute {compute} there are machine images "
+            "for x86_64 only; try 'x86_64'"
         )
     problem = slug_error(answers["project_slug"], region)
     return errors + [problem] if problem else errors

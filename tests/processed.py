@@ -112,3 +112,12 @@ def parameters(template: Mapping, given: Mapping[str, str]) -> dict[str, Any]:
         is_list = entry["Type"] == "CommaDelimitedList"
         values[name] = value.split(",") if is_list and value else [] if is_list else value
     return values
+
+
+def plain(value: Any) -> Any:
+    """Return the parsed template without the parser's own types, so that it can be copied."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value

@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 from itertools import product
 
+import cfnlint.decode.cfn_yaml
 import pytest
 from ecs import policy
 from ecs.settings import CAPACITIES
+from processed import plain, process
+from support import PROJECT
 
 ACCOUNT = "TWELVEDIGITS"
 VARIANTS = list(product(CAPACITIES, ("default", "own"), ("", "arn:aws:iam::TWELVEDIGITS:policy/b")))
@@ -16,6 +19,7 @@ LONGEST = 6144
 
 def documents(settings, capacity: str, network: str, boundary: str) -> list[dict]:
     asked = replace(settings, capacity=capacity, network=network, boundary=boundary, exec="1")
+    asked = replace(asked, key_pair="mine")
     names = policy.Names(asked, ACCOUNT, "aws")
     return [policy.runs(names), policy.cluster(names), policy.network(names)]
 
@@ -41,7 +45,7 @@ def test_a_resource_is_the_projects_or_of_those_whose_id_aws_chooses(settings, v
                 named = resource.startswith(("churn", "/ecs/churn")) or "/churn" in resource
                 named = named or resource.startswith(("log-group:/ecs/churn", "secret:churn/"))
                 by_id = service == "ec2" and resource.endswith("/*")
-                others = ("role/aws-service-role/*", "parameter/aws/service/ecs/*")
+                others = ("role/aws-service-role/*", "parameter/aws/service/ecs/*", "key-pair/mine")
                 assert named or by_id or resource in others, arn
 
 
@@ -54,15 +58,25 @@ def test_a_document_is_short_enough_for_iam_and_its_sids_differ(settings, varian
         assert len(set(sids)) == len(sids)
 
 
-def test_roles_are_handed_to_their_service_only(settings):
+@pytest.mark.parametrize(
+    ("capacity", "services"),
+    [
+        ("fargate", ""),
+        ("ec2", "ec2"),
+        ("gpu", "ec2"),
+        ("managed", "ec2 ecs"),
+        ("managed-gpu", "ec2 ecs"),
+    ],
+)
+def test_roles_are_handed_to_their_service_only(settings, capacity, services):
     passed = [
         each
-        for document in documents(settings, "ec2", "own", "")
+        for document in documents(settings, capacity, "own", "")
         for each in document["Statement"]
         if "iam:PassRole" in each["Action"]
     ]
     assert [each["Condition"]["StringEquals"]["iam:PassedToService"] for each in passed] == [
-        f"{service}.amazonaws.com" for service in ("ecs-tasks", "scheduler", "ec2")
+        f"{service}.amazonaws.com" for service in ("ecs-tasks", "scheduler", *services.split())
     ]
 
 
@@ -86,3 +100,38 @@ def test_another_task_role_may_be_passed_where_it_is_set(settings, role):
     names = policy.Names(replace(settings, task_role=role), ACCOUNT, "aws")
     (passed,) = (each for each in policy.runs(names)["Statement"] if each["Sid"] == "TaskRoles")
     assert passed["Resource"][-1] == "arn:aws:iam::TWELVEDIGITS:role/reader"
+
+
+ACTIONS = {
+    "AWS::AutoScaling::AutoScalingGroup": {"autoscaling:CreateAutoScalingGroup"},
+    "AWS::EC2::LaunchTemplate": {"ec2:CreateLaunchTemplate", "ec2:RunInstances"},
+    "AWS::ECS::CapacityProvider": {"ecs:CreateCapacityProvider", "ecs:DeleteCapacityProvider"},
+    "AWS::ECS::ClusterCapacityProviderAssociations": {"ecs:PutClusterCapacityProviders"},
+    "AWS::IAM::InstanceProfile": {"iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile"},
+}
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_who_makes_the_stack_may_make_what_is_in_it(settings, capacity):
+    """The roles and policies by their names, the rest by the actions that make it."""
+    template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
+    made = process(template, {"Capacity": capacity})["Resources"]
+    allowed = [
+        each for each in documents(settings, capacity, "own", "") for each in each["Statement"]
+    ]
+    actions = {action for each in allowed for action in each["Action"]}
+    for resource in made.values():
+        assert ACTIONS.get(resource["Type"], set()) <= actions, resource["Type"]
+    attached = {
+        f"{name} {arn}"
+        for name, each in made.items()
+        for arn in each.get("Properties", {}).get("ManagedPolicyArns", [])
+    }
+    may = {
+        f"{role.rpartition('/churn-')[2].removesuffix('-*')} {arn}"
+        for each in allowed
+        if "iam:AttachRolePolicy" in each["Action"]
+        for role in each["Resource"]
+        for arn in each["Condition"]["ArnEquals"]["iam:PolicyARN"]
+    }
+    assert attached <= may

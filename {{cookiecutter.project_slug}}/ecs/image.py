@@ -41,8 +41,8 @@ def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) 
     if not library and CUDA not in settings.extras.split() and not settings.tag:
         extras = " ".join([*settings.extras.split(), CUDA])
         raise UserError(
-            f"CAPACITY={settings.capacity}: the image has the build for CPUs; write EXTRAS = {extras} "
-            f"into .env, then type: make push EXTRAS=\"{extras}\""
+            f"CAPACITY={settings.capacity}: the image has the build for CPUs; type: make push "
+            f'EXTRAS="{extras}", or write EXTRAS = {extras} into .env for push and run'
         )
 
 
