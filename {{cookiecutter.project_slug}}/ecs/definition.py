@@ -13,7 +13,7 @@ from ecs.aws import call_cli, client
 from ecs.errors import UserError
 from ecs.request import CONTAINER
 from ecs.secret import with_arns, with_secrets
-from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings
+from ecs.settings import INSTANCES, MANAGED, WITH_GPU, Settings
 
 FILE = Path("task-definition.json")
 # The tag that tells what a revision was made from; ECS adds defaults to what it stores.
@@ -69,7 +69,9 @@ def network_mode(settings: Settings) -> str:
 
 def compatibility(capacity: str) -> str:
     """Return what ``requiresCompatibilities`` says for a capacity."""
-    return "FARGATE" if capacity in FARGATE else "EC2" if capacity in INSTANCES else "MANAGED_INSTANCES"
+    if capacity in MANAGED:
+        return "MANAGED_INSTANCES"
+    return "EC2" if capacity in INSTANCES else "FARGATE"
 
 
 def with_gpu(container: Mapping) -> dict:

@@ -80,9 +80,7 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     """
     extras = sorted(set(settings.extras.split()))
     if unknown := [name for name in extras if name not in EXTRAS]:
-        raise UserError(
-            f"EXTRAS: there is no extra {unknown[0]!r}; there are {', '.join(EXTRAS)}"
-        )
+        raise UserError(f"EXTRAS: there is no extra {unknown[0]!r}; there are {', '.join(EXTRAS)}")
     if settings.tag:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", settings.tag):
             raise UserError(

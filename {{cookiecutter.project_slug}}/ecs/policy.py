@@ -268,7 +268,8 @@ def addresses(names: Names) -> list[dict]:
 
 def instance_role(names: Names, *policies: str) -> list[dict]:
     """Return what the role of the instances needs, which may get ``policies`` of AWS's own."""
-    profile = f"arn:{names.partition}:iam::{names.account}:instance-profile/{names.settings.project}-*"
+    account, project = names.account, names.settings.project
+    profile = f"arn:{names.partition}:iam::{account}:instance-profile/{project}-*"
     roles = [names.role("InstanceRole-*")]
     if names.settings.capacity in MANAGED:
         roles.append(names.role("InfrastructureRole-*"))

@@ -165,7 +165,8 @@ def gpus(settings: Settings) -> list[dict]:
 def gpu_note(settings: Settings) -> str:
     """Return a reminder where a GPU is paid for and train.py is not told to use it; else ""."""
     options = {word.partition("=")[0] for word in words(settings.args)}
-    if settings.capacity in WITH_GPU and settings.script == "train.py" and "--device" not in options:
+    trains = settings.script == "train.py" and "--device" not in options
+    if trains and settings.capacity in WITH_GPU:
         return 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda …"'
     return ""
 
