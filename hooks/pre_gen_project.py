@@ -78,6 +78,12 @@ def answer_errors(answers: dict[str, str]) -> list[str]:
             f"cpu_architecture {architecture!r}: with compute {compute} there are machine images "
             "for x86_64 only; try 'x86_64'"
         )
+    slug = answers["project_slug"]
+    if not compute.startswith("fargate") and slug.startswith(("aws", "ecs", "fargate")):
+        errors.append(
+            f"project_slug {slug!r}: with compute {compute} ECS refuses names that start like this; "
+            f"try {'my-' + slug!r}"
+        )
     problem = slug_error(answers["project_slug"], region)
     return errors + [problem] if problem else errors
 

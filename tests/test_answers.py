@@ -99,6 +99,11 @@ REFUSED = {
         "scikit-learn computes on no GPU",
         "ec2",
     ),
+    "a start that ECS keeps": (
+        {"project_slug": "ecs-churn", "compute": "ec2"},
+        "ECS refuses names that start like this",
+        "my-ecs-churn",
+    ),
     "a GPU beside an Arm processor": (
         {"cpu_architecture": "arm64", "compute": "gpu"},
         "for x86_64 only",

@@ -87,3 +87,11 @@ def test_a_type_that_contradicts_is_refused_before_aws_is_asked(
 def test_a_type_with_a_gpu_is_taken(given):
     asked = {**NEEDED, "CAPACITY": "gpu", "INSTANCE_TYPE": given}
     assert instance_type(settings_from(asked)) == given
+
+
+@pytest.mark.parametrize("project", ["ecs-churn", "awsome", "fargate-2"])
+def test_a_name_that_ecs_keeps_for_itself_has_fargate_only(project):
+    assert settings_from({**NEEDED, "PROJECT": project}).capacity == "fargate"
+    for capacity in ("ec2", "gpu", "managed", "managed-gpu"):
+        with pytest.raises(UserError, match=f"starts with {project}; type: CAPACITY=fargate"):
+            settings_from({**NEEDED, "PROJECT": project, "CAPACITY": capacity})

@@ -13,6 +13,11 @@ MANAGED = ("managed", "managed-gpu")  # ECS Managed Instances
 WITH_GPU = ("gpu", "managed-gpu")
 CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
+KEPT_BY_ECS = (
+    "aws",
+    "ecs",
+    "fargate",
+)  # starts of names; CreateCapacityProvider in the API reference
 # what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
 INSTANCE_TYPES = {
     ("ec2", "x86_64"): "c7i.xlarge",
@@ -106,6 +111,12 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         raise UserError(
             f"CAPACITY={settings.capacity}: ECS has machine images with GPU drivers for x86_64 only; "
             "type: ARCHITECTURE=x86_64"
+        )
+    if settings.capacity not in FARGATE and settings.project.startswith(KEPT_BY_ECS):
+        raise UserError(
+            f"CAPACITY={settings.capacity}: ECS refuses capacity providers whose names start with "
+            f"{', '.join(KEPT_BY_ECS)}, and this one's starts with {settings.project}; "
+            "type: CAPACITY=fargate"
         )
     if settings.capacity in INSTANCES:
         check_instance_type(settings)
