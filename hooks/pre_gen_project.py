@@ -12,6 +12,7 @@ import sys
 # raw string: `tojson` escapes with backslashes that JSON, not Python, must read
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
+WITH_GPU = {"gpu", "managed-gpu"}
 BUCKET_LIMIT = 63
 ACCOUNT_ID_LENGTH = 12
 # A project that bears the name of something it installs cannot be locked.
@@ -69,6 +70,20 @@ def answer_errors(answers: dict[str, str]) -> list[str]:
         )
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[1-9]", region):
         errors.append(f"aws_region {region!r}: not the form of a region; try 'eu-west-1'")
+    compute, framework = answers["compute"], answers["framework"]
+    if compute in WITH_GPU and framework != "xgboost":
+        errors.append(f"compute {compute!r}: {framework} computes on no GPU; try 'ec2'")
+    elif compute in WITH_GPU and (architecture := answers["cpu_architecture"]) != "x86_64":
+        errors.append(
+            f"cpu_architecture {architecture!r}: with compute {compute} there are machine images "
+            "for x86_64 only; try 'x86_64'"
+        )
+    slug = answers["project_slug"]
+    if not compute.startswith("fargate") and slug.startswith(("aws", "ecs", "fargate")):
+        errors.append(
+            f"project_slug {slug!r}: with compute {compute} ECS refuses names that start like this; "
+            f"try {'my-' + slug!r}"
+        )
     problem = slug_error(answers["project_slug"], region)
     return errors + [problem] if problem else errors
 

@@ -14,7 +14,7 @@ PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 BIN = Path(sys.executable).parent  # of this repository's environment, where the linters are
 
 FRAMEWORKS = ("xgboost", "scikit-learn")
-COMPUTES = ("fargate", "fargate-spot", "ec2")
+COMPUTES = ("fargate", "fargate-spot", "ec2", "gpu", "managed", "managed-gpu")
 ARCHITECTURES = ("x86_64", "arm64")
 DEFAULTS = {
     "project_name": "Churn Model",

@@ -89,6 +89,26 @@ REFUSED = {
         "1 to 80",
         "Churn Model",
     ),
+    "a GPU for scikit-learn": (
+        {"compute": "gpu", "framework": "scikit-learn"},
+        "scikit-learn computes on no GPU",
+        "ec2",
+    ),
+    "a managed GPU for scikit-learn": (
+        {"compute": "managed-gpu", "framework": "scikit-learn"},
+        "scikit-learn computes on no GPU",
+        "ec2",
+    ),
+    "a start that ECS keeps": (
+        {"project_slug": "ecs-churn", "compute": "ec2"},
+        "ECS refuses names that start like this",
+        "my-ecs-churn",
+    ),
+    "a GPU beside an Arm processor": (
+        {"cpu_architecture": "arm64", "compute": "gpu"},
+        "for x86_64 only",
+        "x86_64",
+    ),
     "a control character": (
         {"project_name": "Churn\x1b[31m", "project_slug": "churn"},
         "printable",

@@ -103,6 +103,17 @@ class Project:
     framework: str
     environ: dict[str, str]
 
+    @classmethod
+    def generated(cls, folder: Path, framework: str) -> "Project":
+        """Return the project that was generated in ``folder``, its files committed."""
+        keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
+        environ = {name: os.environ[name] for name in keep if name in os.environ}
+        made = cls(folder, framework, environ | {"SANDBOX": "1"})
+        made.git("init", "--quiet")
+        made.git("add", ".")
+        made.git("commit", "--quiet", "-m", "generated")
+        return made
+
     def make(self, *words: str, status: int = 0, **variables: str) -> subprocess.CompletedProcess:
         """Run make and check its exit status; variables go on the command line."""
         line = ["make", *words, *(f"{name}={value}" for name, value in variables.items())]
@@ -131,13 +142,17 @@ class Project:
         user = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
         return self.run(["git", *user, *words]).stdout.strip()
 
+    @property
+    def endpoint(self) -> str:
+        """The address of the project's emulator."""
+        return f"http://127.0.0.1:{(self.folder / '.sandbox/port').read_text()}"
+
     def client(self, service: str):
         """Return a boto3 client of the project's emulator."""
-        port = (self.folder / ".sandbox/port").read_text()
         return boto3.client(
             service,
             region_name="us-east-1",
-            endpoint_url=f"http://127.0.0.1:{port}",
+            endpoint_url=self.endpoint,
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
@@ -154,12 +169,7 @@ def project(request, installed, engine, tmp_path_factory):
     (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
     (folder / "endless.py").write_text(ENDLESS)
     (folder / "lines.py").write_text(LINES)
-    keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
-    environ = {name: os.environ[name] for name in keep if name in os.environ}
-    made = Project(folder, request.param, environ | {"SANDBOX": "1"})
-    made.git("init", "--quiet")
-    made.git("add", ".")
-    made.git("commit", "--quiet", "-m", "generated")
+    made = Project.generated(folder, request.param)
     made.make("sandbox")
     yield made
     made.make("sandbox-stop")
@@ -1051,6 +1061,11 @@ def left_behind(project: Project) -> dict[str, list]:
             if not {a["VpcId"] for a in each["Attachments"]} & default
         ],
         "endpoints": ec2.describe_vpc_endpoints()["VpcEndpoints"],
+        "launch templates": ec2.describe_launch_templates()["LaunchTemplates"],
+        "instance profiles": project.client("iam").list_instance_profiles()["InstanceProfiles"],
+        "groups of instances": project.client("autoscaling").describe_auto_scaling_groups()[
+            "AutoScalingGroups"
+        ],
         "schedules": project.client("scheduler").list_schedules()["Schedules"],
         "schedule groups": [
             group["Name"]

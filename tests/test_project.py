@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from ecs import definition, stack
-from ecs.settings import Settings
+from ecs.settings import WITH_GPU, Settings
 from support import (
     ARCHITECTURES,
     BIN,
@@ -27,7 +27,7 @@ from support import (
 
 STACK = {
     "Bucket": "churn-model-bucket",
-    "Capacity": "fargate",
+    "Capacities": "fargate,fargate-spot,ec2",
     "CapacityProvider": "churn-model-instances",
     "Cluster": "churn-model-cluster",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
@@ -38,6 +38,13 @@ STACK = {
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
 }
+PLACES = [
+    (compute, architecture)
+    for compute in COMPUTES
+    for architecture in ARCHITECTURES
+    if compute not in WITH_GPU or architecture == "x86_64"
+]
+COMPATIBILITIES = {"fargate": "FARGATE", "ec2": "EC2", "gpu": "EC2", "managed": "MANAGED_INSTANCES"}
 # what would reach out, or change something, if a recipe ran
 TOOLS = ("aws", "docker", "git", "uv", "pip", "python3", "curl")
 
@@ -338,6 +345,17 @@ REFUSED = {
     "no script": ({"SCRIPT": ""}, "SCRIPT=''"),
     "data outside of data/": ({"DATA": "/etc/passwd"}, "DATA='/etc/passwd'"),
     "data that climbs out of data/": ({"DATA": "data/../x.csv"}, "DATA='data/../x.csv'"),
+    "a disk on Managed Instances": ({"DISK": "30", "CAPACITY": "managed"}, "DISK is Fargate's"),
+    "a GPU on Fargate": ({"GPUS": "1"}, "CAPACITY=fargate has none; type: CAPACITY=gpu GPUS=1"),
+    "a GPU and the build for CPUs": ({"CAPACITY": "gpu"}, 'type: make push EXTRAS="cuda"'),
+    "a GPU beside an Arm processor": (
+        {"CAPACITY": "gpu", "ARCHITECTURE": "arm64"},
+        "type: ARCHITECTURE=x86_64",
+    ),
+    "an instance type of the other processor": (
+        {"CAPACITY": "ec2", "INSTANCE_TYPE": "c7g.large"},
+        "type: INSTANCE_TYPE=c7i.xlarge, or ARCHITECTURE=arm64",
+    ),
     "a capacity that there is not": ({"CAPACITY": "lambda"}, "fargate, fargate-spot, ec2"),
     "an architecture that there is not": ({"ARCHITECTURE": "mips"}, "x86_64, arm64"),
     "a public address that is neither": ({"PUBLIC_IP": "yes"}, "ENABLED, DISABLED"),
@@ -363,11 +381,32 @@ def test_a_value_that_run_task_would_refuse_gets_one_sentence(
     assert reached(tmp_path) == ""
 
 
+def test_a_gpu_is_refused_where_the_library_computes_on_none(
+    installed: Callable[[str], Path], guarded, tmp_path: Path
+):
+    for capacity in WITH_GPU:
+        for target in (["run", "DRY_RUN=1"], ["cluster"]):
+            words = [*target, f"CAPACITY={capacity}", f"AWS={tmp_path}/no-aws", "EXTRAS="]
+            done = call("make", *words, cwd=installed("scikit-learn"), env=guarded)
+            assert done.returncode == 2
+            if target != ["cluster"]:  # which looks for the AWS CLI first
+                assert "the library of this project computes on no GPU" in done.stderr
+    assert reached(tmp_path) == ""
+
+
+def test_a_run_on_a_gpu_asks_for_as_many_as_it_is_told(dry_run):
+    request = dry_run(CAPACITY="gpu", EXTRAS="cuda", GPUS="2", ARGS="--device cuda")
+    assert_valid("RunTask", request)
+    assert container(request)["resourceRequirements"] == [{"type": "GPU", "value": "2"}]
+    assert container(request)["command"] == ["train.py", "--device", "cuda"]
+
+
 # ---- the task definition
 
 
 def rendered(compute: str, architecture: str, account: str = "ACCOUNT") -> dict:
     settings = Settings("churn-model", "us-east-1", capacity=compute, architecture=architecture)
+    assert (compute, architecture) in PLACES
     read = definition.read(PROJECT / "task-definition.json")
     outputs = {name: value.replace("ACCOUNT", account) for name, value in STACK.items()}
     return definition.render(
@@ -375,14 +414,13 @@ def rendered(compute: str, architecture: str, account: str = "ACCOUNT") -> dict:
     )
 
 
-@pytest.mark.parametrize("compute", COMPUTES)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("compute", "architecture"), PLACES)
 def test_the_task_definition_is_a_valid_request(compute: str, architecture: str):
     request = rendered(compute, architecture)
     assert_valid("RegisterTaskDefinition", request)
     assert "${" not in json.dumps(request)
     assert request["runtimePlatform"]["cpuArchitecture"] == architecture.upper()
-    assert request["requiresCompatibilities"] == ["EC2" if compute == "ec2" else "FARGATE"]
+    assert request["requiresCompatibilities"] == [COMPATIBILITIES[compute.partition("-")[0]]]
     (only,) = request["containerDefinitions"]
     assert only["image"].partition("@")[2].startswith("sha256:")
     assert only["logConfiguration"]["options"]["mode"] == "blocking"
@@ -406,9 +444,7 @@ def test_cfn_lint_finds_nothing_in_any_task_definition(tmp_path: Path):
                 "Type": "AWS::ECS::TaskDefinition",
                 "Properties": pascal_case(rendered(compute, architecture, "0" * 12)),
             }
-            for number, (compute, architecture) in enumerate(
-                (compute, architecture) for compute in COMPUTES for architecture in ARCHITECTURES
-            )
+            for number, (compute, architecture) in enumerate(PLACES)
         },
     }
     path = tmp_path / "task-definitions.json"

@@ -21,10 +21,12 @@ for framework in xgboost scikit-learn; do
   cd "$folder/$framework/churn-model"
   compile pyproject.toml --output-file requirements.txt
   compile pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
-  for extra in treasure-data mlflow; do
+  extras="treasure-data mlflow"
+  [ "$framework" = scikit-learn ] || extras="$extras cuda"
+  for extra in $extras; do
     compile --group "$extra" --python-version 3.11 --constraint requirements-dev.txt --output-file "requirements-$extra.txt"
   done
-  for name in requirements.txt requirements-dev.txt requirements-treasure-data.txt requirements-mlflow.txt; do
+  for name in requirements.txt requirements-dev.txt $(for extra in $extras; do echo "requirements-$extra.txt"; done); do
     cp "$name" "$project/{% if cookiecutter.framework == \"$framework\" %}$name{% endif %}"
   done
   cd - > /dev/null

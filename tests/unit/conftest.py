@@ -15,7 +15,7 @@ from ecs.settings import Settings
 
 OUTPUTS = {
     "Bucket": "the-bucket",
-    "Capacity": "fargate",
+    "Capacities": "fargate,fargate-spot,ec2",
     "CapacityProvider": "the-instances",
     "Cluster": "the-cluster",
     "ClusterArn": "arn:aws:ecs:us-east-1:ACCOUNT:cluster/the-cluster",

@@ -360,6 +360,32 @@ def test_no_capacity_moves_on_from_subnet_to_subnet_and_to_on_demand(user):
     assert "on-demand" in err
 
 
+def test_a_run_on_a_gpu_is_recorded_as_such_and_its_remedy_fits(user, outputs):
+    (user.folder / "requirements-cuda.txt").write_text("")
+    has = outputs | {"Capacities": "fargate,fargate-spot,gpu"}
+    (user.folder / ".aws-state/stack.json").write_text(json.dumps(has))
+    user.ends(Fate(0))
+    on_gpu = {"CAPACITY": "gpu", "EXTRAS": "cuda", "GPUS": "2"}
+    status, _, err = user.call("run", **on_gpu)
+    assert status == 0
+    assert 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda' in err
+    assert "cost: not estimated" in err
+    (request,) = user.requests("run-task")
+    asked = request["overrides"]["containerOverrides"][0]["resourceRequirements"]
+    assert asked == [{"type": "GPU", "value": "2"}]
+    registered = user.request("register-task-definition")
+    assert registered["requiresCompatibilities"] == ["EC2"]
+    assert registered["containerDefinitions"][0]["resourceRequirements"][0]["type"] == "GPU"
+    (attempt,) = user.recorded("run.json")["attempts"]
+    assert (attempt["capacity"], attempt["cost"]) == ("gpu", None)
+    user.cloud.bucket.objects.clear()
+    user.script("run-task", {"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]})
+    status, _, err = user.call("run", ARGS="--device cuda", **on_gpu)
+    assert status == 1
+    assert "note:" not in err
+    assert "make cluster CAPACITY=gpu MAX_INSTANCES=4 INSTANCE_TYPE=g6.4xlarge" in err
+
+
 def test_the_last_attempt_decides_and_no_more_are_made(user):
     user.ends(Fate(*[SPOT] * 3))
     status, _, err = user.call("run", RETRIES="2")

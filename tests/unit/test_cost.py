@@ -7,6 +7,7 @@ import pytest
 from ecs import cost
 from ecs.errors import UserError
 from ecs.request import FARGATE_SIZES
+from ecs.settings import INSTANCES, MANAGED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +33,8 @@ def test_the_price_is_the_sum_of_vcpus_memory_and_storage_above_what_is_free():
     assert cost.hourly(ONE | {"architecture": "arm64", "disk": 30}) == pytest.approx(
         0.03238 + 4 * 0.00356 + 10 * 0.000111
     )
-    assert cost.hourly(ONE | {"capacity": "ec2"}) is None
+    for capacity in (*INSTANCES, *MANAGED):  # nobody has a price for these here
+        assert cost.hourly(ONE | {"capacity": capacity}) is None
 
 
 @given(SIZES, st.floats(0, 1e6), st.floats(0, 1e6))
@@ -83,7 +85,8 @@ def test_a_run_within_its_budget_stays_within_it_and_the_advice_fits(size, limit
     ("budget", "size", "limit", "detach", "sentence"),
     [
         ("1", {}, math.inf, False, "type for example: TIMEOUT=3600"),
-        ("1", {"capacity": "ec2"}, 60, False, "the instances cost"),
+        ("1", {"capacity": "ec2"}, 60, False, "on ec2 the instances cost"),
+        ("1", {"capacity": "managed-gpu"}, 60, False, "on managed-gpu the instances cost"),
         ("1", {}, 60, True, "leave DETACH out"),
         ("-1", {}, 60, False, "BUDGET='-1': dollars above 0"),
         ("nan", {}, 60, False, "dollars above 0"),
@@ -105,4 +108,5 @@ def test_the_estimate_is_an_hour_s_without_a_limit_and_says_what_it_is_worth():
     assert cost.estimate(ONE, math.inf) == "cost: about $0.0583 an hour (us-east-1 prices)"
     assert "about $0.0602 at most" in cost.estimate(ONE, 3600)
     assert "up to 70 % less" in cost.estimate(ONE | {"capacity": "fargate-spot"}, 60)
-    assert "instances" in cost.estimate(ONE | {"capacity": "ec2"}, 60)
+    for capacity in (*INSTANCES, *MANAGED):
+        assert "not estimated" in cost.estimate(ONE | {"capacity": capacity}, 60)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ecs import definition, image
 from ecs.errors import UserError
+from ecs.settings import CAPACITIES, WITH_GPU
 
 ARN = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/churn:{}"
 ASKED = {"taskDefinition": "churn", "include": ["TAGS"]}
@@ -32,6 +33,40 @@ def test_only_a_run_that_one_looks_into_may_write_to_its_root(settings, outputs)
         made = definition.render(written, replace(settings, exec=asked), outputs, "the-image")
         assert made["containerDefinitions"][0]["readonlyRootFilesystem"] is value
     assert container["readonlyRootFilesystem"] is True
+
+
+FITS = {
+    "fargate": ("FARGATE", "awsvpc"),
+    "fargate-spot": ("FARGATE", "awsvpc"),
+    "ec2": ("EC2", "bridge"),
+    "gpu": ("EC2", "bridge"),
+    "managed": ("MANAGED_INSTANCES", "host"),
+    "managed-gpu": ("MANAGED_INSTANCES", "host"),
+}
+GPU = [{"type": "GPU", "value": "1"}]
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_a_definition_fits_the_capacity_that_it_is_registered_for(settings, outputs, capacity):
+    written = {
+        "requiresCompatibilities": ["${LaunchType}"],
+        "networkMode": "${NetworkMode}",
+        "containerDefinitions": [{"name": "train"}, {"name": "beside"}],
+    }
+    made = definition.render(written, replace(settings, capacity=capacity), outputs, "the-image")
+    assert ((*made["requiresCompatibilities"],)[0], made["networkMode"]) == FITS[capacity]
+    train, beside = made["containerDefinitions"]
+    assert train.get("resourceRequirements") == (GPU if capacity in WITH_GPU else None)
+    assert beside == {"name": "beside"}
+    in_sandbox = replace(settings, capacity=capacity, sandbox="1")
+    assert definition.render(written, in_sandbox, outputs, "x")["networkMode"] == "host"
+
+
+def test_gpus_that_the_file_asks_for_stay(settings, outputs):
+    asked = [{"type": "GPU", "value": "4"}]
+    written = {"containerDefinitions": [{"name": "train", "resourceRequirements": asked}]}
+    made = definition.render(written, replace(settings, capacity="gpu"), outputs, "the-image")
+    assert made["containerDefinitions"][0]["resourceRequirements"] == asked
 
 
 @pytest.mark.parametrize("text", ["${Nothing}", "5$", "${", "${Project"])
@@ -117,3 +152,12 @@ def test_other_errors_of_ecs_are_not_taken_for_a_missing_revision(settings, clou
     cloud.stub("ecs").add_client_error("describe_task_definition", "AccessDeniedException", "no")
     with pytest.raises(ClientError, match="AccessDenied"):
         definition.registered(settings)
+
+
+def test_an_image_for_cpus_is_not_registered_where_a_gpu_is_paid_for(
+    registering, settings, outputs, tmp_path
+):
+    (tmp_path / "requirements-cuda.txt").write_text("")
+    with pytest.raises(UserError, match="make push EXTRAS="):
+        definition.register(replace(settings, capacity="gpu"), outputs)
+    assert registering == []

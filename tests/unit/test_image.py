@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ecs import image
 from ecs.errors import UserError
+from ecs.settings import CAPACITIES, WITH_GPU
 from support import succeed
 
 IMAGE_FILES = {
@@ -210,5 +211,25 @@ def test_an_image_with_extras_has_a_tag_of_its_own(settings, tmp_path):
 
     assert tag("mlflow") == f"{tag('')}-mlflow"
     assert tag("treasure-data  mlflow") == tag("mlflow treasure-data")
-    with pytest.raises(UserError, match="no extra 'magic'; there are mlflow and treasure-data"):
+    assert tag("mlflow cuda") == f"{tag('')}-cuda-mlflow"
+    with pytest.raises(UserError, match="no extra 'magic'; there are cuda, mlflow, treasure-data"):
         tag("mlflow magic")
+
+
+@pytest.mark.parametrize("capacity", WITH_GPU)
+def test_a_gpu_takes_a_library_and_a_build_that_use_it(settings, tmp_path, capacity):
+    with_gpu = replace(settings, capacity=capacity, extras="mlflow")
+    for library in (True, False):
+        with pytest.raises(UserError, match="computes on no GPU; type: CAPACITY=ec2"):
+            image.check_gpu(with_gpu, tmp_path, library=library)
+    (tmp_path / "requirements-cuda.txt").write_text("")
+    image.check_gpu(with_gpu, tmp_path, library=True)
+    with pytest.raises(UserError, match='type: make push EXTRAS="mlflow cuda"'):
+        image.check_gpu(with_gpu, tmp_path)
+    image.check_gpu(replace(with_gpu, extras="cuda mlflow"), tmp_path)
+    image.check_gpu(replace(with_gpu, tag="v1"), tmp_path)  # whatever is in that one
+
+
+@pytest.mark.parametrize("capacity", [each for each in CAPACITIES if each not in WITH_GPU])
+def test_without_a_gpu_any_build_will_do(settings, tmp_path, capacity):
+    image.check_gpu(replace(settings, capacity=capacity), tmp_path)

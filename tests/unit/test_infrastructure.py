@@ -1,6 +1,7 @@
-"""What infrastructure.yaml allows, and to whom: no more than what is written here."""
+"""What infrastructure.yaml makes for each capacity, what it allows, and to whom: no more than this."""
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
 from ecs import policy, stack
-from ecs.settings import Settings
-from support import PROJECT
+from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
+from processed import plain, process
+from support import ARCHITECTURES, BIN, COMPUTES, PROJECT, call
 
 FILE = PROJECT / "infrastructure.yaml"
 
@@ -27,22 +29,17 @@ KNOW_NO_RESOURCE = {
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 }
-# What AWS writes and keeps up to date for the agent on a container instance.
-MANAGED = {"AmazonEC2ContainerServiceforEC2Role"}
+# What AWS writes and keeps up to date: for the agent on an instance, and for ECS to start one.
+OF_AWS = {
+    "AmazonEC2ContainerServiceforEC2Role",
+    "AmazonECSInstanceRolePolicyForManagedInstances",
+    "AmazonECSInfrastructureRolePolicyForManagedInstances",
+}
 
 
 @pytest.fixture(scope="module")
 def template() -> dict:
     return plain(cfnlint.decode.cfn_yaml.load(str(FILE)))
-
-
-def plain(value: Any) -> Any:
-    """Return the parsed template without the parser's own types, so that it can be copied."""
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return value
 
 
 def of_type(template: dict, kind: str) -> dict[str, dict]:
@@ -81,8 +78,8 @@ def findings(template: dict) -> list[str]:
     """Return what a role may do that no role of this stack should."""
     found = []
     for name, role in of_type(template, "IAM::Role").items():
-        for arn in as_list(role.get("ManagedPolicyArns", [])):
-            if str(arn).rpartition("/")[2].rstrip("'}") not in MANAGED:
+        for arn in branches(role.get("ManagedPolicyArns", [])):
+            if str(arn).rpartition("/")[2].rstrip("'}") not in OF_AWS:
                 found.append(f"{name}: managed policy {arn}")
         for each in role_statements(role):
             actions = as_list(each["Action"])
@@ -324,3 +321,173 @@ def test_what_the_policy_scanner_finds_is_argued_for_in_one_line(template):
         "CKV_AWS_158",
     }
     assert all(20 < len(each["comment"]) < 100 for each in skipped)
+
+
+# ---- the processed template: what CloudFormation makes for each capacity and architecture
+
+VARIANTS = [
+    (compute, architecture, network)
+    for compute in COMPUTES
+    for architecture in ARCHITECTURES
+    for network in ("own", "named")
+    if compute not in WITH_GPU or architecture == "x86_64"
+]
+NAMED = {"VpcId": "vpc-0123456789abcdef0", "Subnets": "subnet-0123456789abcdef0"}
+OWN = {"VpcId": "", "Subnets": ""}
+IMAGES = {
+    ("ec2", "x86_64"): "/amazon-linux-2023/recommended/image_id",
+    ("ec2", "arm64"): "/amazon-linux-2023/arm64/recommended/image_id",
+    ("gpu", "x86_64"): "/amazon-linux-2023/gpu/recommended/image_id",
+}
+# what a stack has beside what every stack has
+OF_INSTANCES = {"InstanceRole", "InstanceProfile", "LaunchTemplate", "Instances"}
+OF_INSTANCES |= {"CapacityProvider", "CapacityProviders"}
+OF_MANAGED = {"InstanceRole", "InstanceProfile", "InfrastructureRole", "ManagedCapacityProvider"}
+
+
+def processed(template: dict, compute: str, architecture: str, network: str, **variables) -> dict:
+    """Return the template as `make cluster` with these variables would have it processed."""
+    named = {"CAPACITY": compute, "ARCHITECTURE": architecture}
+    settings = settings_from({"PROJECT": "churn", "REGION": "us-east-1", **named, **variables})
+    listed = stack.parameters(settings, OWN if network == "own" else NAMED)
+    return process(template, dict(each.split("=", 1) for each in listed))
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_a_stack_has_the_resources_of_its_capacity_and_no_others(template, variant):
+    compute, _, network = variant
+    made = processed(template, *variant)
+    plain_one = processed(template, "fargate", "x86_64", network)
+    added = set(made["Resources"]) - set(plain_one["Resources"])
+    wanted = OF_INSTANCES if compute in INSTANCES else OF_MANAGED if compute in MANAGED else set()
+    assert added == wanted
+    assert set(plain_one["Resources"]) - set(made["Resources"]) == set()
+    assert "CapacityProvider" not in plain_one["Outputs"]
+    own = [] if compute in FARGATE else [compute]
+    assert made["Outputs"]["Capacities"]["Value"].split(",") == [*FARGATE, *own]
+    if own:
+        name = "CapacityProvider" if compute in INSTANCES else "ManagedCapacityProvider"
+        assert made["Outputs"]["CapacityProvider"]["Value"] == {"Ref": name}
+    assert set(made["Outputs"]) - set(plain_one["Outputs"]) == (
+        {"CapacityProvider"} if own else set()
+    )
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_fargate_is_always_attached_and_the_stacks_own_provider_beside_it(template, variant):
+    compute, _, _ = variant
+    resources = processed(template, *variant)["Resources"]
+    cluster = resources["Cluster"]["Properties"]
+    both = ["FARGATE", "FARGATE_SPOT"]
+    if compute in INSTANCES:
+        assert "CapacityProviders" not in cluster
+        attached = resources["CapacityProviders"]["Properties"]
+        assert attached["CapacityProviders"] == [*both, {"Ref": "CapacityProvider"}]
+        group = resources["CapacityProvider"]["Properties"]["AutoScalingGroupProvider"]
+        assert group["AutoScalingGroupArn"] == {"Ref": "Instances"}
+        assert group["ManagedTerminationProtection"] == "ENABLED"
+    else:
+        # ECS refuses an association of Managed Instances: ClusterName is theirs
+        assert cluster["CapacityProviders"] == both
+    if compute in MANAGED:
+        provider = resources["ManagedCapacityProvider"]["Properties"]
+        assert provider["ClusterName"] == {"Ref": "Cluster"}
+
+
+@pytest.mark.parametrize(
+    "variant", [each for each in VARIANTS if each[0] in INSTANCES], ids=" ".join
+)
+def test_an_instance_has_the_image_and_the_type_of_its_architecture(template, variant):
+    compute, architecture, network = variant
+    resources = processed(template, *variant)["Resources"]
+    launch = resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+    parameter = "resolve:ssm:/aws/service/ecs/optimized-ami" + IMAGES[compute, architecture]
+    assert launch["ImageId"] == parameter
+    kind = {"ec2": {"x86_64": "c7i.xlarge", "arm64": "c7g.xlarge"}, "gpu": {"x86_64": "g6.xlarge"}}
+    assert launch["InstanceType"] == kind[compute][architecture]
+    assert launch["MetadataOptions"] == {"HttpTokens": "required"}
+    assert "KeyName" not in launch
+    group = resources["Instances"]["Properties"]
+    assert (group["MinSize"], group["MaxSize"]) == ("0", "2")
+    assert group["VPCZoneIdentifier"] == subnets_of(network)
+    with_key = processed(template, *variant, KEY_PAIR="mine", MAX_INSTANCES="5")["Resources"]
+    launch = with_key["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+    assert launch["KeyName"] == "mine"
+    assert with_key["Instances"]["Properties"]["MaxSize"] == "5"
+
+
+def subnets_of(network: str) -> list:
+    return [{"Ref": "SubnetA"}, {"Ref": "SubnetB"}] if network == "own" else [NAMED["Subnets"]]
+
+
+@pytest.mark.parametrize("variant", [each for each in VARIANTS if each[0] in MANAGED], ids=" ".join)
+def test_managed_instances_follow_architecture_network_and_gpu(template, variant):
+    compute, architecture, network = variant
+    resources = processed(template, *variant)["Resources"]
+    provider = resources["ManagedCapacityProvider"]["Properties"]["ManagedInstancesProvider"]
+    assert provider["InfrastructureRoleArn"] == {"Fn::GetAtt": ["InfrastructureRole", "Arn"]}
+    launch = provider["InstanceLaunchTemplate"]
+    assert launch["Ec2InstanceProfileArn"] == {"Fn::GetAtt": ["InstanceProfile", "Arn"]}
+    assert launch["NetworkConfiguration"] == {
+        "Subnets": subnets_of(network),
+        "SecurityGroups": [{"Ref": "SecurityGroup"}],
+    }
+    needs = launch["InstanceRequirements"]
+    makers = {"x86_64": ["intel", "amd"], "arm64": ["amazon-web-services"]}
+    assert needs["CpuManufacturers"] == makers[architecture]
+    accelerators = {name: each for name, each in needs.items() if name.startswith("Accelerator")}
+    nvidia = {
+        "AcceleratorTypes": ["gpu"],
+        "AcceleratorManufacturers": ["nvidia"],
+        "AcceleratorCount": {"Min": 1},
+    }
+    assert accelerators == (nvidia if compute in WITH_GPU else {})
+
+
+@pytest.mark.parametrize("compute", COMPUTES)
+def test_a_public_subnet_gives_an_address_only_where_nothing_else_does(template, compute):
+    resources = processed(template, compute, "x86_64", "own")["Resources"]
+    for name in ("SubnetA", "SubnetB"):
+        assert resources[name]["Properties"]["MapPublicIpOnLaunch"] == (compute in MANAGED)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_each_role_is_narrow_in_the_stack_that_is_made(template, variant):
+    made = processed(template, *variant, BOUNDARY="arn:aws:iam::000000000000:policy/b")
+    roles = of_type(made, "IAM::Role")
+    policies = {
+        name: [arn.rpartition("/")[2] for arn in role["ManagedPolicyArns"]]
+        for name, role in roles.items()
+        if "ManagedPolicyArns" in role
+    }
+    expected = {}
+    if variant[0] in INSTANCES:
+        expected = {"InstanceRole": ["AmazonEC2ContainerServiceforEC2Role"]}
+    if variant[0] in MANAGED:
+        expected = {
+            "InstanceRole": ["AmazonECSInstanceRolePolicyForManagedInstances"],
+            "InfrastructureRole": ["AmazonECSInfrastructureRolePolicyForManagedInstances"],
+        }
+        (statement,) = role_statements(roles["InfrastructureRole"])
+        assert statement["Action"] == "iam:PassRole"
+        assert statement["Resource"] == {"Fn::GetAtt": ["InstanceRole", "Arn"]}
+    assert policies == expected
+    assumed = {"InstanceRole": "ec2", "InfrastructureRole": "ecs", "SchedulerRole": "scheduler"}
+    for name, role in roles.items():
+        assert role["PermissionsBoundary"] == "arn:aws:iam::000000000000:policy/b"
+        assert "RoleName" not in role  # a name of its own would take CAPABILITY_NAMED_IAM
+        (trust,) = statements(role["AssumeRolePolicyDocument"])
+        who = f"{assumed.get(name, 'ecs-tasks')}.amazonaws.com"
+        assert trust["Principal"] == {"Service": who}
+
+
+def test_cfn_lint_finds_nothing_in_the_stack_of_any_capacity(template, tmp_path):
+    """It does not follow every combination of conditions by itself."""
+    names = []
+    for variant in VARIANTS:
+        path = tmp_path / f"{'-'.join(variant)}.json"
+        head = {"AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"]}
+        path.write_text(json.dumps(head | processed(template, *variant, KEY_PAIR="mine")))
+        names.append(path)
+    done = call(BIN / "cfn-lint", *names, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout

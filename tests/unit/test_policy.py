@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 from itertools import product
 
+import cfnlint.decode.cfn_yaml
 import pytest
 from ecs import policy
 from ecs.settings import CAPACITIES
+from processed import plain, process
+from support import PROJECT
 
 ACCOUNT = "TWELVEDIGITS"
 VARIANTS = list(product(CAPACITIES, ("default", "own"), ("", "arn:aws:iam::TWELVEDIGITS:policy/b")))
@@ -18,6 +21,7 @@ def documents(settings, capacity: str, network: str, boundary: str) -> list[dict
     asked = replace(
         settings, capacity=capacity, network=network, boundary=boundary, exec="1", github="o/n"
     )
+    asked = replace(asked, key_pair="mine")
     names = policy.Names(asked, ACCOUNT, "aws")
     return [policy.runs(names), policy.cluster(names), policy.network(names)]
 
@@ -44,7 +48,7 @@ def test_a_resource_is_the_projects_or_of_those_whose_id_aws_chooses(settings, v
                 named = named or resource.startswith(("log-group:/ecs/churn", "secret:churn/"))
                 by_id = service == "ec2" and resource.endswith("/*")
                 others = (
-                    "role/aws-service-role/*", "parameter/aws/service/ecs/*",
+                    "role/aws-service-role/*", "parameter/aws/service/ecs/*", "key-pair/mine",
                     "oidc-provider/token.actions.githubusercontent.com",
                 )  # fmt: skip
                 assert named or by_id or resource in others, arn
@@ -59,15 +63,25 @@ def test_a_document_is_short_enough_for_iam_and_its_sids_differ(settings, varian
         assert len(set(sids)) == len(sids)
 
 
-def test_roles_are_handed_to_their_service_only(settings):
+@pytest.mark.parametrize(
+    ("capacity", "services"),
+    [
+        ("fargate", ""),
+        ("ec2", "ec2"),
+        ("gpu", "ec2"),
+        ("managed", "ec2 ecs"),
+        ("managed-gpu", "ec2 ecs"),
+    ],
+)
+def test_roles_are_handed_to_their_service_only(settings, capacity, services):
     passed = [
         each
-        for document in documents(settings, "ec2", "own", "")
+        for document in documents(settings, capacity, "own", "")
         for each in document["Statement"]
         if "iam:PassRole" in each["Action"]
     ]
     assert [each["Condition"]["StringEquals"]["iam:PassedToService"] for each in passed] == [
-        f"{service}.amazonaws.com" for service in ("ecs-tasks", "scheduler", "ec2")
+        f"{service}.amazonaws.com" for service in ("ecs-tasks", "scheduler", *services.split())
     ]
 
 
@@ -98,3 +112,38 @@ def test_an_identity_provider_is_made_only_where_github_is_set(settings):
         names = policy.Names(replace(settings, github=github), ACCOUNT, "aws")
         sids = [each["Sid"] for each in policy.cluster(names)["Statement"]]
         assert ("GitHub" in sids) is bool(github)
+
+
+ACTIONS = {
+    "AWS::AutoScaling::AutoScalingGroup": {"autoscaling:CreateAutoScalingGroup"},
+    "AWS::EC2::LaunchTemplate": {"ec2:CreateLaunchTemplate", "ec2:RunInstances"},
+    "AWS::ECS::CapacityProvider": {"ecs:CreateCapacityProvider", "ecs:DeleteCapacityProvider"},
+    "AWS::ECS::ClusterCapacityProviderAssociations": {"ecs:PutClusterCapacityProviders"},
+    "AWS::IAM::InstanceProfile": {"iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile"},
+}
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_who_makes_the_stack_may_make_what_is_in_it(settings, capacity):
+    """The roles and policies by their names, the rest by the actions that make it."""
+    template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
+    made = process(template, {"Capacity": capacity})["Resources"]
+    allowed = [
+        each for each in documents(settings, capacity, "own", "") for each in each["Statement"]
+    ]
+    actions = {action for each in allowed for action in each["Action"]}
+    for resource in made.values():
+        assert ACTIONS.get(resource["Type"], set()) <= actions, resource["Type"]
+    attached = {
+        f"{name} {arn}"
+        for name, each in made.items()
+        for arn in each.get("Properties", {}).get("ManagedPolicyArns", [])
+    }
+    may = {
+        f"{role.rpartition('/churn-')[2].removesuffix('-*')} {arn}"
+        for each in allowed
+        if "iam:AttachRolePolicy" in each["Action"]
+        for role in each["Resource"]
+        for arn in each["Condition"]["ArnEquals"]["iam:PolicyARN"]
+    }
+    assert attached <= may

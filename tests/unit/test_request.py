@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 from ecs import request
 from ecs.errors import UserError
-from ecs.settings import Settings, settings_from
+from ecs.settings import CAPACITIES, FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,9 +141,46 @@ def test_one_override_is_judged_with_what_the_task_definition_says_of_the_other(
         request.size(replace(settings, memory="9216"), DEFINITION)
 
 
-def test_on_ec2_any_size_goes_since_the_instances_are_the_users(settings):
-    on_ec2 = replace(settings, capacity="ec2", cpu="3000", memory="5000")
-    assert request.size(on_ec2, DEFINITION) == {"cpu": "3000", "memory": "5000"}
+@pytest.mark.parametrize("capacity", [*INSTANCES, *MANAGED])
+def test_on_instances_any_size_goes_and_their_disk_is_what_it_is(settings, capacity):
+    elsewhere = replace(settings, capacity=capacity, cpu="3000", memory="5000")
+    assert request.size(elsewhere, DEFINITION) == {"cpu": "3000", "memory": "5000"}
+    with pytest.raises(UserError, match=f"on {capacity} the instance's disk holds"):
+        request.size(replace(elsewhere, disk="50"), DEFINITION)
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_gpus_are_the_container_s_where_the_capacity_has_any(settings, outputs, capacity):
+    outputs["Capacities"] = f"fargate,fargate-spot,{capacity}"
+    container = made(settings, outputs, capacity=capacity)["overrides"]["containerOverrides"][0]
+    assert "resourceRequirements" not in container  # the definition's own holds
+    if capacity in WITH_GPU:
+        run_task = made(settings, outputs, capacity=capacity, gpus="2")
+        container = run_task["overrides"]["containerOverrides"][0]
+        assert container["resourceRequirements"] == [{"type": "GPU", "value": "2"}]
+        assert errors_in(run_task) == ""
+    else:
+        with pytest.raises(UserError, match=f"CAPACITY={capacity} has none; type: CAPACITY=gpu"):
+            made(settings, outputs, capacity=capacity, gpus="2")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "17", "ALL"])
+def test_gpus_that_are_no_number_are_refused(settings, outputs, text):
+    outputs["Capacities"] = "fargate,fargate-spot,gpu"
+    with pytest.raises(UserError, match="GPUS=.*a whole number of GPUs from 1 to 16"):
+        made(settings, outputs, capacity="gpu", gpus=text)
+
+
+def test_who_pays_for_a_gpu_and_does_not_use_it_is_told(settings):
+    with_gpu = replace(settings, capacity="gpu", args="--max-depth 3")
+    assert "--device cuda" in request.gpu_note(with_gpu)
+    for quiet in (
+        replace(with_gpu, args="--device cuda"),
+        replace(with_gpu, args="--device=cuda:1 --max-depth 3"),
+        replace(with_gpu, script="predict.py"),
+        replace(with_gpu, capacity="ec2"),
+    ):
+        assert request.gpu_note(quiet) == ""
 
 
 @pytest.mark.parametrize(
@@ -200,15 +237,49 @@ def test_the_same_inputs_make_the_same_request(settings, outputs):
     assert one["clientToken"] == f"{RUN}-1"
 
 
-@pytest.mark.parametrize("capacity", ["fargate", "fargate-spot", "ec2"])
-def test_a_strategy_and_never_a_launch_type_says_where_it_runs(settings, outputs, capacity):
+@pytest.mark.parametrize("own", [None, *INSTANCES, *MANAGED])
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_a_strategy_and_never_a_launch_type_says_where_it_runs(settings, outputs, capacity, own):
+    """A run picks among what the stack has: Fargate always, and its own provider."""
+    outputs["Capacities"] = ",".join([*FARGATE, *([own] if own else [])])
+    if not own:
+        del outputs["CapacityProvider"]
+    if capacity not in (*FARGATE, own):
+        with pytest.raises(UserError) as error:
+            made(settings, outputs, capacity=capacity)
+        has = outputs["Capacities"].replace(",", ", ")
+        assert str(error.value) == (
+            f"CAPACITY={capacity}: the stack has {has} only; type: make cluster CAPACITY={capacity}"
+        )
+        with pytest.raises(UserError, match="sandbox has no other; type: make run CAPACITY=farg"):
+            made(settings, outputs, capacity=capacity, sandbox="1")
+        return
     run_task = made(settings, outputs, capacity=capacity)
-    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT", "ec2": "the-instances"}
+    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}
     (strategy,) = run_task["capacityProviderStrategy"]
-    assert strategy["capacityProvider"] == provider[capacity]
+    assert strategy["capacityProvider"] == provider.get(capacity, "the-instances")
     assert "launchType" not in run_task
-    assert ("networkConfiguration" in run_task) == (capacity != "ec2")
+    assert ("networkConfiguration" in run_task) == (capacity in FARGATE)
     assert errors_in(run_task) == ""
+
+
+def test_a_stack_of_before_there_were_capacities_has_fargate(settings, outputs):
+    del outputs["Capacities"]
+    assert made(settings, outputs)["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE"
+    with pytest.raises(UserError, match="type: make cluster CAPACITY=ec2"):
+        made(settings, outputs, capacity="ec2")
+
+
+def test_a_run_once_more_asks_for_the_provider_of_the_stack_as_it_is(settings, outputs):
+    on_ec2 = replace(settings, capacity="ec2")
+    first = request.run_task_request(on_ec2, outputs, DEFINITION, "churn:3", RUN)
+    record = {"request": first, "size": request.full_size(on_ec2, DEFINITION, first["overrides"])}
+    outputs["CapacityProvider"] = "a-newer-one"
+    again = request.again(on_ec2, outputs, record, "churn:4", "20260102T030406Z-abcdef")
+    assert again["capacityProviderStrategy"][0]["capacityProvider"] == "a-newer-one"
+    outputs["Capacities"] = "fargate,fargate-spot"
+    with pytest.raises(UserError, match="make cluster CAPACITY=ec2"):
+        request.again(on_ec2, outputs, record, "churn:4", "20260102T030406Z-abcdef")
 
 
 def test_more_subnets_than_run_task_takes_are_cut_to_sixteen(settings, outputs):

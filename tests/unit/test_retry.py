@@ -5,6 +5,7 @@ import copy
 import pytest
 from ecs import retry
 from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
+from ecs.settings import INSTANCES, MANAGED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,3 +137,10 @@ def test_pauses_grow_to_a_limit_and_are_spread():
 
 def test_the_rules_of_unknown_outcome_exist():
     assert {rule.name for rule in RULES} >= retry.UNCLEAR
+
+
+@pytest.mark.parametrize("own", [*INSTANCES, *MANAGED])
+def test_a_provider_of_the_stack_s_own_stands_for_what_the_run_asked_for(own):
+    """The name of a provider does not tell what it is; the remedy of a verdict depends on it."""
+    assert retry.capacity(first("the-instances"), own) == own
+    assert retry.capacity(first("FARGATE"), own) == "fargate"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from ecs import history, request, schedule
 from ecs.errors import UserError
+from ecs.settings import CAPACITIES, FARGATE
 
 CRON = "cron(0 3 * * ? *)"
 DEFINITION = {"cpu": "1024", "memory": "4096"}
@@ -23,15 +24,16 @@ def made(settings, outputs) -> tuple[dict, dict]:
     return asked, schedule.schedule_request(settings, outputs, asked)
 
 
-@pytest.mark.parametrize("capacity", ["fargate", "fargate-spot", "ec2"])
+@pytest.mark.parametrize("capacity", CAPACITIES)
 def test_it_starts_what_make_run_would_start(nightly, outputs, real_client, capacity):
+    outputs["Capacities"] = f"fargate,fargate-spot,{capacity}"
     run, stored = made(replace(nightly, capacity=capacity, memory="3072"), outputs)
     target = stored["Target"]
     parameters = target["EcsParameters"]
     assert json.loads(target["Input"]) == run["overrides"]
     assert parameters["TaskDefinitionArn"] == ARN
     assert parameters["CapacityProviderStrategy"] == run["capacityProviderStrategy"]
-    if capacity == "ec2":
+    if capacity not in FARGATE:
         assert "NetworkConfiguration" not in parameters
     else:
         network = parameters["NetworkConfiguration"]["awsvpcConfiguration"]

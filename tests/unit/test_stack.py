@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from ecs import stack
 from ecs.errors import UserError
+from ecs.settings import CAPACITIES
 
 ASKED = {"StackName": "churn"}
 
@@ -73,11 +74,20 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "Exec=DISABLED",
         "LogDays=7",
         "RunDays=0",
+        "InstanceType=c7i.xlarge",
         "MaxInstances=5",
         "VpcId=vpc-1",
         "Subnets=subnet-1,subnet-2",
         "Boundary=",
+        "KeyPair=",
     ]
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
+    for sandbox, made in (("", capacity), ("1", "fargate")):
+        given = replace(settings, capacity=capacity, sandbox=sandbox)
+        assert f"Capacity={made}" in stack.parameters(given, {})
 
 
 # ---- the bucket

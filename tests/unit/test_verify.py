@@ -96,6 +96,7 @@ OPERATIONS = {
     "secret": ("secretsmanager", "describe_secret"),
     "parameter": ("ssm", "describe_parameters"),
     "cluster": ("ecs", "describe_clusters"),
+    "provider": ("ecs", "describe_capacity_providers"),
     "subnets": ("ec2", "describe_subnets"),
     "routes": ("ec2", "describe_route_tables"),
     "endpoints": ("ec2", "describe_vpc_endpoints"),
@@ -382,10 +383,61 @@ def test_spot_that_is_not_attached(world):
 
 
 def test_a_stack_without_instances_for_ec2(world):
-    del world.outputs["CapacityProvider"]
+    world.outputs["Capacities"] = "fargate,fargate-spot"
     found, typed = world.fault(capacity="ec2")
-    assert "no instances" in found
+    assert "CAPACITY=ec2: the stack has fargate, fargate-spot only" in found
     assert typed == "type: make cluster CAPACITY=ec2"
+
+
+def test_instances_that_are_not_attached(world):
+    found, typed = world.fault(capacity="ec2")
+    assert "the-instances not attached" in found
+    assert typed == "type: make cluster CAPACITY=ec2"
+    world.answers["cluster"] = cluster("ACTIVE", "FARGATE", "FARGATE_SPOT", "the-instances")
+    status, lines = world.verify(capacity="ec2")
+    assert status == 0
+    assert "[ok]   cluster the-cluster, with the-instances" in lines
+
+
+def managed(world, status: str = "ACTIVE", public: bool = True) -> None:
+    world.outputs["Capacities"] = "fargate,fargate-spot,managed"
+    world.answers["provider"] = {"capacityProviders": [{"name": "the-instances", "status": status}]}
+    found = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailableIpAddressCount": 5}
+    world.answers["subnets"] = {"Subnets": [{**found, "MapPublicIpOnLaunch": public}]}
+
+
+def test_managed_instances_are_found_where_the_cluster_does_not_name_them(world):
+    managed(world)
+    status, lines = world.verify(capacity="managed")
+    assert status == 0
+    assert "[ok]   cluster the-cluster, with the-instances" in lines
+    managed(world, "INACTIVE")
+    found, typed = world.fault(capacity="managed")
+    assert "the-instances not attached" in found
+    assert typed == "type: make cluster CAPACITY=managed"
+
+
+def test_managed_instances_without_a_public_address(world):
+    managed(world, public=False)
+    del world.answers["routes"]  # nobody asks
+    found, typed = world.fault(capacity="managed")
+    assert "subnet-1: ECS Managed Instances get no public address there" in found
+    assert "--subnet-id subnet-1 --map-public-ip-on-launch" in typed
+    world.outputs["PublicIp"] = "DISABLED"
+    world.answers["routes"] = routes(NAT)
+    assert world.verify(capacity="managed")[0] == 0
+
+
+def test_an_image_for_cpus_where_a_gpu_is_paid_for(world):
+    managed(world)
+    world.outputs["Capacities"] = "fargate,fargate-spot,managed-gpu"
+    found, typed = world.fault(capacity="managed-gpu")
+    assert "computes on no GPU" in found
+    assert typed == "type: CAPACITY=ec2"
+    Path("requirements-cuda.txt").write_text("")
+    found, typed = world.fault(capacity="managed-gpu")
+    assert "the image has the build for CPUs" in found
+    assert 'type: make push EXTRAS="cuda"' in typed
 
 
 def test_a_task_role_of_the_user_s_own_that_is_not_there(world):
@@ -518,12 +570,14 @@ def test_what_depends_on_a_failed_check_is_skipped_and_says_so(world):
 def test_before_a_run_every_cheap_fault_is_named_and_nobody_is_asked(world):
     world.cloud.services.clear()
     verify.before_run(world.settings, world.outputs)
-    del world.outputs["CapacityProvider"]
+    world.outputs["Capacities"] = "fargate,fargate-spot"
     with pytest.raises(UserError) as error:
         verify.before_run(replace(world.settings, capacity="ec2", args="'"), world.outputs)
     first, second = str(error.value).splitlines()
     assert first.startswith("ARGS cannot be split")
-    assert second == "the stack has no instances for CAPACITY=ec2; type: make cluster CAPACITY=ec2"
+    assert second == (
+        "CAPACITY=ec2: the stack has fargate, fargate-spot only; type: make cluster CAPACITY=ec2"
+    )
 
 
 def test_the_cheap_checks_call_no_program(world, monkeypatch):

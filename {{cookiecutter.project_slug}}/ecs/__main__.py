@@ -51,6 +51,7 @@ def parameters(settings: Settings) -> None:
     """Write the stack's parameters to the file that `make cluster` passes on."""
     from ecs.aws import write_private
 
+    image.check_gpu(settings, library=True)
     values = stack.parameters(settings, stack.looked_up(settings))
     write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
 
@@ -144,6 +145,7 @@ def dry_run(settings: Settings) -> None:
     """Print the RunTask request; start nothing, ask nobody."""
     from ecs.definition import read
 
+    image.check_gpu(settings)
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
     print(json.dumps(run_request, indent=2, ensure_ascii=False))
@@ -165,6 +167,8 @@ def run(settings: Settings) -> int:
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = request.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
+    if note := request.gpu_note(settings):
+        print(note, file=sys.stderr)
     arn, image_uri = definition.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
@@ -260,7 +264,8 @@ def attach(settings: Settings) -> int:
         if retry.next_request(record["request"], ended, retries, False) is None:
             print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
             return tell(settings, outputs, run, result)
-    return watch(replace(settings, detach=""), outputs, run, record)
+    capacity = (record.get("size") or {}).get("capacity", settings.capacity)
+    return watch(replace(settings, detach="", capacity=capacity), outputs, run, record)
 
 
 def schedule(settings: Settings) -> None:
@@ -348,7 +353,7 @@ def submit(
     attempt = {
         "attempt": number,
         "task": None,
-        "capacity": retry.capacity(run_request),
+        "capacity": retry.capacity(run_request, settings.capacity),
         "subnets": retry.subnets_of(run_request),
         "started": history.now(),
     }

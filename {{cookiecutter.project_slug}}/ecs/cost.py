@@ -1,6 +1,8 @@
 """What a run costs on Fargate. Pure: the times and the size come from the caller.
 
-The prices are those of us-east-1, Linux; other regions differ, so every figure is an "about".
+The prices are those of us-east-1, Linux; other regions differ, so every figure is an "about". On
+instances, managed ones too, nothing is estimated: they cost by the type, as long as they are up,
+whatever runs on them; and ECS Managed Instances a fee beside.
 """
 
 import math
@@ -8,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ecs.errors import UserError
+from ecs.settings import FARGATE
 
 # Dollars an hour: of a vCPU, of a GB of memory, of a GB of storage above the first 20.
 # Date: 2026-11-24. Source: secondary ones that agree; look at aws.amazon.com/fargate/pricing.
@@ -22,13 +25,13 @@ REGION = "us-east-1 prices"
 
 
 def hourly(size: Mapping) -> float | None:
-    """Return the dollars an hour of a task, or None on EC2, where the instances cost and not it.
+    """Return the dollars an hour of a task, or None on instances, which cost and not it.
 
     ``size`` has ``cpu`` (units, 1024 a vCPU), ``memory`` (MiB), ``disk`` (GiB), ``architecture``
     and ``capacity``. On Spot it is the price of on-demand, an upper bound: Spot takes up to 70 %
     less, and its price moves.
     """
-    if size["capacity"] == "ec2":
+    if size["capacity"] not in FARGATE:
         return None
     price = PRICES[size["architecture"]]
     return (
@@ -39,7 +42,7 @@ def hourly(size: Mapping) -> float | None:
 
 
 def dollars(size: Mapping, seconds: float) -> float | None:
-    """Return the dollars for so many ``seconds``, a minute at least; None on EC2."""
+    """Return the dollars for so many ``seconds``, a minute at least; None on instances."""
     price = hourly(size)
     return None if price is None else price * max(seconds, MINIMUM) / 3600
 
@@ -51,7 +54,7 @@ def billed(size: Mapping, task: Mapping) -> float | None:
     """
     begin, end = task.get("pullStartedAt"), task.get("stoppedAt")
     if not end or not (begin or task.get("startedAt")):
-        return None if not end or size["capacity"] == "ec2" else 0.0
+        return None if not end or size["capacity"] not in FARGATE else 0.0
     begin = moment(begin or task.get("createdAt") or task["startedAt"])
     return dollars(size, math.ceil((moment(end) - begin).total_seconds()))
 
@@ -70,7 +73,7 @@ def estimate(size: Mapping, timeout: float, start_timeout: float = math.inf) -> 
     """Return one line for before the run. Both limits are in seconds, infinite where not given."""
     price = hourly(size)
     if price is None:
-        return "cost: that of the instances, as long as they are up"
+        return "cost: not estimated; that of the instances, as long as they are up"
     spot = "; Spot takes up to 70 % less" if size["capacity"] == "fargate-spot" else ""
     if math.isinf(timeout):
         return f"cost: about {shown(price)} an hour ({REGION}{spot})"
@@ -100,7 +103,9 @@ def check_budget(
     if not 0 < limit < math.inf:
         raise UserError(f"BUDGET={budget!r}: dollars above 0; type for example: BUDGET=1.50")
     if hourly(size) is None:
-        raise UserError("BUDGET: on ec2 the instances cost, not the run; leave it out")
+        raise UserError(
+            f"BUDGET: on {size['capacity']} the instances cost, not the run; leave it out"
+        )
     if math.isinf(timeout):
         raise UserError("BUDGET needs a limit of the time; type for example: TIMEOUT=3600")
     if detach:

@@ -11,8 +11,9 @@ from typing import Any
 from ecs import image
 from ecs.aws import call_cli, client
 from ecs.errors import UserError
+from ecs.request import CONTAINER
 from ecs.secret import with_arns, with_secrets
-from ecs.settings import Settings
+from ecs.settings import INSTANCES, MANAGED, WITH_GPU, Settings
 
 FILE = Path("task-definition.json")
 # The tag that tells what a revision was made from; ECS adds defaults to what it stores.
@@ -57,12 +58,25 @@ def fill(value: Any, names: Mapping[str, str]) -> Any:
 def network_mode(settings: Settings) -> str:
     """Return how the container is attached to the network.
 
-    On EC2 an ``awsvpc`` task gets no public address, so there the instance's own is shared. The
-    emulator listens on loopback, which only a container in the host's network reaches.
+    On instances an ``awsvpc`` task gets no public address, so there the instance's own is shared;
+    ECS Managed Instances know no bridge. The emulator listens on loopback, which only a container
+    in the host's network reaches.
     """
-    if settings.sandbox:
+    if settings.sandbox or settings.capacity in MANAGED:
         return "host"
-    return "bridge" if settings.capacity == "ec2" else "awsvpc"
+    return "bridge" if settings.capacity in INSTANCES else "awsvpc"
+
+
+def compatibility(capacity: str) -> str:
+    """Return what ``requiresCompatibilities`` says for a capacity."""
+    if capacity in MANAGED:
+        return "MANAGED_INSTANCES"
+    return "EC2" if capacity in INSTANCES else "FARGATE"
+
+
+def with_gpu(container: Mapping) -> dict:
+    """Return the container's definition with one GPU, unless it says itself what it needs."""
+    return {"resourceRequirements": [{"type": "GPU", "value": "1"}], **container}
 
 
 def render(definition: dict, settings: Settings, stack: Mapping[str, str], image_uri: str) -> dict:
@@ -72,7 +86,7 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         "Region": settings.region,
         "Image": image_uri,
         "CpuArchitecture": settings.architecture.upper(),
-        "LaunchType": "EC2" if settings.capacity == "ec2" else "FARGATE",
+        "LaunchType": compatibility(settings.capacity),
         "NetworkMode": network_mode(settings),
         **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
     }
@@ -81,6 +95,11 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         # the agent of ECS Exec, which comes into the container, writes beside itself
         filled["containerDefinitions"] = [
             {**each, "readonlyRootFilesystem": False} for each in filled["containerDefinitions"]
+        ]
+    if settings.capacity in WITH_GPU:
+        filled["containerDefinitions"] = [
+            with_gpu(each) if each.get("name") == CONTAINER else each
+            for each in filled["containerDefinitions"]
         ]
     return filled
 
@@ -110,8 +129,9 @@ def current_image(settings: Settings, stack: Mapping[str, str]) -> str:
     """Return the image of what is in this folder, as ``repository@sha256:…``.
 
     Raises:
-        UserError: it is not in the registry.
+        UserError: it is not in the registry, or does not fit CAPACITY.
     """
+    image.check_gpu(settings)
     tag = image.tag(settings)
     digest = image.digest(settings, stack["RepositoryUri"], tag)
     if digest is None:

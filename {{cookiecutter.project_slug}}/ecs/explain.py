@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecs.request import FARGATE_SIZES
+from ecs.settings import WITH_GPU
 
 # Whether trying again can help, and how.
 NEVER = "never"  # the user's own error, or a wrong configuration
@@ -80,7 +81,7 @@ AGAIN_3 = "make run RETRIES=3"
 NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
 ROUTE = f"make verify; make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT: {NETWORK}"
 OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
-MORE_INSTANCES = "make cluster CAPACITY=ec2 MAX_INSTANCES=4 INSTANCE_TYPE=c7i.4xlarge"
+MORE_INSTANCES = "make cluster CAPACITY={instances} MAX_INSTANCES=4 INSTANCE_TYPE={larger_type}"
 LOGIN = "aws sso login, or aws configure"
 SECRETS = r"(from (asm|ssm)|secrets ?manager|GetSecretValue|GetParameters|parameter store)"
 
@@ -185,7 +186,8 @@ RULES = (
     ),
     Rule(
         "no-gpu", "no instance of the cluster has a free GPU, and Fargate has none at all",
-        "make cluster CAPACITY=ec2 INSTANCE_TYPE=g5.xlarge", NEVER, PLACEMENT,
+        "make cluster CAPACITY=gpu INSTANCE_TYPE=g6.12xlarge, which has four, or make run GPUS=1",
+        NEVER, PLACEMENT,
         reason=r"RESOURCE:GPU",
     ),
     Rule(
@@ -676,6 +678,8 @@ def explain(evidence: Evidence) -> Explanation:
             words = {
                 "code": evidence.exit_code,
                 "larger": larger(evidence.cpu, evidence.memory),
+                "instances": "gpu" if evidence.capacity in WITH_GPU else "ec2",
+                "larger_type": "g6.4xlarge" if evidence.capacity in WITH_GPU else "c7i.4xlarge",
                 "reason": evidence.reason or "AWS gives no reason",
                 "said": said(evidence.log),
                 "stop": evidence.stop,

@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 from ecs.errors import UserError
-from ecs.settings import Settings
+from ecs.settings import WITH_GPU, Settings
 
+CUDA = "cuda"  # the extra with which the library computes on a GPU, where there is one
 # What an image may have beyond the rest; each has a lock file of its own.
-EXTRAS = ("mlflow", "treasure-data")
+EXTRAS = (CUDA, "mlflow", "treasure-data")
 # What the image is made of, as git and pathlib both read it (.dockerignore says the same).
 IMAGE_FILES = (
     "Dockerfile",
@@ -20,6 +21,29 @@ IMAGE_FILES = (
     "train",
     "training/**/*",
 )
+
+
+def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) -> None:
+    """Look whether the image of what is in ``folder`` computes on the GPU that CAPACITY pays for.
+
+    ``library``: look at the project's library only, not yet at the build of it that EXTRAS chooses.
+
+    Raises:
+        UserError: the library knows no GPU, or EXTRAS leaves its build for GPUs out.
+    """
+    if settings.capacity not in WITH_GPU:
+        return
+    if not (folder / f"requirements-{CUDA}.txt").is_file():
+        raise UserError(
+            f"CAPACITY={settings.capacity}: the library of this project computes on no GPU; "
+            "type: CAPACITY=ec2"
+        )
+    if not library and CUDA not in settings.extras.split() and not settings.tag:
+        extras = " ".join([*settings.extras.split(), CUDA])
+        raise UserError(
+            f"CAPACITY={settings.capacity}: the image has the build for CPUs; type: make push "
+            f'EXTRAS="{extras}", or write EXTRAS = {extras} into .env for push and run'
+        )
 
 
 def git(folder: Path, *arguments: str) -> str | None:
@@ -56,9 +80,7 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     """
     extras = sorted(set(settings.extras.split()))
     if unknown := [name for name in extras if name not in EXTRAS]:
-        raise UserError(
-            f"EXTRAS: there is no extra {unknown[0]!r}; there are {' and '.join(EXTRAS)}"
-        )
+        raise UserError(f"EXTRAS: there is no extra {unknown[0]!r}; there are {', '.join(EXTRAS)}")
     if settings.tag:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", settings.tag):
             raise UserError(

@@ -10,7 +10,7 @@ Source: the service authorization reference. ``"*"`` stands where an action know
 
 from collections.abc import Iterable
 
-from ecs.settings import Settings
+from ecs.settings import INSTANCES, MANAGED, Settings
 from ecs.stack import ISSUER
 
 # These know no resource, or list what there is before anybody can name it.
@@ -43,6 +43,11 @@ NO_RESOURCE = {
     "secretsmanager:ListSecrets",
 }
 AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
+# of the agent on a managed instance, and of ECS, which starts it
+MANAGED_POLICIES = (
+    "AmazonECSInstanceRolePolicyForManagedInstances",
+    "AmazonECSInfrastructureRolePolicyForManagedInstances",
+)
 
 
 class Names:
@@ -205,7 +210,9 @@ def cluster(names: Names) -> dict:
                 "FirstCluster", "iam", "CreateServiceLinkedRole",
                 f"arn:{names.partition}:iam::{names.account}:role/aws-service-role/*",
                 StringEquals={
-                    "iam:AWSServiceName": ["autoscaling.amazonaws.com", "ecs.amazonaws.com"]
+                    "iam:AWSServiceName": [
+                        "autoscaling.amazonaws.com", "ecs-compute.amazonaws.com", "ecs.amazonaws.com",
+                    ]
                 },
             ),
             allow(
@@ -237,9 +244,11 @@ def provider(names: Names) -> dict:
 
 
 def network(names: Names) -> dict:
-    """Return the policy for the network of the stack, and for its machines on EC2 capacity."""
-    machines = instances(names) if names.settings.capacity == "ec2" else []
-    return document([*addresses(names), *machines])
+    """Return the policy for the network of the stack, and for its machines where it has any."""
+    capacity = names.settings.capacity
+    machines = instances(names) if capacity in INSTANCES else []
+    managed = managed_instances(names) if capacity in MANAGED else []
+    return document([*addresses(names), *machines, *managed])
 
 
 def addresses(names: Names) -> list[dict]:
@@ -255,7 +264,8 @@ def addresses(names: Names) -> list[dict]:
             " AssociateRouteTable AttachInternetGateway CreateInternetGateway CreateRoute "
             "CreateRouteTable CreateSubnet CreateVpc CreateVpcEndpoint DeleteInternetGateway "
             "DeleteRoute DeleteRouteTable DeleteSubnet DeleteVpc DeleteVpcEndpoints "
-            "DetachInternetGateway DisassociateRouteTable ModifyVpcAttribute ModifyVpcEndpoint"
+            "DetachInternetGateway DisassociateRouteTable ModifySubnetAttribute ModifyVpcAttribute "
+            "ModifyVpcEndpoint"
         )
         found += (
             " DescribeAvailabilityZones DescribeInternetGateways DescribeRouteTables "
@@ -265,19 +275,19 @@ def addresses(names: Names) -> list[dict]:
     return [allow("Network", "ec2", actions, *where), allow("FindNetwork", "ec2", found, "*")]
 
 
-def instances(names: Names) -> list[dict]:
-    """Return what EC2 capacity needs beside."""
-    settings, project = names.settings, names.settings.project
-    agent = f"arn:{names.partition}:iam::aws:policy/{AGENT_POLICY}"
-    profile = f"arn:{names.partition}:iam::{names.account}:instance-profile/{project}-*"
-    image = f"arn:{names.partition}:ssm:{settings.region}::parameter/aws/service/ecs/*"
-    machines = "image instance launch-template network-interface security-group subnet volume"
-    where = [names.arn("ec2", f"{kind}/*") for kind in machines.split() if kind != "image"]
-    where.append(f"arn:{names.partition}:ec2:{settings.region}::image/*")
+def instance_role(names: Names, *policies: str) -> list[dict]:
+    """Return what the role of the instances needs, which may get ``policies`` of AWS's own."""
+    account, project = names.account, names.settings.project
+    profile = f"arn:{names.partition}:iam::{account}:instance-profile/{project}-*"
+    roles = [names.role("InstanceRole-*")]
+    if names.settings.capacity in MANAGED:
+        roles.append(names.role("InfrastructureRole-*"))
     return [
         allow(
-            "AgentPolicy", "iam", "AttachRolePolicy DetachRolePolicy", names.role("InstanceRole-*"),
-            ArnEquals={"iam:PolicyARN": agent},
+            "AgentPolicy", "iam", "AttachRolePolicy DetachRolePolicy", *roles,
+            ArnEquals={
+                "iam:PolicyARN": [f"arn:{names.partition}:iam::aws:policy/{each}" for each in policies]
+            },
         ),
         allow(
             "Profile", "iam",
@@ -286,6 +296,40 @@ def instances(names: Names) -> list[dict]:
             profile,
         ),
         passing("InstanceRole", "ec2", names.role("InstanceRole-*")),
+    ]  # fmt: skip
+
+
+def providers(names: Names) -> list[dict]:
+    """Return what a capacity provider of the stack's own needs."""
+    return [
+        allow("MakeProvider", "ecs", "CreateCapacityProvider DescribeCapacityProviders", "*"),
+        allow(
+            "Provider", "ecs", "DeleteCapacityProvider TagResource UpdateCapacityProvider",
+            names.arn("ecs", f"capacity-provider/{names.settings.project}-*"),
+        ),
+    ]  # fmt: skip
+
+
+def managed_instances(names: Names) -> list[dict]:
+    """Return what ECS Managed Instances need beside; ECS itself starts them, by its own role."""
+    return [
+        *instance_role(names, *MANAGED_POLICIES),
+        passing("InfrastructureRole", "ecs", names.role("InfrastructureRole-*")),
+        *providers(names),
+    ]
+
+
+def instances(names: Names) -> list[dict]:
+    """Return what instances of the stack's own need beside."""
+    settings, project = names.settings, names.settings.project
+    image = f"arn:{names.partition}:ssm:{settings.region}::parameter/aws/service/ecs/*"
+    machines = "image instance launch-template network-interface security-group subnet volume"
+    where = [names.arn("ec2", f"{kind}/*") for kind in machines.split() if kind != "image"]
+    where.append(f"arn:{names.partition}:ec2:{settings.region}::image/*")
+    if settings.key_pair:
+        where.append(names.arn("ec2", f"key-pair/{settings.key_pair}"))
+    return [
+        *instance_role(names, AGENT_POLICY),
         allow(
             "Machines", "ec2",
             "CreateLaunchTemplate CreateLaunchTemplateVersion CreateTags DeleteLaunchTemplate "
@@ -301,9 +345,5 @@ def instances(names: Names) -> list[dict]:
             names.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{project}-*"),
         ),
         allow("FindInstances", "autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities", "*"),
-        allow("MakeProvider", "ecs", "CreateCapacityProvider DescribeCapacityProviders", "*"),
-        allow(
-            "Provider", "ecs", "DeleteCapacityProvider TagResource UpdateCapacityProvider",
-            names.arn("ecs", f"capacity-provider/{project}-*"),
-        ),
+        *providers(names),
     ]  # fmt: skip

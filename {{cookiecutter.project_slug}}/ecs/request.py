@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ecs.errors import UserError
-from ecs.settings import Settings
+from ecs.settings import FARGATE, WITH_GPU, Settings
 
 CONTAINER = "train"
 # variables of the container's that `make run` sets itself
@@ -131,16 +131,44 @@ def size(settings: Settings, definition: Mapping) -> dict:
     if settings.memory:
         override["memory"] = str(whole_number("MEMORY", settings.memory, 64, 3145728, "MiB"))
     if settings.disk:
-        if settings.capacity == "ec2":
-            raise UserError("DISK is Fargate's ephemeral storage; on ec2 the instance's disk holds")
+        if settings.capacity not in FARGATE:
+            raise UserError(
+                f"DISK is Fargate's ephemeral storage; on {settings.capacity} the instance's disk "
+                "holds: leave it out"
+            )
         disk = whole_number("DISK", settings.disk, 21, 200, "GiB")
         override["ephemeralStorage"] = {"sizeInGiB": disk}
-    if settings.capacity != "ec2":
+    if settings.capacity in FARGATE:
         check_fargate_size(
             int(override.get("cpu", definition["cpu"])),
             int(override.get("memory", definition["memory"])),
         )
     return override
+
+
+def gpus(settings: Settings) -> list[dict]:
+    """Return the container's override for the GPUs that the user asked for; none: the definition's.
+
+    Raises:
+        UserError: it is no whole number, or the capacity has none.
+    """
+    if not settings.gpus:
+        return []
+    count = whole_number("GPUS", settings.gpus, 1, 16, "GPUs")
+    if settings.capacity not in WITH_GPU:
+        raise UserError(
+            f"GPUS={count}: CAPACITY={settings.capacity} has none; type: CAPACITY=gpu GPUS={count}"
+        )
+    return [{"type": "GPU", "value": str(count)}]
+
+
+def gpu_note(settings: Settings) -> str:
+    """Return a reminder where a GPU is paid for and train.py is not told to use it; else ""."""
+    options = {word.partition("=")[0] for word in words(settings.args)}
+    trains = settings.script == "train.py" and "--device" not in options
+    if trains and settings.capacity in WITH_GPU:
+        return 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda …"'
+    return ""
 
 
 def check_fargate_size(cpu: int, memory: int) -> None:
@@ -200,6 +228,8 @@ def again(
         "taskDefinition": task_definition,
         "clientToken": f"{run}-1",
         "startedBy": f"{run}-1",
+        # the stack may have been made for another since
+        "capacityProviderStrategy": capacity(settings, stack),
         "overrides": overrides
         | {
             # the definition's own may have changed since
@@ -250,9 +280,26 @@ def data_uri(settings: Settings, stack: Mapping[str, str]) -> str:
 
 
 def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
-    """Return the capacity provider strategy for ``CAPACITY``."""
+    """Return the capacity provider strategy for ``CAPACITY``.
+
+    Raises:
+        UserError: the stack was made for another.
+    """
     provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}.get(settings.capacity)
-    return [{"capacityProvider": provider or stack["CapacityProvider"], "weight": 1}]
+    if not provider:
+        has = stack.get("Capacities", ",".join(FARGATE))
+        # a placeholder stands for any
+        if settings.capacity not in has.split(",") and not has.startswith("<"):
+            mend = (
+                "the sandbox has no other; type: make run CAPACITY=fargate"
+                if settings.sandbox
+                else f"type: make cluster CAPACITY={settings.capacity}"
+            )
+            raise UserError(
+                f"CAPACITY={settings.capacity}: the stack has {has.replace(',', ', ')} only; {mend}"
+            )
+        provider = stack["CapacityProvider"]
+    return [{"capacityProvider": provider, "weight": 1}]
 
 
 def role_arn(name: str, stack: Mapping[str, str]) -> str:
@@ -324,6 +371,7 @@ def run_task_request(
                 "environment": [
                     {"name": name, "value": value} for name, value in variables.items()
                 ],
+                **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
             }
         ],
         **size(settings, definition),
@@ -353,7 +401,7 @@ def run_task_request(
         "propagateTags": "TASK_DEFINITION",
         **({"enableExecuteCommand": True} if settings.exec else {}),
     }
-    if settings.capacity != "ec2":
+    if settings.capacity in FARGATE:
         request["networkConfiguration"] = {
             "awsvpcConfiguration": {
                 "subnets": stack["Subnets"].split(",")[:16],

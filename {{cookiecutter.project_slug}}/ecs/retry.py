@@ -67,9 +67,9 @@ def subnets_of(request: Mapping) -> list[str]:
     return network.get("subnets", [])
 
 
-def capacity(request: Mapping) -> str:
-    """Return the ``CAPACITY`` that a request asks for."""
-    return CAPACITIES.get(request["capacityProviderStrategy"][0]["capacityProvider"], "ec2")
+def capacity(request: Mapping, own: str = "ec2") -> str:
+    """Return the ``CAPACITY`` that a request asks for; ``own`` is that of the stack's own provider."""
+    return CAPACITIES.get(request["capacityProviderStrategy"][0]["capacityProvider"], own)
 
 
 def difference(first: Mapping, request: Mapping) -> str:

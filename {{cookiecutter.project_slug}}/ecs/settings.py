@@ -1,13 +1,29 @@
 """The Makefile's variables, read once from the environment."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecs.errors import UserError
 
-CAPACITIES = ("fargate", "fargate-spot", "ec2")
+FARGATE = ("fargate", "fargate-spot")  # every stack has both
+INSTANCES = ("ec2", "gpu")  # an Auto Scaling group of the stack's own
+MANAGED = ("managed", "managed-gpu")  # ECS Managed Instances
+WITH_GPU = ("gpu", "managed-gpu")
+CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
+KEPT_BY_ECS = (
+    "aws",
+    "ecs",
+    "fargate",
+)  # starts of names; CreateCapacityProvider in the API reference
+# what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
+INSTANCE_TYPES = {
+    ("ec2", "x86_64"): "c7i.xlarge",
+    ("ec2", "arm64"): "c7g.xlarge",
+    ("gpu", "x86_64"): "g6.xlarge",
+}
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,14 @@ class Settings:
     github: str = ""  # owner/name of a repository
     instance_type: str = ""
     max_instances: str = "2"
+    key_pair: str = ""
     script: str = "train.py"
     args: str = ""
     data: str = "data/train.csv"
     cpu: str = ""  # CPU units, 1024 a vCPU
     memory: str = ""  # MiB
     disk: str = ""  # GiB of ephemeral storage
+    gpus: str = ""  # of the container
     env: str = ""
     task_role: str = ""
     secrets: str = ""
@@ -90,4 +108,57 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
             raise UserError(
                 f"{name}={value!r}: one of {', '.join(allowed)}; type: {name}={allowed[0]}"
             )
+    if settings.capacity in WITH_GPU and settings.architecture != "x86_64":
+        raise UserError(
+            f"CAPACITY={settings.capacity}: ECS has machine images with GPU drivers for x86_64 only; "
+            "type: ARCHITECTURE=x86_64"
+        )
+    if settings.capacity not in FARGATE and settings.project.startswith(KEPT_BY_ECS):
+        raise UserError(
+            f"CAPACITY={settings.capacity}: ECS refuses capacity providers whose names start with "
+            f"{', '.join(KEPT_BY_ECS)}, and this one's starts with {settings.project}; "
+            "type: CAPACITY=fargate"
+        )
+    if settings.capacity in INSTANCES:
+        check_instance_type(settings)
     return settings
+
+
+def instance_type(settings: Settings) -> str:
+    """Return ``INSTANCE_TYPE``, or what it is for this capacity; empty where ECS chooses."""
+    usual = INSTANCE_TYPES.get((settings.capacity, settings.architecture), "")
+    return settings.instance_type or usual if settings.capacity in INSTANCES else ""
+
+
+def processor(instance_type: str) -> str | None:
+    """Return the architecture of an instance type, as its name tells; None where it does not.
+
+    Source: "Amazon EC2 instance type naming conventions" in the EC2 user guide. Behind the
+    generation a ``g`` is Graviton, ``i`` Intel, ``a`` AMD.
+    """
+    family = re.fullmatch(r"([a-z]+)(\d+)([a-z]*)(-[a-z0-9]+)?\.[a-z0-9-]+", instance_type)
+    if family is None or family[1] == "mac":
+        return None
+    graviton = "g" in family[3] or family[1] + family[2] == "a1"
+    return "arm64" if graviton or (family[4] or "").startswith("-gb") else "x86_64"
+
+
+def check_instance_type(settings: Settings) -> None:
+    """Look at what the name of an instance type tells: its processor, and whether it has GPUs.
+
+    Raises:
+        UserError: it contradicts ARCHITECTURE or CAPACITY.
+    """
+    name = instance_type(settings)
+    usual = INSTANCE_TYPES[settings.capacity, settings.architecture]
+    has = processor(name)
+    if has not in (None, settings.architecture):
+        raise UserError(
+            f"INSTANCE_TYPE={name} is {has}, and ARCHITECTURE={settings.architecture}; "
+            f"type: INSTANCE_TYPE={usual}, or ARCHITECTURE={has}"
+        )
+    if settings.capacity == "gpu" and not re.match(r"(g|gr|p)\d(?!ad)", name):
+        raise UserError(
+            f"INSTANCE_TYPE={name} has no NVIDIA GPU, and CAPACITY=gpu needs one; "
+            f"type: INSTANCE_TYPE={usual}"
+        )

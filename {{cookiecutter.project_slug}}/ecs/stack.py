@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ecs.errors import UserError
 from ecs.follow import note
-from ecs.settings import Settings
+from ecs.settings import Settings, instance_type
 
 OUTPUTS = (
-    "Bucket", "Capacity", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
+    "Bucket", "Capacities", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
     "GitHubRoleArn", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
@@ -112,14 +112,14 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "Exec": "ENABLED" if settings.exec else "DISABLED",
         "LogDays": settings.log_days,
         "RunDays": settings.run_days,
-        "InstanceType": settings.instance_type,
+        "InstanceType": instance_type(settings),
         "MaxInstances": settings.max_instances,
         **network,
     }
     # What a variable that is empty leaves to the template, and what it takes back: a parameter that
     # is not passed would keep its last value.
     given = {name: value for name, value in values.items() if value}
-    given |= {"Boundary": settings.boundary, **network}
+    given |= {"Boundary": settings.boundary, "KeyPair": settings.key_pair, **network}
     return [f"{name}={value}" for name, value in given.items()]
 
 

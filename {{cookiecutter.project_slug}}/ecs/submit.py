@@ -57,7 +57,7 @@ def start(
         if answer.get("tasks"):
             return answer["tasks"][0]["taskArn"], None
         # refused; or exit status 0, and yet there is no task
-        end = verdict(answer=answer, error=refusal, capacity=capacity(request))
+        end = verdict(answer=answer, error=refusal, capacity=capacity(request, settings.capacity))
         if not unclear(end):
             return None, end
         look = True

@@ -21,7 +21,7 @@ from typing import Any
 from ecs import image, permissions, policy, request, stack
 from ecs.errors import UserError
 from ecs.permissions import denied
-from ecs.settings import Settings
+from ecs.settings import FARGATE, MANAGED, Settings
 
 OK, FAIL, SKIP = "ok", "FAIL", "skip"
 PRINCIPAL = "ecs-tasks.amazonaws.com"
@@ -169,7 +169,7 @@ def check_size(context: Context) -> Result:
         return fail(
             "cpu and memory in task-definition.json are no whole numbers (CPU units, MiB)", remedy
         )
-    if settings.capacity != "ec2":
+    if settings.capacity in FARGATE:
         try:
             request.check_fargate_size(cpu, memory)
         except UserError as error:
@@ -193,7 +193,8 @@ def check_overrides(context: Context) -> Result:
     """Look whether RunTask would take the request, whose overrides have a limit."""
     made = request.run_task_request(
         context.settings,
-        {**stack.placeholders(), **context.outputs},
+        # whether the stack has CAPACITY is another check's
+        {**stack.placeholders(), **context.outputs, "Capacities": "<Capacities>"},
         context.definition(),
         context.settings.project,
         "20260101T000000Z-000000",
@@ -203,10 +204,14 @@ def check_overrides(context: Context) -> Result:
 
 def check_stack_capacity(context: Context) -> Result:
     """Look whether the stack was made for CAPACITY."""
-    wanted = context.settings.capacity
-    if wanted == "ec2" and not context.outputs.get("CapacityProvider"):
-        return fail("the stack has no instances for CAPACITY=ec2", "make cluster CAPACITY=ec2")
-    return ok(f"CAPACITY={wanted}")
+    request.capacity(context.settings, context.outputs)
+    return ok(f"CAPACITY={context.settings.capacity}")
+
+
+def check_gpu(context: Context) -> Result:
+    """Look whether the image is made for a GPU where CAPACITY has one."""
+    image.check_gpu(context.settings)
+    return ok("the image's build fits CAPACITY")
 
 
 def check_script(context: Context) -> Result:
@@ -582,11 +587,19 @@ def check_cluster(context: Context) -> Result:
             "--capacity-providers FARGATE FARGATE_SPOT",
         )
     attached = found.get("capacityProviders", [])
+    if context.settings.capacity in MANAGED:
+        # they belong to one cluster, and only this call names them for sure
+        answer = context.client("ecs").describe_capacity_providers(
+            capacityProviders=providers(context), cluster=name
+        )
+        attached = [
+            each["name"] for each in answer["capacityProviders"] if each["status"] == "ACTIVE"
+        ]
     missing = [each for each in providers(context) if each not in attached]
     if not missing:
         return ok(f"cluster {name}, with {' and '.join(providers(context))}")
-    remedy = "make cluster CAPACITY=ec2"
-    if context.settings.capacity != "ec2":
+    remedy = f"make cluster CAPACITY={context.settings.capacity}"
+    if context.settings.capacity in FARGATE:
         remedy = (
             f"aws ecs put-cluster-capacity-providers --cluster {name} --capacity-providers "
             f"{' '.join([*attached, *missing])} --default-capacity-provider-strategy '[]'"
@@ -611,6 +624,12 @@ def check_subnets(context: Context) -> Result:
         return fail(f"subnets: they are of {' and '.join(vpcs)}, not of {wanted}", SUBNETS)
     if not any(each["AvailableIpAddressCount"] for each in found):
         return fail("subnets: none has a free address", SUBNETS)
+    closed = [each for each in found if not each.get("MapPublicIpOnLaunch")]
+    if context.settings.capacity in MANAGED and context.outputs["PublicIp"] == "ENABLED" and closed:
+        return fail(
+            f"subnet {closed[0]['SubnetId']}: ECS Managed Instances get no public address there",
+            f"aws ec2 modify-subnet-attribute --subnet-id {closed[0]['SubnetId']} --map-public-ip-on-launch",
+        )
     context.vpc = wanted
     return ok(f"subnets: {len(found)} of {wanted}")
 
@@ -715,6 +734,7 @@ CHECKS = (
     Check("task definition", check_definition, offline=True, quick=True),
     Check("size", check_size, ("task definition",), offline=True, quick=True),
     Check("arguments", check_arguments, offline=True, quick=True),
+    Check("GPU", check_gpu, offline=True, quick=True),
     Check("script", check_script, offline=True),
     Check("credentials", check_credentials, ("region",), required=True),
     Check("permissions", check_permissions, ("credentials",)),

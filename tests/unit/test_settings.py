@@ -1,0 +1,97 @@
+"""The Makefile's variables: what no target could use is refused, with what to type."""
+
+from itertools import product
+
+import pytest
+from ecs.errors import UserError
+from ecs.settings import (
+    ARCHITECTURES,
+    CAPACITIES,
+    WITH_GPU,
+    instance_type,
+    processor,
+    settings_from,
+)
+
+NEEDED = {"PROJECT": "churn", "REGION": "us-east-1"}
+# By AWS's lists of instance types; the letters behind the generation tell it.
+PROCESSORS = {
+    "arm64": "a1.xlarge c6gn.large c7g.xlarge c7gd.2xlarge c8gn.large g5g.xlarge hpc7g.4xlarge "
+    "i8ge.large im4gn.large is4gen.large m8g.metal-24xl p6e-gb200.36xlarge r8gd.large t4g.small "
+    "x2gd.medium x8g.large",
+    "x86_64": "c5n.large c7a.large c7i.xlarge c7i-flex.large g4ad.xlarge g4dn.xlarge g5.xlarge "
+    "g6.xlarge g6e.2xlarge g6f.large gr6.4xlarge i7ie.large inf2.xlarge m7i.metal-24xl p4d.24xlarge "
+    "p5en.48xlarge p6-b200.48xlarge t3.micro trn1.2xlarge u7i-12tb.224xlarge x2iedn.xlarge",
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_name_of_an_instance_type_tells_its_processor(architecture):
+    for name in PROCESSORS[architecture].split():
+        assert processor(name) == architecture, name
+
+
+@pytest.mark.parametrize("name", ["", "mac2.metal", "large", "c7i", "C7I.LARGE", "c7i.large "])
+def test_a_name_that_tells_nothing_is_left_to_aws(name):
+    assert processor(name) is None
+
+
+@pytest.mark.parametrize(("capacity", "architecture"), [*product(CAPACITIES, ARCHITECTURES)])
+def test_every_capacity_has_a_type_for_each_architecture_that_it_has(capacity, architecture):
+    asked = {**NEEDED, "CAPACITY": capacity, "ARCHITECTURE": architecture}
+    if capacity in WITH_GPU and architecture == "arm64":
+        with pytest.raises(UserError, match="for x86_64 only; type: ARCHITECTURE=x86_64"):
+            settings_from(asked)
+        return
+    chosen = instance_type(settings_from(asked))
+    if capacity in ("ec2", "gpu"):
+        assert processor(chosen) == architecture
+        assert chosen.startswith("g") == (capacity == "gpu")
+    else:
+        assert chosen == ""  # Fargate has none, and for Managed Instances ECS chooses
+        assert instance_type(settings_from({**asked, "INSTANCE_TYPE": "m7i.large"})) == ""
+
+
+@pytest.mark.parametrize(
+    ("capacity", "architecture", "given", "sentence"),
+    [
+        (
+            "ec2",
+            "arm64",
+            "c7i.xlarge",
+            "is x86_64, and ARCHITECTURE=arm64; type: INSTANCE_TYPE=c7g",
+        ),
+        ("ec2", "x86_64", "c7g.xlarge", "INSTANCE_TYPE=c7i.xlarge, or ARCHITECTURE=arm64"),
+        (
+            "gpu",
+            "x86_64",
+            "g5g.xlarge",
+            "is arm64, and ARCHITECTURE=x86_64; type: INSTANCE_TYPE=g6",
+        ),
+        ("gpu", "x86_64", "c7i.xlarge", "has no NVIDIA GPU, .* type: INSTANCE_TYPE=g6.xlarge"),
+        ("gpu", "x86_64", "g4ad.xlarge", "has no NVIDIA GPU"),
+        ("gpu", "x86_64", "trn1.2xlarge", "has no NVIDIA GPU"),
+    ],
+)
+def test_a_type_that_contradicts_is_refused_before_aws_is_asked(
+    capacity, architecture, given, sentence
+):
+    asked = {"CAPACITY": capacity, "ARCHITECTURE": architecture, "INSTANCE_TYPE": given}
+    with pytest.raises(UserError, match=sentence):
+        settings_from({**NEEDED, **asked})
+
+
+@pytest.mark.parametrize(
+    "given", ["g4dn.xlarge", "g5.xlarge", "gr6.4xlarge", "p5.4xlarge", "g7e.2xlarge"]
+)
+def test_a_type_with_a_gpu_is_taken(given):
+    asked = {**NEEDED, "CAPACITY": "gpu", "INSTANCE_TYPE": given}
+    assert instance_type(settings_from(asked)) == given
+
+
+@pytest.mark.parametrize("project", ["ecs-churn", "awsome", "fargate-2"])
+def test_a_name_that_ecs_keeps_for_itself_has_fargate_only(project):
+    assert settings_from({**NEEDED, "PROJECT": project}).capacity == "fargate"
+    for capacity in ("ec2", "gpu", "managed", "managed-gpu"):
+        with pytest.raises(UserError, match=f"starts with {project}; type: CAPACITY=fargate"):
+            settings_from({**NEEDED, "PROJECT": project, "CAPACITY": capacity})
