@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache/training"
-ROWS, COLUMNS, ROUNDS, TIMES = 1_000_000, 50, 20, 3
+ROWS, COLUMNS, ROUNDS, TIMES = 1_000_000, 50, 100, 3
 
 TABLES = f"""
 import numpy, pyarrow, pyarrow.csv, pyarrow.parquet
@@ -110,34 +110,43 @@ def main() -> None:
     subprocess.run([python, "-c", TABLES], cwd=HOME, check=True)
     wanted = sys.argv[1:] or ["loading", "checkpoints"]
     if "loading" in wanted:
-        loading(projects["xgboost"], python)
+        loading(projects["xgboost"])
     if "checkpoints" in wanted:
         checkpoints(projects)
 
 
-def loading(folder: Path, python: Path) -> None:
-    """Compare train.py with the way by pandas and a DMatrix, in an environment of its own."""
-    uv, plain = Path(sys.executable).with_name("uv"), HOME / "plain"
-    frozen = [uv, "pip", "freeze", "--quiet", "--python", python]
+def environment(name: str, *packages: str | Path) -> Path:
+    """Return the Python of a new environment with these ``packages``, of 3.13 where there is one."""
+    uv, folder = Path(sys.executable).with_name("uv"), HOME / name
+    version = shutil.which("python3.13") or sys.executable
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", version, folder], check=True)
+    python = folder / "bin/python"
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+    return python
+
+
+def loading(folder: Path) -> None:
+    """Compare train.py, with what the image has, with the way by pandas and a DMatrix."""
+    ours = environment("image", "--requirements", folder / "requirements.txt")
+    uv = Path(sys.executable).with_name("uv")
+    frozen = [uv, "pip", "freeze", "--quiet", "--python", ours]
     versions = subprocess.run(frozen, check=True, capture_output=True, text=True).stdout.split()
     same = [word for word in versions if word.startswith(("xgboost", "pyarrow=", "numpy="))]
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, plain], check=True)
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", plain / "bin/python", "pandas", *same],
-        check=True,
-    )
+    theirs = environment("plain", "pandas", *same)
     script = HOME / "plain.py"
     script.write_text(PLAIN)
-    for ending in "parquet", "csv":
-        table = HOME / f"table.{ending}"
-        ours = [python, "train.py", "--train", table, "--n-estimators", ROUNDS]
-        compare(
-            {
-                f"pandas and a DMatrix, {ending}": [plain / "bin/python", script, table],
-                f"train.py on {ROWS:,} x {COLUMNS}": [*ours, "--output", HOME / "out"],
-            },
-            folder,
-        )
+    tables = {ending: HOME / f"table.{ending}" for ending in ("csv", "parquet")}
+    words = ["--n-estimators", ROUNDS, "--output", HOME / "out"]
+    plain = {
+        f"{ending} by pandas and a DMatrix": [theirs, script, table]
+        for ending, table in tables.items()
+    }
+    train = {
+        f"{ending} by train.py": [ours, "train.py", "--train", table, *words]
+        for ending, table in tables.items()
+    }
+    print(f"{ROWS:,} rows x {COLUMNS} columns, {ROUNDS} rounds, {', '.join(same)}")
+    compare(plain | train, folder)
 
 
 def checkpoints(projects: dict[str, Path]) -> None:

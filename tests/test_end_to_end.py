@@ -162,6 +162,10 @@ class Project:
         return re.search(r"^run +(\S+)", self.make("status").stdout, re.MULTILINE)[1]
 
 
+# for what takes long and has nothing to do with the library
+ONE_FRAMEWORK = pytest.mark.parametrize("project", FRAMEWORKS[:1], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module", params=FRAMEWORKS)
 def project(request, installed, engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("end-to-end") / "churn-model"
@@ -677,6 +681,7 @@ def ask(url: str, what: str) -> object:
         return json.load(answer)
 
 
+@ONE_FRAMEWORK
 def test_a_run_followed_through_faults_is_judged_right_and_each_line_comes_once(project):
     ecs = project.client("ecs")
     with faults_before(project) as url:
@@ -788,6 +793,7 @@ def test_the_image_is_small_read_only_and_not_roots(project):
     assert files == code | {"__pycache__", "endless.py", "lines.py"}
 
 
+@ONE_FRAMEWORK
 def test_a_private_index_is_used_and_leaves_no_trace_in_the_image(project):
     engine = dict(line.split(" = ") for line in (project.folder / ".env").read_text().splitlines())
     # another file, so that the layer is made again: a secret is no part of a layer's identity
@@ -849,6 +855,7 @@ class Watch(threading.Thread):
         self.looks += 1
 
 
+@ONE_FRAMEWORK
 def test_a_secret_reaches_the_container_and_is_seen_nowhere_else(project):
     canary = "canary-" + os.urandom(12).hex()
     (project.folder / "keeps.py").write_text(KEEPS_A_SECRET)

@@ -212,6 +212,7 @@ def test_time_is_no_feature_unless_it_is_named(service):
     assert "time" not in [column["name"] for column in schema["columns"]]
 
 
+@pytest.mark.parametrize("service", FRAMEWORKS[:1], indirect=True)
 def test_what_is_wrong_is_said_in_one_sentence_and_leaves_nothing(service, tmp_path: Path):
     for uri, *words in (
         ("td://shop/nothing", "the query failed", "nothing does not exist"),
