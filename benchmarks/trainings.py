@@ -28,7 +28,7 @@ y = (x[0] + x[1] * x[2] + rng.normal(size={ROWS})).astype(numpy.float32)
 table = pyarrow.table({{"label": y}} | {{f"x{{n}}": x[n] for n in range({COLUMNS})}})
 pyarrow.parquet.write_table(table, "table.parquet")
 pyarrow.csv.write_csv(table, "table.csv")
-pyarrow.csv.write_csv(table.slice(0, 40_000), "small.csv")
+pyarrow.parquet.write_table(table.slice(0, 300_000), "part.parquet")
 """
 
 PLAIN = f"""
@@ -49,8 +49,8 @@ print("validation rmse", float((error**2).mean() ** 0.5))
 
 # a training of more than the 60 seconds after which there is a checkpoint, and more often, by rounds
 CHECKPOINTS = {
-    "xgboost": ("--n-estimators 1500 --max-depth 6", 10),
-    "scikit-learn": ("--max-iter 500 --max-leaf-nodes 63", 250),
+    "xgboost": ("--n-estimators 3600 --max-depth 6", 10),
+    "scikit-learn": ("--max-iter 1800 --max-leaf-nodes 63 --early-stopping false", 600),
 }
 
 
@@ -153,7 +153,7 @@ def checkpoints(projects: dict[str, Path]) -> None:
     """Compare train.py with checkpoints and without."""
     for framework, (words, every) in CHECKPOINTS.items():
         python = projects[framework] / ".venv/bin/python"
-        common = [python, "train.py", "--train", HOME / "small.csv", "--output", HOME / "out"]
+        common = [python, "train.py", "--train", HOME / "part.parquet", "--output", HOME / "out"]
         common += words.split()
         compare(
             {

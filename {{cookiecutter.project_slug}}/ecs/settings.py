@@ -13,11 +13,8 @@ MANAGED = ("managed", "managed-gpu")  # ECS Managed Instances
 WITH_GPU = ("gpu", "managed-gpu")
 CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
-KEPT_BY_ECS = (
-    "aws",
-    "ecs",
-    "fargate",
-)  # starts of names; CreateCapacityProvider in the API reference
+# starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
+KEPT_BY_ECS = ("aws", "ecs", "fargate")
 # what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
 INSTANCE_TYPES = {
     ("ec2", "x86_64"): "c7i.xlarge",
