@@ -50,7 +50,7 @@ print("validation rmse", float((error**2).mean() ** 0.5))
 # a training of more than the 60 seconds after which there is a checkpoint, and more often, by rounds
 CHECKPOINTS = {
     "xgboost": ("--n-estimators 3600 --max-depth 6", 10),
-    "scikit-learn": ("--max-iter 1800 --max-leaf-nodes 63 --early-stopping false", 600),
+    "scikit-learn": ("--max-iter 2400 --max-leaf-nodes 63 --early-stopping false", 600),
 }
 
 
