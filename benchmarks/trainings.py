@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache/training"
+UV = Path(sys.executable).with_name("uv")
 ROWS, COLUMNS, ROUNDS, TIMES = 1_000_000, 50, 100, 3
 
 TABLES = f"""
@@ -117,19 +118,18 @@ def main() -> None:
 
 def environment(name: str, *packages: str | Path) -> Path:
     """Return the Python of a new environment with these ``packages``, of 3.13 where there is one."""
-    uv, folder = Path(sys.executable).with_name("uv"), HOME / name
+    folder = HOME / name
     version = shutil.which("python3.13") or sys.executable
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", version, folder], check=True)
+    subprocess.run([UV, "venv", "--quiet", "--clear", "--python", version, folder], check=True)
     python = folder / "bin/python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", python, *packages], check=True)
     return python
 
 
 def loading(folder: Path) -> None:
     """Compare train.py, with what the image has, with the way by pandas and a DMatrix."""
     ours = environment("image", "--requirements", folder / "requirements.txt")
-    uv = Path(sys.executable).with_name("uv")
-    frozen = [uv, "pip", "freeze", "--quiet", "--python", ours]
+    frozen = [UV, "pip", "freeze", "--quiet", "--python", ours]
     versions = subprocess.run(frozen, check=True, capture_output=True, text=True).stdout.split()
     same = [word for word in versions if word.startswith(("xgboost", "pyarrow=", "numpy="))]
     theirs = environment("plain", "pandas", *same)

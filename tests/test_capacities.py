@@ -5,7 +5,6 @@ they and the rest must be is asserted on the processed template (tests/unit/test
 """
 
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -26,9 +25,8 @@ OWN = {"VpcId": "", "Subnets": ""}
 @pytest.fixture(scope="module")
 def project(installed, engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("capacities") / "churn-model"
-    shutil.copytree(installed("xgboost"), folder, symlinks=True)
-    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
-    made = Project.generated(folder, "xgboost")
+    made = Project.copied(installed("xgboost"), folder, "xgboost", engine)
+    made.commit()
     made.make("sandbox")
     yield made
     made.make("sandbox-stop")

@@ -104,15 +104,24 @@ class Project:
     environ: dict[str, str]
 
     @classmethod
-    def generated(cls, folder: Path, framework: str) -> "Project":
-        """Return the project that was generated in ``folder``, its files committed."""
+    def copied(
+        cls, source: Path, folder: Path, framework: str, engine: dict[str, str], **scripts: str
+    ) -> "Project":
+        """Return a copy in ``folder`` of the project in ``source``, with some ``scripts`` beside."""
+        shutil.copytree(source, folder, symlinks=True)
+        lines = "".join(f"{name} = {value}\n" for name, value in engine.items())
+        (folder / ".env").write_text(lines)
+        for name, text in scripts.items():
+            (folder / f"{name}.py").write_text(text)
         keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
         environ = {name: os.environ[name] for name in keep if name in os.environ}
-        made = cls(folder, framework, environ | {"SANDBOX": "1"})
-        made.git("init", "--quiet")
-        made.git("add", ".")
-        made.git("commit", "--quiet", "-m", "generated")
-        return made
+        return cls(folder, framework, environ | {"SANDBOX": "1"})
+
+    def commit(self) -> None:
+        """Make a repository of it, with all its files."""
+        self.git("init", "--quiet")
+        self.git("add", ".")
+        self.git("commit", "--quiet", "-m", "generated")
 
     def make(self, *words: str, status: int = 0, **variables: str) -> subprocess.CompletedProcess:
         """Run make and check its exit status; variables go on the command line."""
@@ -169,11 +178,9 @@ ONE_FRAMEWORK = pytest.mark.parametrize("project", FRAMEWORKS[:1], indirect=True
 @pytest.fixture(scope="module", params=FRAMEWORKS)
 def project(request, installed, engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("end-to-end") / "churn-model"
-    shutil.copytree(installed(request.param), folder, symlinks=True)
-    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
-    (folder / "endless.py").write_text(ENDLESS)
-    (folder / "lines.py").write_text(LINES)
-    made = Project.generated(folder, request.param)
+    source = installed(request.param)
+    made = Project.copied(source, folder, request.param, engine, endless=ENDLESS, lines=LINES)
+    made.commit()
     made.make("sandbox")
     yield made
     made.make("sandbox-stop")
@@ -1218,12 +1225,8 @@ def becomes(project: Project, name: str, *targets: str) -> None:
 def test_the_printed_policies_are_enough(engine, installed, tmp_path):
     """IAM is enforced here. The containers' own credentials are not of their role in the emulator."""
     folder = tmp_path / "churn-model"
-    shutil.copytree(installed("xgboost"), folder, symlinks=True)
-    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in engine.items()))
-    (folder / "hello.py").write_text("print('hello from the container')\n")
-    keep = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
-    environ = {name: os.environ[name] for name in keep if name in os.environ}
-    project = Project(folder, "xgboost", environ | {"SANDBOX": "1"})
+    hello = "print('hello from the container')\n"
+    project = Project.copied(installed("xgboost"), folder, "xgboost", engine, hello=hello)
     project.run(["make", "sandbox"], AUTH="true")
     try:
         root = (folder / ".sandbox/aws.mk").read_text()
@@ -1369,14 +1372,10 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
     GitHub's machines have the AWS CLI v2.
     """
     folder = tmp_path / "churn-model"
-    shutil.copytree(installed("xgboost"), folder, symlinks=True)
     given = engine | {"AWS": str(aws_cli(2))}
-    (folder / ".env").write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
-    (folder / "hello.py").write_text("import sys\nprint('hello', sys.argv[1:])\n")
-    (folder / "endless.py").write_text(ENDLESS)
-    keep = ("PATH", "SSL_CERT_FILE", "PIP_CERT", "PIP_CONFIG_FILE", "UV_CACHE_DIR")
-    environ = {name: os.environ[name] for name in keep if name in os.environ}
-    project = Project(folder, "xgboost", environ | {"SANDBOX": "1", "HOME": str(tmp_path)})
+    scripts = {"hello": "import sys\nprint('hello', sys.argv[1:])\n", "endless": ENDLESS}
+    project = Project.copied(installed("xgboost"), folder, "xgboost", given, **scripts)
+    project.environ["HOME"] = str(tmp_path)
     project.run(["make", "sandbox"], AUTH="true")
     workflow = Workflow(project, {}, [])
     try:

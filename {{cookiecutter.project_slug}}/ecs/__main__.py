@@ -61,9 +61,7 @@ def policy(settings: Settings, which: str = "runs") -> None:
     from ecs import policy as policies
     from ecs.aws import client
 
-    caller = client(settings, "sts").get_caller_identity()
-    partition = caller["Arn"].split(":")[1]
-    names = policies.Names(settings, caller["Account"], partition)
+    names = policies.of_caller(settings, client(settings, "sts").get_caller_identity()["Arn"])
     make = {"runs": policies.runs, "cluster": policies.cluster, "network": policies.network}
     print(json.dumps(make[which](names), indent=2))
 
@@ -163,7 +161,6 @@ def run(settings: Settings) -> int:
     run = new_run_id()
     # First what may be wrong here, so that nothing is registered in vain.
     before_run(settings, outputs)
-    argv = request.words(settings.args)
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = request.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
@@ -175,20 +172,30 @@ def run(settings: Settings) -> int:
     data = history.data_version(
         settings, outputs, request.variables_of(run_request)["SM_CHANNEL_TRAIN"]
     )
-    record = {
-        "run": run,
+    record = asked_for(settings, run, image_uri, revision, run_request) | {
         "task": None,
-        "image": image_uri,
-        "revision": revision,
-        "tag": image.tag(settings),
         "started": history.now(),
-        "argv": argv,
-        "size": size,
         "data": data,
-        "request": run_request,
         "attempts": [],
     }
     return start(settings, outputs, run, record)
+
+
+def asked_for(
+    settings: Settings, run: str, image_uri: str, revision: str | None, run_request: dict
+) -> dict:
+    """Return what ``run.json`` says of a run before it has a task."""
+    from ecs import definition
+
+    return {
+        "run": run,
+        "image": image_uri,
+        "revision": revision,
+        "tag": image.tag(settings),
+        "argv": request.words(settings.args),
+        "size": request.full_size(settings, definition.read(), run_request["overrides"]),
+        "request": run_request,
+    }
 
 
 def check_cost(settings: Settings, size: dict) -> None:
@@ -270,7 +277,7 @@ def attach(settings: Settings) -> int:
 
 def schedule(settings: Settings) -> None:
     """Store the request of `make run` as a schedule, under the task definition as it is now."""
-    from ecs import definition
+    from ecs import definition, history
     from ecs import schedule as schedules
 
     run = schedules.run_id(settings)
@@ -294,17 +301,8 @@ def schedule(settings: Settings) -> None:
     arn, image_uri = definition.register(settings, outputs)
     made, asked = requested(arn)
     # what is known of each run already; its container adds the rest (training/scheduled.py)
-    draft = {
-        "run": run,
-        "image": image_uri,
-        "revision": revision,
-        "tag": image.tag(settings),
-        "argv": request.words(settings.args),
-        "size": request.full_size(settings, definition.read(), made["overrides"]),
-        "request": made,
-        "schedule": settings.name,
-    }
-    schedules.keep(settings, outputs, draft)
+    draft = asked_for(settings, run, image_uri, revision, made) | {"schedule": settings.name}
+    history.put(settings, outputs, schedules.draft_key(settings), draft)
     done = schedules.put(settings, asked)
     print(
         f"schedule {asked['Name']} {done}: {asked['ScheduleExpression']} UTC, with the image as it "

@@ -28,12 +28,14 @@ def write(
     settings: Settings, stack: Mapping[str, str], run: str, name: str, content: dict | list
 ) -> None:
     """Write one JSON file of a run."""
+    put(settings, stack, key(settings, run, name), content)
+
+
+def put(settings: Settings, stack: Mapping[str, str], name: str, content: dict | list) -> None:
+    """Write one JSON file to the bucket, under the S3 key ``name``."""
     body = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     client(settings, "s3").put_object(
-        Bucket=stack["Bucket"],
-        Key=key(settings, run, name),
-        Body=body.encode(),
-        ContentType="application/json",
+        Bucket=stack["Bucket"], Key=name, Body=body.encode(), ContentType="application/json"
     )
 
 

@@ -175,15 +175,16 @@ def questions(document: Mapping) -> Iterator[dict[str, Any]]:
             "ActionNames": asked,
             "ResourceArns": [arn if arn == "*" else one_of(arn) for arn in each["Resource"]],
             "ContextEntries": [
-                {
-                    "ContextKeyName": key,
-                    "ContextKeyValues": [one_of(value)],
-                    "ContextKeyType": "string",
-                }
+                context_entry(key, one_of(value))
                 for pairs in each.get("Condition", {}).values()
                 for key, value in pairs.items()
             ],
         }
+
+
+def context_entry(key: str, value: str) -> dict[str, Any]:
+    """Return what the simulation is to take for the value of a condition's ``key``."""
+    return {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
 
 
 def one_of(pattern: str | list[str]) -> str:

@@ -67,6 +67,12 @@ class Names:
         return f"arn:{self.partition}:iam::{self.account}:role/{name}"
 
 
+def of_caller(settings: Settings, arn: str) -> Names:
+    """Return the names in the account and partition of the caller that ``arn`` names."""
+    _, partition, _, _, account, _ = arn.split(":", 5)
+    return Names(settings, account, partition)
+
+
 def allow(sid: str, service: str, actions: str, *resources: str, **conditions: dict) -> dict:
     """Return one statement; ``actions`` are words without the service's prefix."""
     statement: dict = {

@@ -49,6 +49,11 @@ def expression(settings: Settings) -> str:
     return text
 
 
+def draft_key(settings: Settings) -> str:
+    """Return the S3 key of what ``run.json`` of each run begins with (training/scheduled.py)."""
+    return f"{settings.project}/schedules/{checked_name(settings)}.json"
+
+
 def run_id(settings: Settings) -> str:
     """Return the id that each run of the schedule gets; the scheduler fills in its time."""
     return f"{TIME}-{checked_name(settings)}"
@@ -96,16 +101,6 @@ def schedule_request(settings: Settings, stack: Mapping[str, str], run_request: 
             "RetryPolicy": RETRIES,
         },
     }
-
-
-def keep(settings: Settings, stack: Mapping[str, str], draft: Mapping) -> None:
-    """Write what ``run.json`` of each run begins with to where the run finds it."""
-    client(settings, "s3").put_object(
-        Bucket=stack["Bucket"],
-        Key=f"{settings.project}/schedules/{draft['schedule']}.json",
-        Body=json.dumps(draft, indent=2, ensure_ascii=False).encode(),
-        ContentType="application/json",
-    )
 
 
 def put(settings: Settings, request: Mapping) -> str:

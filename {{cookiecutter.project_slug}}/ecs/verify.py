@@ -420,10 +420,9 @@ def policy_source(context: Context) -> str:
 
 def check_permissions(context: Context) -> Result:
     """Look whether the caller has what `make policy` prints; nothing is changed."""
-    _, partition, _, _, account, who = context.arn.split(":", 5)
-    if who == "root":
+    if context.arn.endswith(":root"):
         return ok("permissions: the account's root user has all")
-    names = policy.Names(context.settings, account, partition)
+    names = policy.of_caller(context.settings, context.arn)
     missing, unknown = permissions.lacking(
         context.client, names, secrets.token_hex(16), lambda: policy_source(context)
     )
@@ -452,13 +451,7 @@ def check_pass_role(context: Context) -> Result:
             PolicySourceArn=source,
             ActionNames=["iam:PassRole"],
             ResourceArns=arns,
-            ContextEntries=[
-                {
-                    "ContextKeyName": "iam:PassedToService",
-                    "ContextKeyValues": [service],
-                    "ContextKeyType": "string",
-                }
-            ],
+            ContextEntries=[permissions.context_entry("iam:PassedToService", service)],
         )
         refused = [
             each for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"

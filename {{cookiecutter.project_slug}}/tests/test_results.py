@@ -191,3 +191,34 @@ def test_image_and_task_are_those_that_ecs_names(monkeypatch):
         "task": "arn:task",
         "limits": {"CPU": 1, "Memory": 2048},
     }
+
+
+def test_a_run_that_a_schedule_started_records_itself(monkeypatch, capsys):
+    """The bucket is a folder here; what the data is in another one is not recorded."""
+    time = "2031-02-03T04:05:06Z"
+    run_id = f"{time}-nightly"
+    monkeypatch.setenv("RUN_SCHEDULE", "nightly")
+    monkeypatch.setenv("RUN_ID", run_id)
+    monkeypatch.setenv("PROJECT_URI", "project/")
+    monkeypatch.setenv("RUN_URI", f"project/runs/{run_id}/")
+    monkeypatch.setenv("SM_CHANNEL_TRAIN", "s3://another/data/*.csv")
+    argv = ["--train", tables(load_diabetes()), "--output", "model"]
+    assert program.execute(train.main, argv) == 0  # for want of a draft no training fails
+    assert "'nightly' has left no draft" in capsys.readouterr().out
+    draft = {"run": "<aws.scheduler.scheduled-time>-nightly", "argv": ["--seed", "1"]}
+    Path("project/schedules").mkdir(parents=True)
+    Path("project/schedules/nightly.json").write_text(json.dumps(draft))
+    assert program.execute(train.main, argv) == 0
+    record = Path(f"project/runs/{run_id}/run.json")
+    found = json.loads(record.read_text())
+    began = found.pop("started")
+    assert found == {
+        "run": run_id,
+        "argv": ["--seed", "1"],
+        "task": None,
+        "data": None,
+        "attempts": [{"attempt": 1, "task": None, "started": began}],
+    }
+    record.write_text("{}")  # by `make rerun`, for one
+    assert program.execute(train.main, argv) == 0
+    assert record.read_text() == "{}"

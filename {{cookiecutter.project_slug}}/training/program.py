@@ -1,7 +1,7 @@
 """What surrounds ``main``: first lines, exit status, signals, end mark.
 
 Exit status: 0 the work is done and saved, 1 a bug (with its traceback), 2 wrong arguments or
-data (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
+data, or nobody answers where they are (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import atexit

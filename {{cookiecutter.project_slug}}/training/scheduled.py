@@ -43,8 +43,22 @@ def write(schedule: str) -> None:
     found |= {
         "task": task,
         "started": began,
-        "data": storage.version(os.environ.get("SM_CHANNEL_TRAIN", "")),
+        "data": data_version(os.environ.get("SM_CHANNEL_TRAIN", "")),
         "attempts": [{"attempt": 1, "task": task, "started": began}],
     }
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     storage.write_bytes(text.encode(), storage.join(os.environ["RUN_URI"], "run.json"))
+
+
+def data_version(uri: str) -> dict[str, str | None] | None:
+    """Return address, ETag and version of the data; None where it is no object of the bucket.
+
+    `make rerun` compares that with what it finds then (ecs/history.py).
+    """
+    bucket = os.environ["PROJECT_URI"].removeprefix("s3://").partition("/")[0]
+    found = storage.head(uri) if uri.startswith(f"s3://{bucket}/") else None
+    return found and {
+        "uri": uri,
+        "etag": found.get("ETag", ""),
+        "version": found.get("VersionId"),
+    }

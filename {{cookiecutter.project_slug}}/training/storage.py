@@ -149,28 +149,23 @@ class Progress:
             print(f"fetching {self.uri}: {self.bytes / 1e6:,.0f} MB so far")
 
 
-def identity(uri: str) -> dict[str, object]:
-    """Return size in bytes, and on S3 the ETag, of a file; nothing where that is not cheap."""
-    if not uri.startswith("s3://"):  # whatever else data may come from, be it no file
-        return {"size_bytes": Path(uri).stat().st_size} if Path(uri).is_file() else {}
+def head(uri: str) -> dict | None:
+    """Return what S3 tells of the object at ``uri``; None where there is none, or none to be seen."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         bucket, key = bucket_and_key(uri)
-        head = client().head_object(Bucket=bucket, Key=key)
+        return client().head_object(Bucket=bucket, Key=key)
     except (UserError, BotoCoreError, ClientError):  # a folder, a pattern
-        return {}
-    return {"size_bytes": head["ContentLength"], "etag": head["ETag"].strip('"')}
-
-
-def version(uri: str) -> dict[str, str | None] | None:
-    """Return address, ETag and version of an object in S3; None of anything else."""
-    if not uri.startswith("s3://") or uri.endswith("/"):
         return None
-    bucket, key = bucket_and_key(uri)
-    with s3_errors(uri, "s3:GetObject"):
-        head = client().head_object(Bucket=bucket, Key=key)
-    return {"uri": uri, "etag": head.get("ETag", ""), "version": head.get("VersionId")}
+
+
+def identity(uri: str) -> dict[str, object]:
+    """Return size in bytes, and on S3 the ETag, of a file; nothing where that is not cheap."""
+    if not uri.startswith("s3://"):  # whatever else data may come from, be it no file
+        return {"size_bytes": Path(uri).stat().st_size} if Path(uri).is_file() else {}
+    found = head(uri)
+    return {"size_bytes": found["ContentLength"], "etag": found["ETag"].strip('"')} if found else {}
 
 
 def check_writable(folder: str) -> None:
