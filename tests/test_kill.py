@@ -5,6 +5,7 @@ scikit-learn in the project's own environment.
 """
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,6 +30,31 @@ def check(said: str, configurations: int, framework: str) -> int:
     assert min(kinds) >= configurations
     print(f"{framework}: {kinds[0]} SIGKILL, {kinds[1]} SIGTERM, {len(lines)} configurations")
     return sum(kinds)
+
+
+PYTEST = ("_pytest", "iniconfig", "packaging", "pluggy", "py.py", "pygments", "pytest")
+
+
+@pytest.mark.docker
+def test_the_xgboost_projects_own_tests_of_resumption_pass_where_they_are_not_skipped(
+    image, installed, engine, tmp_path
+):
+    """In the image: this machine's Python may be too old for the xgboost that they are about."""
+    project, tools = installed("xgboost"), tmp_path / "tools"
+    tools.mkdir()
+    (packages,) = project.glob(".venv/lib/python*/site-packages")
+    for path in packages.iterdir():
+        if path.name.partition("-")[0] in PYTEST:
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, tools / path.name)
+    done = call(
+        engine["DOCKER"], "run", "--rm", "--volume", f"{project}/tests:/app/tests:ro",
+        "--volume", f"{tools}:/tools:ro", "--env", "PYTHONPATH=/app:/tools", image,
+        "-m", "pytest", "-p", "no:cacheprovider", "tests/test_resume.py",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\b\d+ passed\b", done.stdout)
+    assert "skipped" not in done.stdout
 
 
 def test_scikit_learn_gives_the_same_bytes_however_often_it_is_interrupted(installed, tmp_path):

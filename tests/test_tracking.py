@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import FRAMEWORKS, call, copy_project
+from support import FRAMEWORKS, call, copy_project, lacking
 
 QUICK = {"xgboost": ["--n-estimators", "5"], "scikit-learn": ["--max-iter", "5"]}
 MODEL = {"xgboost": "model.ubj", "scikit-learn": "model.skops"}
@@ -29,7 +29,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = call(*words, cwd=folder.parent)
         if done.returncode:
-            pytest.skip(f"MLflow's server cannot be installed here: {done.stderr[-300:]}")
+            lacking(f"MLflow's server cannot be installed here: {done.stderr[-300:]}")
     return folder / "bin"
 
 
