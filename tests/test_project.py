@@ -125,6 +125,29 @@ def test_a_target_aimed_at_a_sandbox_that_is_not_running_says_so(
     assert reached(tmp_path) == ""
 
 
+WORDS = {
+    True: ("1", "yes", "True", "ON"),
+    False: ("", "0", "no", "False", "OFF", " 0 "),
+    None: ("maybe", "2", "1 0", "$(x)"),
+}
+
+
+@pytest.mark.parametrize("way", ["command line", "environment", ".env"])
+def test_a_flag_that_is_off_aims_at_no_sandbox(bake, make: str, guarded, way: str, tmp_path: Path):
+    project = bake()
+    for means, words in WORDS.items():
+        for word in words:
+            given = {"SANDBOX": word} if way == "environment" else {}
+            line = [f"SANDBOX={word}"] if way == "command line" else []
+            (project / ".env").write_text(f"SANDBOX = {word}\n" if way == ".env" else "")
+            done = call(make, "status", *line, cwd=project, env=guarded | given)
+            assert done.returncode == 2
+            aimed = "the sandbox is not running; type: make sandbox" in done.stderr
+            assert aimed == bool(means), word
+            assert ("SANDBOX is on (1, yes, true, on) or off" in done.stderr) == (means is None)
+    (tmp_path / "reached").unlink(missing_ok=True)  # .venv, which is not there
+
+
 # ---- variables
 
 

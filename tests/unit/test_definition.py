@@ -29,7 +29,7 @@ def test_placeholders_are_filled_wherever_they_stand(settings, outputs):
 def test_only_a_run_that_one_looks_into_may_write_to_its_root(settings, outputs):
     container = {"name": "train", "readonlyRootFilesystem": True}
     written = {"containerDefinitions": [container]}
-    for asked, value in (("", True), ("1", False)):
+    for asked, value in ((False, True), (True, False)):
         made = definition.render(written, replace(settings, exec=asked), outputs, "the-image")
         assert made["containerDefinitions"][0]["readonlyRootFilesystem"] is value
     assert container["readonlyRootFilesystem"] is True
@@ -58,7 +58,7 @@ def test_a_definition_fits_the_capacity_that_it_is_registered_for(settings, outp
     train, beside = made["containerDefinitions"]
     assert train.get("resourceRequirements") == (GPU if capacity in WITH_GPU else None)
     assert beside == {"name": "beside"}
-    in_sandbox = replace(settings, capacity=capacity, sandbox="1")
+    in_sandbox = replace(settings, capacity=capacity, sandbox=True)
     assert definition.render(written, in_sandbox, outputs, "x")["networkMode"] == "host"
 
 

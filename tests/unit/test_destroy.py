@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 
 
 def test_yes_answers_the_question(settings):
-    destroy.confirm(replace(settings, yes="1"), ask=lambda _: pytest.fail("asked all the same"))
+    destroy.confirm(replace(settings, yes=True), ask=lambda _: pytest.fail("asked all the same"))
 
 
 def test_where_nobody_can_be_asked_nothing_is_deleted(settings, monkeypatch):
@@ -129,7 +129,7 @@ def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(setti
     ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
-    destroy.destroy(replace(settings, yes="1", sandbox="1"), {})
+    destroy.destroy(replace(settings, yes=True, sandbox=True), {})
     cloudformation.assert_no_pending_responses()
 
 
@@ -152,7 +152,7 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monke
     cloud.stub("s3").add_response("list_object_versions", {"Versions": [{"Key": "a"}]})
     # the stub has no answer to a deletion
     destroy.destroy(
-        replace(settings, yes="1", keep_data="1", sandbox="1"), {"Bucket": "the-bucket"}
+        replace(settings, yes=True, keep_data=True, sandbox=True), {"Bucket": "the-bucket"}
     )
     said = capsys.readouterr().err
     assert "1 object versions in the bucket, data and models of all runs (KEEP_DATA=1" in said

@@ -24,7 +24,7 @@ from sandbox import __main__ as sandbox
 from support import PROJECT
 
 ACCOUNT = "0" * 12
-SETTINGS = Settings("churn", "us-east-1", tag="v1", exec="1")
+SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policy.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policy.runs(NAMES))
 # As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it

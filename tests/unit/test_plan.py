@@ -16,7 +16,7 @@ def sandboxed(settings, tmp_path, monkeypatch):
     (tmp_path / "infrastructure.yaml").write_text("the template")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("secrets.token_hex", lambda length: "1")
-    return replace(settings, sandbox="1")
+    return replace(settings, sandbox=True)
 
 
 def change(action: str, name: str, kind: str = "AWS::S3::Bucket", **fields) -> dict:

@@ -19,7 +19,7 @@ LONGEST = 6144
 
 def documents(settings, capacity: str, network: str, boundary: str) -> list[dict]:
     asked = replace(
-        settings, capacity=capacity, network=network, boundary=boundary, exec="1", github="o/n"
+        settings, capacity=capacity, network=network, boundary=boundary, exec=True, github="o/n"
     )
     asked = replace(asked, key_pair="mine")
     names = policy.Names(asked, ACCOUNT, "aws")

@@ -252,7 +252,7 @@ def test_a_strategy_and_never_a_launch_type_says_where_it_runs(settings, outputs
             f"CAPACITY={capacity}: the stack has {has} only; type: make cluster CAPACITY={capacity}"
         )
         with pytest.raises(UserError, match="sandbox has no other; type: make run CAPACITY=farg"):
-            made(settings, outputs, capacity=capacity, sandbox="1")
+            made(settings, outputs, capacity=capacity, sandbox=True)
         return
     run_task = made(settings, outputs, capacity=capacity)
     provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}
@@ -349,7 +349,7 @@ def test_a_call_without_make_and_without_its_variables_says_which_are_missing(en
 
 def test_a_shell_is_possible_only_where_it_is_asked_for(settings, outputs):
     assert "enableExecuteCommand" not in made(settings, outputs)
-    asked = made(settings, outputs | {"Exec": "ENABLED"}, exec="1")
+    asked = made(settings, outputs | {"Exec": "ENABLED"}, exec=True)
     assert asked["enableExecuteCommand"] is True
     assert errors_in(asked) == ""
 
@@ -361,4 +361,4 @@ def test_where_the_task_role_may_not_open_a_channel_the_run_does_not_start(
     """A stack from before there was such a parameter has no such output."""
     del outputs["Exec"]
     with pytest.raises(UserError, match="make cluster EXEC=1"):
-        made(settings, outputs | stack, exec="1")
+        made(settings, outputs | stack, exec=True)

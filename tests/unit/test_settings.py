@@ -1,5 +1,6 @@
 """The Makefile's variables: what no target could use is refused, with what to type."""
 
+import dataclasses
 from itertools import product
 
 import pytest
@@ -8,12 +9,18 @@ from ecs.settings import (
     ARCHITECTURES,
     CAPACITIES,
     WITH_GPU,
+    Settings,
     instance_type,
     processor,
     settings_from,
 )
 
 NEEDED = {"PROJECT": "churn", "REGION": "us-east-1"}
+FLAGS = "exec detach dry_run offline yes keep_data sandbox spot_fallback".split()
+MEANS = {
+    **dict.fromkeys(("1", "yes", "Yes", "TRUE", "on", " 1 "), True),
+    **dict.fromkeys(("", " ", "0", "no", "NO", "false", "False", "off", " 0"), False),
+}
 # By AWS's lists of instance types; the letters behind the generation tell it.
 PROCESSORS = {
     "arm64": "a1.xlarge c6gn.large c7g.xlarge c7gd.2xlarge c8gn.large g5g.xlarge hpc7g.4xlarge "
@@ -23,6 +30,22 @@ PROCESSORS = {
     "g6.xlarge g6e.2xlarge g6f.large gr6.4xlarge i7ie.large inf2.xlarge m7i.metal-24xl p4d.24xlarge "
     "p5en.48xlarge p6-b200.48xlarge t3.micro trn1.2xlarge u7i-12tb.224xlarge x2iedn.xlarge",
 }
+
+
+def test_these_are_all_flags_and_each_is_off_unless_it_is_given():
+    settings = settings_from(NEEDED)
+    found = [each.name for each in dataclasses.fields(Settings) if each.type is bool]
+    assert sorted(found) == sorted(FLAGS)
+    assert not any(getattr(settings, name) for name in FLAGS)
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_is_on_or_off_by_its_word_or_refused(name):
+    for word, means in MEANS.items():
+        assert getattr(settings_from(NEEDED | {name.upper(): word}), name) is means, word
+    for word in ("2", "00", "maybe", "y", "n", "1 0", "-1", "destroy"):
+        with pytest.raises(UserError, match=rf"^{name.upper()}='{word}': .*type: {name.upper()}=1"):
+            settings_from(NEEDED | {name.upper(): word})
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

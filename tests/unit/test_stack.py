@@ -60,7 +60,7 @@ def test_a_stack_that_is_not_complete_is_not_remembered(settings, cloud):
 def test_in_the_sandbox_the_registry_is_the_emulator(settings, outputs, cloud, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4321")
     cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
-    found = stack.outputs(replace(settings, sandbox="1"))
+    found = stack.outputs(replace(settings, sandbox=True))
     assert found["RepositoryUri"] == "localhost:4321/churn"
 
 
@@ -85,7 +85,7 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
 def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
-    for sandbox, made in (("", capacity), ("1", "fargate")):
+    for sandbox, made in ((False, capacity), (True, "fargate")):
         given = replace(settings, capacity=capacity, sandbox=sandbox)
         assert f"Capacity={made}" in stack.parameters(given, {})
 
@@ -266,5 +266,5 @@ def test_without_github_nobody_is_asked_and_the_role_goes(settings, cloud):
     found = stack.github(settings)
     assert "GitHub=" in stack.parameters(settings, found)
     # nor in the emulator, which knows no providers
-    asked = replace(settings, github="octo/churn", sandbox="1")
+    asked = replace(settings, github="octo/churn", sandbox=True)
     assert stack.github(asked)["NewProvider"] == "false"

@@ -206,7 +206,7 @@ VARIABLES = {
 
 @pytest.mark.parametrize(("variables", "line", "remedy"), VARIABLES.values(), ids=VARIABLES)
 def test_a_variable_that_is_wrong(world, variables, line, remedy):
-    found, typed = world.fault(offline="1", **variables)
+    found, typed = world.fault(offline=True, **variables)
     assert line in found
     assert remedy in typed
 
@@ -224,7 +224,7 @@ EDITS = {
 @pytest.mark.parametrize(("old", "new", "line", "remedy"), EDITS.values(), ids=EDITS)
 def test_a_task_definition_that_is_wrong(world, old, new, line, remedy):
     world.edit(old, new)
-    found, typed = world.fault(offline="1")
+    found, typed = world.fault(offline=True)
     assert line in found
     assert remedy in typed
 
@@ -233,7 +233,7 @@ def test_a_task_definition_that_is_wrong(world, old, new, line, remedy):
 def test_a_container_engine_that_does_not_answer(world, program):
     path = world.folder / "docker"
     path.write_text(f"#!/bin/sh\n{program}\n") if program else path.unlink()
-    found, typed = world.fault(offline="1")
+    found, typed = world.fault(offline=True)
     assert ("no daemon" if program else "No such file") in found
     assert "make push DOCKER=podman" in typed
 
@@ -241,7 +241,7 @@ def test_a_container_engine_that_does_not_answer(world, program):
 def test_offline_asks_nobody_and_says_what_it_leaves_out(world):
     world.answers = {}
     world.cloud.services.clear()  # a client would be a KeyError
-    status = verify.command(replace(world.settings, offline="1"))
+    status = verify.command(replace(world.settings, offline=True))
     lines = world.capsys.readouterr().out.splitlines()
     assert status == 0
     skipped = [line for line in lines if line.startswith("[skip]")]

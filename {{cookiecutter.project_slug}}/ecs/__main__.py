@@ -208,7 +208,7 @@ def check_cost(settings: Settings, size: dict) -> None:
 
     limit = request.seconds("TIMEOUT", settings.timeout)
     start_limit = request.seconds("START_TIMEOUT", settings.start_timeout)
-    cost.check_budget(settings.budget, size, limit, start_limit, bool(settings.detach))
+    cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
     print(cost.estimate(size, limit, start_limit), file=sys.stderr)
 
 
@@ -272,7 +272,7 @@ def attach(settings: Settings) -> int:
             print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
             return tell(settings, outputs, run, result)
     capacity = (record.get("size") or {}).get("capacity", settings.capacity)
-    return watch(replace(settings, detach="", capacity=capacity), outputs, run, record)
+    return watch(replace(settings, detach=False, capacity=capacity), outputs, run, record)
 
 
 def schedule(settings: Settings) -> None:
@@ -386,7 +386,7 @@ def pursue(
         ended = None
         if not attempts or "state" in attempts[-1]:  # none is under way
             following = retry.next_request(
-                record["request"], attempts, retries, settings.spot_fallback not in ("", "0")
+                record["request"], attempts, retries, settings.spot_fallback
             )
             if following is None:
                 break
@@ -552,7 +552,7 @@ def attach_words(settings: Settings, run: str) -> str:
     words = ["make attach", f"RUN={run}"]
     if request.retries(settings):
         words.append(f"RETRIES={settings.retries}")
-    if settings.spot_fallback not in ("", "0"):
+    if settings.spot_fallback:
         words.append("SPOT_FALLBACK=1")
     return " ".join(words)
 

@@ -1,5 +1,6 @@
 """The Makefile's variables, read once from the environment."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
 # starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
 KEPT_BY_ECS = ("aws", "ecs", "fargate")
+# the words that a flag may have, in any case of letters
+YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 # what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
 INSTANCE_TYPES = {
     ("ec2", "x86_64"): "c7i.xlarge",
@@ -61,24 +64,39 @@ class Settings:
     tag: str = ""
     extras: str = ""  # names, separated by blanks
     aws: str = "aws"
-    exec: str = ""  # open a channel for make shell
-    detach: str = ""
-    dry_run: str = ""
-    offline: str = ""
-    yes: str = ""
-    keep_data: str = ""
-    sandbox: str = ""
+    exec: bool = False  # open a channel for make shell
+    detach: bool = False
+    dry_run: bool = False
+    offline: bool = False
+    yes: bool = False
+    keep_data: bool = False
+    sandbox: bool = False
     on_interrupt: str = "detach"
     start_timeout: str = ""  # seconds until the container runs
     timeout: str = ""  # seconds that it runs
     retries: str = ""  # attempts after the first
-    spot_fallback: str = ""
+    spot_fallback: bool = False
     state: str = ".aws-state"
 
     @property
     def state_folder(self) -> Path:
         """Folder for what this machine remembers of AWS; git ignores it."""
         return Path(self.state)
+
+
+def flag(variable: str, text: str) -> bool:
+    """Return whether a flag is set.
+
+    Raises:
+        UserError: ``text`` is none of the words in ``YES`` and ``NO``.
+    """
+    word = text.strip().lower()
+    if word not in YES + NO:
+        raise UserError(
+            f"{variable}={text!r}: a flag is on ({', '.join(YES)}) or off ({', '.join(NO[1:])}, or "
+            f"empty); type: {variable}=1, or leave it out"
+        )
+    return word in YES
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
@@ -90,10 +108,17 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     missing = [name for name in ("PROJECT", "REGION") if not environ.get(name)]
     if missing:
         raise UserError(f"{' and '.join(missing)} not set: call this through make, or export them")
-    fields = {
-        name: environ[name.upper()] for name in Settings.__annotations__ if name.upper() in environ
+    given = {
+        each.name: (each.type, environ[each.name.upper()])
+        for each in dataclasses.fields(Settings)
+        if each.name.upper() in environ
     }
-    settings = Settings(**fields)
+    settings = Settings(
+        **{
+            name: flag(name.upper(), text) if kind is bool else text
+            for name, (kind, text) in given.items()
+        }
+    )
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),

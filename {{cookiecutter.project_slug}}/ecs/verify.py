@@ -818,7 +818,7 @@ def verify(
 
 def command(settings: Settings) -> int:
     """Print every check's finding; return 1 if one failed."""
-    offline = bool(settings.offline)
+    offline = settings.offline
     context = Context(settings)
     if offline:
         context.outputs = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
