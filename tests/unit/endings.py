@@ -156,9 +156,6 @@ ENDINGS = (
         "exit code 0 without a stop code", "AWS, ECS API reference: Task, all fields optional",
         train(exitCode=0), stop=("", EXITED[1]),
     ),
-    succeeded(
-        "saved in the two minutes before Spot took it", CONTRACT, train(exitCode=0), stop=SPOT,
-    ),
     # ---- the container's own end
     exited(
         "a bug", CONTRACT, 1, "never", "make train", "Traceback (most recent call last):",
@@ -326,6 +323,20 @@ ENDINGS = (
     Ending(
         "Spot, without exit code", GUIDE + "Fargate Spot termination notices", INTERRUPTED,
         "resume", 1, "RETRIES=3", task=task(train(), stop=SPOT),
+    ),
+    Ending(
+        "Spot, after the program saved its work and exited with 0", GUIDE + "Fargate Spot "
+        "termination notices: SIGTERM", INTERRUPTED, "resume", 1, "RETRIES=3",
+        task=task(train(exitCode=0), stop=SPOT),
+    ),
+    Ending(
+        "Spot, without a code, and exit code 0", "aws/containers-roadmap, issue 1565", INTERRUPTED,
+        "resume", 1, "RETRIES=3", task=task(train(exitCode=0), stop=("", SPOT[1])),
+    ),
+    Ending(
+        "the instance was terminated, and exit code 0", "AWS, ECS API reference: Task, stopCode",
+        INTERRUPTED, "resume", 1, "RETRIES=3",
+        task=task(train(exitCode=0), stop=("EssentialContainerExited", HOST[1])),
     ),
     Ending(
         "Spot, under the code of a notice", "aws/containers-roadmap, issue 1565", INTERRUPTED,

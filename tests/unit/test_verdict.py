@@ -102,6 +102,34 @@ def test_a_rule_is_well_formed(rule):
     assert not rule.stop or rule.stop in STOP_CODES
 
 
+# stop code: how a task that it ended is tried again
+CUT_SHORT = {
+    "InfrastructureHealth": RESUME,
+    "ServiceSchedulerInitiated": RESUME,
+    "SpotInterruption": RESUME,
+    "TerminationNotice": RESUME,
+    "UserInitiated": NEVER,
+    "TaskFailedToStart": NEVER,
+    "SomethingNew": NEVER,
+}
+
+
+@pytest.mark.parametrize("code", [0, 1, 143, None])
+@pytest.mark.parametrize("stop", CUT_SHORT)
+def test_no_exit_code_makes_a_success_of_a_task_that_was_cut_short(stop: str, code: int | None):
+    """API reference, Task.stopCode; saving a checkpoint and exiting with 0 is what handlers do."""
+    assert set(CUT_SHORT) | {"EssentialContainerExited"} == STOP_CODES | {"SomethingNew"}
+    exited = {} if code is None else {"exitCode": code}
+    end = verdict(task(train(**exited), stop=(stop, "")))
+    if CUT_SHORT[stop] == RESUME:
+        assert (end.state, end.retry) == ("Interrupted", RESUME)
+    elif code == 0:
+        assert end.state == "Failed"
+    assert end.state != "Succeeded"
+    assert end.status != 0
+    assert any(line.startswith("type: ") for line in end.lines())
+
+
 def test_what_no_rule_knows_is_given_raw():
     why = explain(Evidence("task", "Martians", stop="SomethingNew"))
     assert (why.cause, why.retry, why.rule) == ("Martians", "never", "unknown")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ecs.explain import EXCEPTION, FAILURES, LOST, NEVER, TASK, Evidence, explain
+from ecs.explain import EXCEPTION, FAILURES, LOST, NEVER, RESUME, TASK, Evidence, explain
 from ecs.request import CONTAINER
 
 # API reference, Task.stopCode. A code that is not here is none of success.
@@ -18,9 +18,9 @@ STOP_CODES = {
     "TerminationNotice",
     "UserInitiated",
 }
-# With these a container's exit code 0 does not count: it never had its turn, or was cut short (a
-# program may well answer SIGTERM with 0, and the emulator reports 0 for what it killed).
-NO_SUCCESS = {"TaskFailedToStart", "UserInitiated"}
+# With any other stop code a container's exit code 0 does not count: it never had its turn, or was cut
+# short (many programs answer SIGTERM by saving their work and exiting with 0).
+ENDED_BY_ITSELF = ("", "EssentialContainerExited")
 
 # How the AWS CLI prints an error of a service.
 CLI_ERROR = re.compile(
@@ -109,7 +109,9 @@ def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
     if code is None and task.get("lastStatus", "STOPPED") != "STOPPED":
         reasons.insert(0, f"the task is {task['lastStatus']}")
     reason = "; ".join(dict.fromkeys(each for each in reasons if each))
-    if code == 0 and (not stop or stop in STOP_CODES - NO_SUCCESS) and "OutOfMemory" not in reason:
+    # AWS's own words may tell of a lost machine where its code does not (aws/containers-roadmap 1565)
+    lost = explain(Evidence(TASK, reason)).retry == RESUME
+    if code == 0 and stop in ENDED_BY_ITSELF and not lost and "OutOfMemory" not in reason:
         return Verdict("Succeeded", 0)
     if stop == "UserInitiated":
         code = None  # not the container's own end, whatever it answered to SIGTERM
