@@ -263,6 +263,30 @@ def test_started_as_sagemaker_starts_it_the_image_makes_the_same_model(project, 
     assert (tree / "output/failure").read_text().startswith("error: unknown option --no_such")
 
 
+# What the container was told, a line that only this run may have.
+TELLS = """\
+import os, sys
+
+print("told", os.environ["RUN_ID"], *sys.argv[1:], flush=True)
+"""
+
+
+@ONE_FRAMEWORK
+def test_runs_started_at_once_from_one_folder_stay_apart(project):
+    (project.folder / "tell.py").write_text(TELLS)
+    project.make("push")
+    line = "for i in 1 2 3 4; do make run SCRIPT=tell.py ARGS=\"--n $i\" & done; wait"
+    said = project.run(line).stdout
+    told = re.findall(r"^told (\S+) --n (\d)$", said, re.MULTILINE)
+    assert sorted(number for _, number in told) == ["1", "2", "3", "4"]
+    assert len({run for run, _ in told}) == 4
+    rows = project.make("runs", LIMIT="4").stdout
+    for run, number in told:
+        assert re.search(rf"{run}.*Succeeded.*tell.py --n {number}", rows)
+    (project.folder / "tell.py").unlink()
+    project.make("push")
+
+
 def test_a_second_push_uploads_nothing(project):
     done = project.make("push")
     assert "nothing to push" in done.stdout
@@ -1335,9 +1359,12 @@ class Workflow:
         """Start the script of one step."""
         text = (self.project.folder / ".github/workflows/train.yml").read_text()
         steps = yaml.safe_load(text)["jobs"]["train"]["steps"]
-        (script,) = (each["run"] for each in steps if each.get("name") == name)
+        (found,) = (each for each in steps if each.get("name") == name)
         path = self.project.folder.parent / "step.sh"
-        path.write_text(script)
+        path.write_text(found["run"])
+        if "RUN" in found.get("env", {}):
+            assert found["env"]["RUN"] == "${{ steps.train.outputs.run }}"
+            environ |= {"RUN": self.output("run")}
         # what a step before has left in $GITHUB_ENV
         kept = Path(self.environ["GITHUB_ENV"]).read_text().splitlines()
         more = dict(line.split("=", 1) for line in kept)
@@ -1349,6 +1376,12 @@ class Workflow:
         )  # fmt: skip
         self.started.append(step)
         return step
+
+    def output(self, name: str) -> str:
+        """Return the value that the step ``train`` gave to later steps last; "" for none."""
+        lines = Path(self.environ["GITHUB_OUTPUT"]).read_text().splitlines()
+        values = [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
+        return values[-1] if values else ""
 
     def end(self) -> None:
         """End what the steps left running, as GitHub does when the job is over."""
@@ -1393,18 +1426,18 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
         root = makefile.read_text()
         makefile.write_text(re.sub(r"export AWS_(ACCESS|SECRET).*\n", "", root))
         (folder / ".aws-state").symlink_to(".sandbox")
-        for file in ("env", "summary"):
+        for file in ("env", "summary", "output"):
             (tmp_path / file).touch()
         (folder / ".sandbox/stack.json").unlink()  # a fresh checkout remembers nothing
         workflow.environ |= {
                 "AWS_ROLE_ARN": role, "AWS_ROLE_SESSION_NAME": "github-1", "RUNNER_TEMP": str(tmp_path),
                 "GITHUB_ENV": str(tmp_path / "env"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
-                "GITHUB_REPOSITORY": "octo/churn", "ACTIONS_ID_TOKEN_REQUEST_URL": issuer,
+                "GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_REPOSITORY": "octo/churn", "ACTIONS_ID_TOKEN_REQUEST_URL": issuer,
                 "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
             }  # fmt: skip
         assert "GITHUB=octo/churn" in workflow.run("Sign in to AWS", 1, AWS_ROLE_ARN="")
-        # nothing was started yet, and the last step, which always comes, says nothing
-        assert workflow.run("Tell how it went") == ""
+        # nothing was started yet: the last step does not come
+        assert workflow.output("run") == ""
         for claims in (
             {"sub": SUBJECT.replace("main", "other")},
             {"sub": "repo:octo/churn:ref:refs/heads/main"},
@@ -1425,6 +1458,7 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
         assert not (folder / "executed").exists()
         assert token.read_text() not in said and BEARER not in said
         run = re.search(r"^run (\S+), task", said, re.MULTILINE)[1]
+        assert workflow.output("run") == run
         project.client("s3").put_object(
             Bucket=bucket, Key=f"churn-model/runs/{run}/model-card.md", Body=b"# Model card"
         )

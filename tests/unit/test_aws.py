@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,19 +70,46 @@ def test_a_cli_that_is_not_there_is_the_users_to_install(settings, path):
         aws.cli_version(replace(settings, aws=path))
 
 
-ECHO = 'file=${4#file://}; echo "{\\"asked\\": $(cat "$file"), \\"words\\": \\"$*\\"}"\n'
+ECHO = """\
+file=${4#file://}
+sleep ${WAIT:-0}
+echo "{\\"asked\\": $(cat "$file"), \\"words\\": \\"$*\\", \\"mode\\": \\"$(stat -c %a "$file")\\"}"
+"""
 
 
 def test_a_request_goes_through_a_private_file_and_the_command_is_shown(settings, tmp_path, capfd):
     echo = replace(settings, aws=program(tmp_path / "aws", ECHO))
     request = {"overrides": {"x": "é $HOME `id` \"'"}}
     answer = aws.call_cli(echo, "ecs", "run-task", request=request, name="run-task")
-    path = Path(settings.state) / "run-task.json"
     assert answer["asked"] == request
-    assert answer["words"] == f"ecs run-task --cli-input-json file://{path} --output json"
-    # values of the environment are nobody else's business
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert capfd.readouterr().err == f"$ aws ecs run-task --cli-input-json file://{path}\n"
+    shown = capfd.readouterr().err
+    name = re.escape(f"file://{settings.state}/run-task-")
+    assert re.fullmatch(rf"\$ aws (ecs run-task --cli-input-json {name}\w+\.json)\n", shown)
+    assert answer["words"] == shown.removeprefix("$ aws ").rstrip() + " --output json"
+    # values of the environment are nobody else's business, and nobody's once they are sent
+    assert answer["mode"] == "600"
+    assert list(Path(settings.state).iterdir()) == []
+
+
+def test_requests_that_are_sent_at_once_are_not_mixed_up(settings, tmp_path, monkeypatch):
+    """Each program of the CLI reads its file a moment later, when the others have written theirs."""
+    monkeypatch.setenv("WAIT", "0.3")
+    echo = replace(settings, aws=program(tmp_path / "aws", ECHO))
+
+    def asked(number: int) -> dict:
+        return aws.call_cli(echo, "ecs", "run-task", request={"n": number}, name="run-task")[
+            "asked"
+        ]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(asked, range(8))) == [{"n": number} for number in range(8)]
+
+
+def test_the_file_of_a_request_goes_when_the_cli_fails_too(settings, tmp_path):
+    fails = program(tmp_path / "aws", "exit 1\n")
+    with pytest.raises(UserError):
+        aws.call_cli(replace(settings, aws=fails), "ecs", "run-task", request={})
+    assert list(Path(settings.state).iterdir()) == []
 
 
 def test_a_failure_of_the_cli_is_one_sentence_with_its_message(settings, tmp_path):
@@ -99,11 +128,15 @@ def test_an_answer_of_nothing_is_an_empty_one(settings, tmp_path):
     assert aws.call_cli(replace(settings, aws=quiet), "ecs", "stop-task") == {}
 
 
-def test_a_private_file_that_was_there_is_replaced(tmp_path):
-    path = tmp_path / "folder/file.json"
-    aws.write_private(path, json.dumps({"long": "x" * 100}))
-    aws.write_private(path, "{}")
+def test_a_file_of_the_state_is_replaced_at_once_and_private(settings):
+    path = settings.state_folder / "stack.json"
+    aws.write_private(settings, path, json.dumps({"long": "x" * 100}))
+    with path.open() as reader:  # who has begun to read the old one reads it to its end
+        aws.write_private(settings, path, "{}")
+        assert json.load(reader) == {"long": "x" * 100}
     assert path.read_text() == "{}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
 
 
 def refused(code: str, operation: str = "AssumeRoleWithWebIdentity") -> ClientError:

@@ -222,6 +222,15 @@ def test_failures_are_an_error_though_the_cli_exits_with_0(user, failures, sente
     assert user.recorded("result.json")["state"] in ("Failed", "Interrupted")
 
 
+def test_a_workflow_learns_the_id_of_the_run_before_it_is_followed(user, tmp_path):
+    """Also of one that fails, whose log and files the later steps show."""
+    path = tmp_path / "output"
+    path.write_text("before=1\n")
+    user.ends(stopped(7))
+    assert user.call("run", GITHUB_OUTPUT=str(path))[0] == 7
+    assert path.read_text() == "before=1\nrun=20260102T030405Z-abcdef\n"
+
+
 def test_the_request_is_the_one_that_a_dry_run_shows(user):
     user.ends(stopped(0))
     variables = {"ARGS": "a,b '\"$x'", "CPU": "512", "MEMORY": "1024", "ENV": "A='1 2'"}

@@ -16,7 +16,7 @@ from ecs.settings import (
 )
 
 NEEDED = {"PROJECT": "churn", "REGION": "us-east-1"}
-FLAGS = "exec detach dry_run offline yes keep_data sandbox spot_fallback".split()
+FLAGS = ["exec", "detach", "dry_run", "offline", "yes", "keep_data", "sandbox", "spot_fallback"]
 MEANS = {
     **dict.fromkeys(("1", "yes", "Yes", "TRUE", "on", " 1 "), True),
     **dict.fromkeys(("", " ", "0", "no", "NO", "false", "False", "off", " 0"), False),

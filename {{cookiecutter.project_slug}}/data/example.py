@@ -6,6 +6,7 @@ rows is kept for the test.
 """
 
 import csv
+import os
 from pathlib import Path
 
 import numpy
@@ -31,10 +32,13 @@ def main() -> None:
 def write(name: str, header: list[str], rows: list[list]) -> None:
     """Write ``rows`` below ``header`` to the CSV file ``name``."""
     path = Path(__file__).parent / name
-    with path.open("w", encoding="utf-8", newline="") as file:
+    # it gets its name once it is whole: others may be waiting for it
+    partial = path.with_name(f".{name}.{os.getpid()}")
+    with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+    partial.replace(path)
     print(f"{path.parent.name}/{name}: {len(rows)} rows")
 
 

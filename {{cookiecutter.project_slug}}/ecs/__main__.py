@@ -48,12 +48,12 @@ def cli(settings: Settings) -> None:
 
 
 def parameters(settings: Settings) -> None:
-    """Write the stack's parameters to the file that `make cluster` passes on."""
-    from ecs.aws import write_private
+    """Write the stack's parameters to a new file and print its name, for `make cluster`."""
+    from ecs.aws import own_file
 
     image.check_gpu(settings, library=True)
     values = stack.parameters(settings, stack.looked_up(settings))
-    write_private(settings.state_folder / "parameters.json", json.dumps(values, indent=2))
+    print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
 
 def policy(settings: Settings, which: str = "runs") -> None:
@@ -256,7 +256,15 @@ def start(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         history.write(settings, outputs, run, request.ARGV, record["argv"])
     # Before the task: a bucket that cannot be written to must not be found out afterwards.
     history.write(settings, outputs, run, "run.json", record)
+    tell_workflow("run", run)
     return watch(settings, outputs, run, record)
+
+
+def tell_workflow(name: str, value: str) -> None:
+    """Give a value to the later steps of a GitHub workflow, where this is one."""
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{name}={value}\n")
 
 
 def attach(settings: Settings) -> int:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,26 +79,30 @@ def call_cli(
     """Run one AWS CLI command, print it first, and return its JSON answer.
 
     ``request`` goes through a file, which every version reads, and which keeps values of the
-    environment off the process list. ``tries`` is how often the CLI itself may send it. A Ctrl-C
-    is for this program to obey, not for the CLI: a call that is under way ends.
+    environment off the process list. Its name begins with ``name``; no other process has it, so two
+    runs at once never send each other's request. ``tries`` is how often the CLI itself may send it.
+    A Ctrl-C is for this program to obey, not for the CLI: a call that is under way ends.
 
     Raises:
         UserError: the CLI failed; its message is the sentence.
     """
-    line = [settings.aws, *command]
+    line, path = [settings.aws, *command], None
     if request is not None:
-        path = settings.state_folder / f"{name}.json"
-        write_private(path, json.dumps(request, indent=2, ensure_ascii=False))
+        path = own_file(settings, name, json.dumps(request, indent=2, ensure_ascii=False))
         line += ["--cli-input-json", f"file://{path}"]
     print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
-    done = subprocess.run(
-        [*line, "--output", "json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(tries)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )
+    try:
+        done = subprocess.run(
+            [*line, "--output", "json"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(tries)},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+    finally:
+        if path:
+            path.unlink(missing_ok=True)
     if done.returncode != 0:
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise UserError(f"aws {' '.join(command)}: {message}")
@@ -133,9 +138,18 @@ def distrust(error: Exception) -> str | None:
     )
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write ``text`` to a file that only this user may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def own_file(settings: Settings, name: str, text: str) -> Path:
+    """Write ``text`` to a new file that no other process has, and that only this user may read.
+
+    Its name is ``name``, something random, and ``.json``; it lies in the state folder.
+    """
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    descriptor, path = tempfile.mkstemp(".json", f"{name}-", settings.state_folder)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text + "\n")
+    return Path(path)
+
+
+def write_private(settings: Settings, path: Path, text: str) -> None:
+    """Replace a file in the state folder by ``text``, at once: a reader sees the old one or all of this."""
+    own_file(settings, path.stem, text).replace(path)

@@ -63,7 +63,7 @@ def refresh(settings: Settings) -> dict[str, str]:
     """
     from botocore.exceptions import ClientError
 
-    from ecs.aws import client
+    from ecs.aws import client, write_private
 
     try:
         answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
@@ -88,8 +88,7 @@ def refresh(settings: Settings) -> dict[str, str]:
         port = urlsplit(os.environ["AWS_ENDPOINT_URL"]).port
         repository = found["RepositoryUri"].partition("/")[2]
         found["RepositoryUri"] = f"localhost:{port}/{repository}"
-    settings.state_folder.mkdir(parents=True, exist_ok=True)
-    cache(settings).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_private(settings, cache(settings), json.dumps(found, indent=2))
     return found
 
 

@@ -1,5 +1,7 @@
 """``python -m sandbox start|stop``: ministack on loopback, its state under .sandbox/."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -9,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 HOME = Path(".sandbox")
@@ -115,9 +118,17 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep a second `make sandbox` or `make sandbox-stop` of this folder waiting meanwhile."""
+    HOME.mkdir(exist_ok=True)
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def start() -> None:
     """Start the emulator unless it runs, and write how to reach it for the Makefile."""
-    HOME.mkdir(exist_ok=True)
     if process_id() and PORT_FILE.is_file() and answers(int(PORT_FILE.read_text())):
         print(f"sandbox: running on port {PORT_FILE.read_text()}", file=sys.stderr)
         return
@@ -139,7 +150,8 @@ def start() -> None:
         time.sleep(0.1)
     # the port is part of the repository's name, which is read anew
     (HOME / "stack.json").unlink(missing_ok=True)
-    MAKE_FILE.write_text(
+    partial = MAKE_FILE.with_suffix(".partial")
+    partial.write_text(
         f"export AWS_ENDPOINT_URL := http://127.0.0.1:{port}\n"
         "export AWS_ACCESS_KEY_ID := test\n"
         "export AWS_SECRET_ACCESS_KEY := test\n"
@@ -147,6 +159,7 @@ def start() -> None:
         "export NO_PROXY := localhost,127.0.0.1\n"
         "unexport AWS_PROFILE AWS_SESSION_TOKEN\n"
     )
+    partial.replace(MAKE_FILE)  # Make reads it whole or not at all
     print(f"sandbox: AWS on port {port} of this machine; log: {LOG_FILE}", file=sys.stderr)
 
 
@@ -174,7 +187,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m sandbox start|stop", file=sys.stderr)
         return 2
     try:
-        commands[arguments[0]]()
+        with alone():
+            commands[arguments[0]]()
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
