@@ -32,7 +32,7 @@ FILES = {
     "task-definition.json train train.py resume.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
+    "ecs/": "__init__.py __main__.py aws.py console.py cost.py definition.py destroy.py download.py errors.py explain.py follow.py history.py "
     "image.py permissions.py plan.py policy.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "
     "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",

@@ -275,7 +275,7 @@ print("told", os.environ["RUN_ID"], *sys.argv[1:], flush=True)
 def test_runs_started_at_once_from_one_folder_stay_apart(project):
     (project.folder / "tell.py").write_text(TELLS)
     project.make("push")
-    line = "for i in 1 2 3 4; do make run SCRIPT=tell.py ARGS=\"--n $i\" & done; wait"
+    line = 'for i in 1 2 3 4; do make run SCRIPT=tell.py ARGS="--n $i" & done; wait'
     said = project.run(line).stdout
     told = re.findall(r"^told (\S+) --n (\d)$", said, re.MULTILINE)
     assert sorted(number for _, number in told) == ["1", "2", "3", "4"]
@@ -285,6 +285,29 @@ def test_runs_started_at_once_from_one_folder_stay_apart(project):
         assert re.search(rf"{run}.*Succeeded.*tell.py --n {number}", rows)
     (project.folder / "tell.py").unlink()
     project.make("push")
+
+
+@ONE_FRAMEWORK
+def test_keys_that_lead_out_of_a_run_are_left_out_and_the_rest_is_fetched(project):
+    """As S3 itself lists them; unit/test_download.py has the others."""
+    run, s3 = project.latest(), project.client("s3")
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    hostile = ["x/../../../../escaped", "/abs", "x//y", "x\\y", "run.json/below", "\x1b[2J"]
+    for name in (*hostile, "good"):
+        s3.put_object(Bucket=bucket, Key=f"churn-model/runs/{run}/{name}", Body=b"x")
+    try:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"churn-model/runs/{run}/")["Contents"]
+        assert {f"churn-model/runs/{run}/{name}" for name in hostile} <= {
+            each["Key"] for each in listed
+        }
+        before = set(project.folder.parent.iterdir()) | set(project.folder.iterdir())
+        done = project.make("fetch", RUN=run, status=2)
+        assert done.stderr.count(" was left out: ") == len(hostile)
+        assert set(project.folder.parent.iterdir()) | set(project.folder.iterdir()) == before
+        assert (project.folder / "runs" / run / "good").read_text() == "x"
+    finally:
+        for name in (*hostile, "good"):
+            s3.delete_object(Bucket=bucket, Key=f"churn-model/runs/{run}/{name}")
 
 
 def test_a_second_push_uploads_nothing(project):

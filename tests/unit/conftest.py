@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history, plan, schedule, secret, submit
+from ecs import aws, definition, destroy, download, history, plan, schedule, secret, submit
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -130,7 +130,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history, plan, schedule, secret, submit):
+    for module in (aws, definition, destroy, download, history, plan, schedule, secret, submit):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

@@ -22,6 +22,7 @@ from time import sleep
 from typing import Any
 
 from ecs import image, request, stack
+from ecs.console import cell, plain
 from ecs.errors import UserError
 from ecs.follow import Log, stream_name
 from ecs.settings import Settings, settings_from
@@ -321,7 +322,6 @@ def schedule(settings: Settings) -> None:
 
 def schedules(settings: Settings) -> None:
     """Print a table of the schedules."""
-    from rich.console import Console
     from rich.table import Table
 
     from ecs.schedule import schedules as all_schedules
@@ -330,14 +330,15 @@ def schedules(settings: Settings) -> None:
     table.add_column("command", overflow="ellipsis", no_wrap=True)
     for each in all_schedules(settings):
         arn = each["Target"]["EcsParameters"]["TaskDefinitionArn"]
-        table.add_row(
+        words = (
             each["Name"],
             each["ScheduleExpression"],
             each["State"].lower(),
             arn.rpartition("/")[2],
             each.get("Description", ""),
         )
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+        table.add_row(*map(cell, words))
+    show_table(table)
 
 
 def unschedule(settings: Settings) -> None:
@@ -465,7 +466,7 @@ def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) ->
     from ecs.follow import note
 
     for line in history.summary(settings, outputs, run):
-        note(line)
+        note(plain(line))
     if result.get("cost") is not None:
         note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
@@ -733,9 +734,9 @@ def status(settings: Settings) -> None:
         ("files", request.run_uri(settings, outputs, run)),
     ):
         if value not in (None, ""):
-            print(f"{name:<10} {value}")
+            print(f"{name:<10} {plain(value)}")
     for line in history.summary(settings, outputs, run):
-        print(line)
+        print(plain(line))
 
 
 def stop(settings: Settings) -> None:
@@ -797,7 +798,6 @@ def shell(settings: Settings) -> None:
 
 def runs(settings: Settings) -> None:
     """Print a table of the latest runs, from S3; ECS is asked only for those without an end."""
-    from rich.markup import escape
     from rich.table import Table
 
     from ecs import cost, history
@@ -810,24 +810,19 @@ def runs(settings: Settings) -> None:
     for run, found in zip(ids, history.read_all(settings, outputs, ids), strict=True):
         record = found["run.json"]
         state = found["result.json"] or state_of(settings, outputs, run, record)
-        table.add_row(
+        words = (
             run,
             (record or {}).get("started", ""),
             (record or {}).get("tag", ""),
             state["state"],
-            "" if state["exit_code"] is None else str(state["exit_code"]),
+            "" if state["exit_code"] is None else state["exit_code"],
             history.duration(state),
             history.headline(found["metrics.json"]),
             cost.shown(state.get("cost")),
-            escape(shortened(history.command(record))),
+            history.command(record),
         )
+        table.add_row(*map(cell, words))
     show_table(table)
-
-
-def shortened(text: str, limit: int = 200) -> str:
-    """Return ``text`` on one line of at most ``limit`` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def show_table(table: object) -> None:
@@ -839,7 +834,6 @@ def show_table(table: object) -> None:
 
 def compare(settings: Settings) -> None:
     """Print parameters and metrics of the runs in RUNS side by side; ``*`` marks what differs."""
-    from rich.markup import escape
     from rich.table import Table
 
     from ecs import history
@@ -852,68 +846,49 @@ def compare(settings: Settings) -> None:
     ids = [history.resolve(replace(settings, run=each), outputs, known) for each in named]
     table = Table("", "", *ids, box=None)
     for name, values, differs in history.compare(history.read_all(settings, outputs, ids)):
-        shown = (escape(shortened(each)) for each in values)
-        table.add_row("*" if differs else "", name, *shown)
+        table.add_row("*" if differs else "", *map(cell, (name, *values)))
     show_table(table)
 
 
-def fetch(settings: Settings) -> None:
-    """Download what a run wrote to runs/, with progress."""
+def fetch(settings: Settings) -> int:
+    """Download what a run wrote to runs/, with progress; return 1 where a file was left out."""
     from ecs import history
+    from ecs.download import download
 
     outputs = stack.outputs(settings)
-    for path in download(settings, outputs, history.resolve(settings, outputs)):
-        print(path)
+    paths, left_out = download(settings, outputs, history.resolve(settings, outputs))
+    for path in paths:
+        print(plain(path))
+    return told(left_out)
 
 
-def download(settings: Settings, outputs: dict[str, str], run: str) -> list[Path]:
-    """Download all files of a run but checkpoints to runs/ID/, and return their paths."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
-    from ecs import history
-    from ecs.aws import client
-
-    prefix = history.key(settings, run)
-    files = [
-        each
-        for each in history.objects(settings, outputs, run)
-        if "/checkpoints/" not in each["Key"]
-    ]
-    folder = Path("runs", run)
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"run {run}", total=sum(each["Size"] for each in files))
-        for each in files:
-            path = folder / each["Key"].removeprefix(prefix)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A file has its name only when it is whole.
-            partial = path.with_name(f".{path.name}.partial")
-            client(settings, "s3").download_file(
-                outputs["Bucket"], each["Key"], str(partial),
-                Callback=lambda count: progress.advance(bar, count),
-            )  # fmt: skip
-            partial.replace(path)
-    return [folder / each["Key"].removeprefix(prefix) for each in files]
+def told(left_out: Mapping[str, str]) -> int:
+    """Say which files of a run were left out, and why; return the exit status."""
+    for name, why in left_out.items():
+        print(f"error: {plain(name)} was left out: {plain(why)}", file=sys.stderr)
+    return 1 if left_out else 0
 
 
-def report(settings: Settings) -> None:
+def report(settings: Settings) -> int:
     """Write report.html of a run below runs/, which is fetched when it is not there yet."""
+    from ecs.download import RUNS, download, folder_of, save
     from ecs.report import page, read
 
-    folder = local_run(settings.run)
+    folder, left_out = local_run(settings.run), {}
     if folder is None:
         from ecs import history
 
         outputs = stack.outputs(settings)
         run = history.resolve(settings, outputs)
-        download(settings, outputs, run)
-        folder = Path("runs", run)
+        _, left_out = download(settings, outputs, run)
+        folder = RUNS / run
+    folder = folder_of(folder.name)
     if not (folder / "metrics.json").is_file():
-        raise UserError(f"{folder} has no metrics.json: train.py has not finished there")
-    path = folder / "report.html"
-    path.write_text(page(folder.name, read(folder)), encoding="utf-8")
-    print(path)
+        raise UserError(f"{plain(folder)} has no metrics.json: train.py has not finished there")
+    path, text = folder / "report.html", page(folder.name, read(folder)).encode()
+    save(path, folder, len(text), lambda partial: Path(partial).write_bytes(text))
+    print(plain(path))
+    return told(left_out)
 
 
 def local_run(run: str) -> Path | None:
@@ -932,7 +907,7 @@ def local_run(run: str) -> Path | None:
     exact = [folder for folder in found if folder.name == run]
     if len(exact or found) > 1:
         raise UserError(
-            f"RUN={run!r}: {len(found)} folders of runs/ begin so; type: RUN={found[-1].name}"
+            f"RUN={run!r}: {len(found)} folders of runs/ begin so; type: RUN={plain(found[-1].name)}"
         )
     return next(iter(exact or found), None)
 

@@ -14,6 +14,10 @@ from ecs.request import run_uri
 from ecs.settings import Settings
 
 
+# What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
+RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
+
+
 def now() -> str:
     """Return the time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -83,7 +87,8 @@ def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
         .paginate(Bucket=stack["Bucket"], Prefix=f"{settings.project}/runs/", Delimiter="/")
     )
     prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
-    found = [prefix.rstrip("/").rpartition("/")[2] for prefix in prefixes]
+    names = [prefix.removesuffix("/").rpartition("/")[2] for prefix in prefixes]
+    found = [name for name in names if RUN_ID.fullmatch(name)]
     # the scheduler writes 2026-11-24T03:00:00Z where run_id has 20261124T030000Z
     return sorted(found, key=lambda run: re.sub("[-:]", "", run), reverse=True)
 

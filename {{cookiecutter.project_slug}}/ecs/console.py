@@ -1,0 +1,23 @@
+"""What this program prints: text from outside is shown, never obeyed by a terminal."""
+
+import unicodedata
+
+# Cc: control characters, among them escape; Cf: those that turn the direction of writing, or are not
+# seen; Cs: halves of characters; Zl, Zp: line ends that are no newline.
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def plain(text: object) -> str:
+    """Return ``text`` on one line, with every character that a terminal could obey as an escape."""
+    return "".join(
+        each.encode("unicode_escape").decode() if unicodedata.category(each) in HIDDEN else each
+        for each in str(text)
+    )
+
+
+def cell(value: object, limit: int = 200) -> str:
+    """Return a value for a cell of a table: blanks folded, at most ``limit`` characters, no markup."""
+    from rich.markup import escape  # 0.09 s, which only tables need
+
+    text = plain(" ".join(str(value).split()))
+    return escape(text if len(text) <= limit else text[: limit - 1] + "…")
