@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from ecs import plan
 from ecs.errors import UserError
+from support import MARKED
 
 SET = {"StackName": "churn", "ChangeSetName": "plan-1"}
-STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
+STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE", "Tags": MARKED}
 GIVEN = ["LogDays=7", "Boundary="]
 
 
@@ -34,7 +35,7 @@ def create(kind: str) -> dict:
             {"ParameterKey": "Boundary", "ParameterValue": ""},
         ],
         "Capabilities": ["CAPABILITY_IAM"],
-        "Tags": [{"Key": "project", "Value": "churn"}],
+        "Tags": MARKED,
     }
 
 

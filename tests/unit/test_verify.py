@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ecs import aws, image, permissions, verify
 from ecs.errors import UserError
-from support import PROJECT
+from support import MARKED, PROJECT
 
 TRUST = {
     "Version": "2012-10-17",
@@ -132,7 +132,12 @@ class World:
     def described(self) -> dict:
         listed = [{"OutputKey": name, "OutputValue": each} for name, each in self.outputs.items()]
         vpc = [{"ParameterKey": "VpcId", "ParameterValue": "vpc-1"}]
-        fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": self.status}
+        fields = {
+            "StackName": "churn",
+            "CreationTime": 0,
+            "StackStatus": self.status,
+            "Tags": MARKED,
+        }
         return {"Stacks": [{**fields, "Outputs": listed, "Parameters": vpc}]}
 
     def edit(self, old: str, new: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ecs.aws import client
 from ecs.errors import UserError
+from ecs.ownership import FOREIGN, standing, tags, tags_of
 from ecs.request import CONTAINER, OWN_VARIABLES
 from ecs.settings import Settings
 
@@ -71,7 +72,7 @@ def store(settings: Settings, name: str, value: str) -> str:
             Name=stored,
             SecretString=value,
             Description=f"{name} of the tasks of {settings.project}",
-            Tags=[{"Key": "project", "Value": settings.project}],
+            Tags=[{"Key": key, "Value": each} for key, each in tags(settings).items()],
         )
         return "created"
     except exceptions.ResourceExistsException:
@@ -153,16 +154,24 @@ def arn(settings: Settings, stored: str) -> str:
 
 
 def stored_secrets(settings: Settings) -> list[str]:
-    """Return the names in Secrets Manager of all secrets of the project."""
+    """Return the names in Secrets Manager of all secrets of the project.
+
+    One whose name begins like theirs, and whose tags say that it is another's, is none of them.
+    """
     prefix = full_name(settings, "")
     pages = (
         client(settings, "secretsmanager")
         .get_paginator("list_secrets")
         .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
-    found = [each["Name"] for page in pages for each in page["SecretList"]]
-    # the filter takes no notice of case
-    return sorted(name for name in found if name.startswith(prefix))
+    found = [each for page in pages for each in page["SecretList"]]
+    return sorted(
+        each["Name"]
+        for each in found
+        # the filter takes no notice of case
+        if each["Name"].startswith(prefix)
+        and standing(settings, tags_of(each.get("Tags", []))) != FOREIGN
+    )
 
 
 def delete_secrets(settings: Settings, names: Iterable[str]) -> None:
