@@ -21,16 +21,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy
 import pyarrow
+import pyarrow.csv
 import pyarrow.parquet
 
-from training.errors import UserError, one_line
-from training.schema import Schema
+from job.errors import PassingError, UserError, one_line
 
 if TYPE_CHECKING:
     import tdclient
 
 SERVER = "https://api.treasuredata.com"
 EXAMPLE = "td://database/table?columns=a,b&limit=1000"
+SPARSE = {"sparse": "f"}  # columns f0, f1 … that a table lacks mean 0 (training/sources.py)
 TIME = "time"  # when a row was imported: every table has it
 BATCH = 4_000_000  # values that are in memory at a time
 MOST_FEATURES = 10_000  # columns that an array may become
@@ -53,11 +54,6 @@ class Source(NamedTuple):
     columns: tuple[str, ...] = ()
     limit: int | None = None
     query: str | None = None
-
-
-def is_td(uri: str) -> bool:
-    """Return whether ``uri`` is on Treasure Data."""
-    return uri.startswith("td://")
 
 
 def parse(uri: str) -> Source:
@@ -135,13 +131,13 @@ def quoted(name: str) -> str:
 # ---- reading
 
 
-def fetch(uri: str, folder: Path, known: Schema | None = None) -> Path:
+def fetch(uri: str, folder: Path) -> Path:
     """Run the query that ``uri`` stands for and return its result as a Parquet file in ``folder``.
 
     A column of arrays of "index:value" becomes the columns f0, f1 … by index, with 0 where a row
-    does not name it; up to the highest index there is, or as many as ``known`` has: the schema of
-    a model, so that prediction has the columns of training. ``time`` is left out of a table whose
-    columns are not named.
+    does not name it, up to the highest index there is; the file's metadata says so (SPARSE), since
+    in another table that index is another one. ``time`` is left out of a table whose columns are not
+    named.
 
     Raises:
         UserError: there is no key, no such table, the query fails, or its result is no table.
@@ -149,7 +145,7 @@ def fetch(uri: str, folder: Path, known: Schema | None = None) -> Path:
     source = parse(uri)
     with api(uri) as client:
         job = client.query(source.database, sql(source), type="trino")
-        print(f"{uri}: query {job.job_id} is running on Treasure Data")
+        print(f"-- {uri}: query {job.job_id} is running on Treasure Data", flush=True)
         wait(client, uri, job, "the query")
         result = folder / f"td-{job.job_id}.msgpack.gz"
         download(client, uri, job, result)
@@ -161,7 +157,7 @@ def fetch(uri: str, folder: Path, known: Schema | None = None) -> Path:
         types = [None if name == TIME else kind for name, kind in zip(names, types, strict=True)]
     path = result.with_suffix("").with_suffix(".parquet")
     try:
-        rows = convert(result, names, types, known, path)
+        rows = convert(result, names, types, path)
     except UserError as error:
         raise UserError(f"{uri!r}: {error}") from error
     except (OSError, EOFError, ValueError, TypeError, pyarrow.ArrowException) as error:
@@ -169,7 +165,7 @@ def fetch(uri: str, folder: Path, known: Schema | None = None) -> Path:
     if not rows:
         raise UserError(f"{uri!r}: the query gives no rows")
     result.unlink()
-    print(f"fetched {uri} ({rows:,} rows)")
+    print(f"-- fetched {uri} ({rows:,} rows)", flush=True)
     return path
 
 
@@ -253,7 +249,6 @@ def convert(
     source: Path,
     names: Sequence[str],
     types: Sequence[pyarrow.DataType | None],
-    known: Schema | None,
     target: Path,
 ) -> int:
     """Write the result ``source`` as the Parquet file ``target`` and return how many rows it has.
@@ -262,7 +257,6 @@ def convert(
         source: msgpack.gz, a list of values a row.
         names: of its columns.
         types: of its columns; None for one to leave out.
-        known: the schema that an array's columns follow.
         target: written anew.
     """
     arrays = [
@@ -277,10 +271,8 @@ def convert(
     features = 0
     if arrays:
         name, place = names[arrays[0]], arrays[0]
-        highest = highest_known(known)
-        if highest is None:
-            rows = rows_of(source, len(names))
-            highest = max((max(entries(name, row[place]), default=-1) for row in rows), default=-1)
+        rows = rows_of(source, len(names))
+        highest = max((max(entries(name, row[place]), default=-1) for row in rows), default=-1)
         features = highest + 1
         if features > MOST_FEATURES:
             raise UserError(
@@ -289,7 +281,7 @@ def convert(
     plain = [place for place, kind in enumerate(types) if kind is not None and place not in arrays]
     fields = [pyarrow.field(names[place], types[place]) for place in plain]
     fields += [pyarrow.field(f"f{index}", pyarrow.float64()) for index in range(features)]
-    shape = pyarrow.schema(fields)
+    shape = pyarrow.schema(fields, SPARSE if arrays else None)
     size, count = max(1, BATCH // max(1, len(fields))), 0
     with pyarrow.parquet.ParquetWriter(target, shape) as writer:
         for rows in batches(rows_of(source, len(names)), size):
@@ -301,18 +293,11 @@ def convert(
                 dense = numpy.zeros((features, len(rows)))
                 for number, row in enumerate(rows):
                     for index, weight in entries(names[arrays[0]], row[arrays[0]]).items():
-                        if index < features:  # training saw no such feature
-                            dense[index, number] = weight
+                        dense[index, number] = weight
                 columns += [pyarrow.array(feature) for feature in dense]
             writer.write_table(pyarrow.table(columns, schema=shape))
             count += len(rows)
     return count
-
-
-def highest_known(known: Schema | None) -> int | None:
-    """Return the highest n of the columns fn that a model knows; None where it knows none."""
-    names = known.names() if known else ()
-    return max((int(name[1:]) for name in names if re.fullmatch(r"f[0-9]+", name)), default=None)
 
 
 def value(given: object, kind: pyarrow.DataType) -> object:
@@ -373,28 +358,17 @@ def check_target(uri: str) -> None:
         pass
 
 
-def save_predictions(
-    uri: str, schema: Schema, output: numpy.ndarray, proba: bool, table: pyarrow.Table
-) -> None:
-    """Append predictions to the table ``uri``: ``prediction``, or a column ``probability_…`` a class.
+def append(uri: str, path: Path) -> int:
+    """Append a CSV of predictions to the table ``uri`` and return how many rows that were.
 
-    Args:
-        uri: of ``check_target``.
-        schema: of the model.
-        output: numbers, [rows], or the classes' probabilities, [rows, classes].
-        proba: write the probabilities.
-        table: what was predicted; its columns that the model does not know, such as an id, go along.
+    Raises:
+        UserError: Treasure Data does not take it.
     """
-    known = {*schema.names(), schema.label, TIME}
-    columns = {name: table.column(name) for name in table.column_names if name not in known}
-    if proba:
-        for place, name in enumerate(schema.class_names()):
-            columns[f"probability_{name}"] = pyarrow.array(output[:, place])
-    elif schema.classes:
-        columns["prediction"] = pyarrow.array(schema.classes).take(output.argmax(axis=1))
-    else:
-        columns["prediction"] = pyarrow.array(output)
-    write(uri, pyarrow.table(list(columns.values()), names=column_names(list(columns))))
+    table = pyarrow.csv.read_csv(path)
+    columns = [table.column(name) for name in table.column_names if name != TIME]
+    names = column_names([name for name in table.column_names if name != TIME])
+    write(uri, pyarrow.table(columns, names=names))
+    return table.num_rows
 
 
 def write(uri: str, table: pyarrow.Table) -> None:
@@ -495,7 +469,7 @@ def api(uri: str) -> Iterator["tdclient.Client"]:
     except errors.NotFoundError as error:
         raise say("no such database or table", error) from error
     except errors.APIError as error:
-        raise say("no usable answer", error) from error
+        raise PassingError(str(say("no usable answer", error))) from error
 
 
 def one_sentence(uri: str, server: str) -> Callable[..., UserError]:

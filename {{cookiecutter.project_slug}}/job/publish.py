@@ -1,0 +1,215 @@
+"""Results out: what the script wrote in its folder, its checkpoints while it runs, and last the manifest."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from job import contract
+from job.errors import PassingError, UserError, fault
+from job.scripts import IGNORED
+from job.transfer import Transfer, facts
+
+# What tells that a file is another one, or has other content: i-node, size, time of the last change.
+Stamp = tuple[int, int, int]
+LOOK_EVERY = 1.0  # seconds between two looks at the checkpoints
+SHARE = 0.05  # of the time that saving checkpoints may take
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what tells a file from what it was before."""
+    found = path.stat(follow_symlinks=False)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Give out the files and links below ``folder`` with their relative names; bytecode is left out."""
+    for at, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each != IGNORED]
+        links = [each for each in folders if Path(at, each).is_symlink()]
+        for each in (*names, *links):
+            path = Path(at, each)
+            yield path.relative_to(folder).as_posix(), path
+
+
+def snapshot(work: Path) -> dict[str, Stamp]:
+    """Return what is in the working folder before the script begins."""
+    return {name: stamp(path) for name, path in walk(work)}
+
+
+def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
+    """Return the files that the script wrote or changed, by the names under which they are published."""
+    found = {}
+    for name, path in walk(work):
+        try:
+            now = stamp(path)
+        except FileNotFoundError:
+            continue
+        if before.get(name) == now:
+            continue
+        if path.is_symlink() and not path.resolve().is_relative_to(work.resolve()):
+            print(
+                f"warning: {name!a} is a link that leads out of the folder: it is not saved",
+                flush=True,
+            )
+        elif why := fault(name):
+            print(f"warning: {name!a} is not saved: {why}", flush=True)
+        elif path.is_file():
+            found[free(name)] = path
+    return found
+
+
+def free(name: str) -> str:
+    """Return the name under which a script's file is published: not one that the system needs."""
+    if name.casefold() not in contract.RESERVED:
+        return name
+    print(
+        f"warning: {name} belongs to the system: the script's is saved as script-{name}", flush=True
+    )
+    return f"script-{name}"
+
+
+def publish(base: str, files: Mapping[str, Path]) -> dict[str, dict]:
+    """Save files below ``base``, checkpoints first; return size and sha256 of each.
+
+    Raises:
+        UserError, PassingError: not all of them are saved.
+    """
+    order = sorted(files, key=lambda name: (not name.startswith(contract.CHECKPOINTS), name))
+    known = {name: facts(files[name]) for name in order}
+    listed = [[str(files[name]), name, tags(name)] for name in order]
+    if listed:
+        Transfer({"do": "put", "base": base, "files": listed}).result()
+    return known
+
+
+def tags(name: str) -> str:
+    """Return the tags that an object gets."""
+    return contract.CHECKPOINT_TAG if name.startswith(contract.CHECKPOINTS) else ""
+
+
+def write_manifest(base: str, manifest: Mapping, scratch: Path) -> None:
+    """Save the manifest: whoever finds it finds everything that it lists."""
+    path = scratch / contract.MANIFEST
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    request = {"do": "put", "base": base, "files": [[str(path), contract.MANIFEST, ""]]}
+    Transfer(request).result()
+    path.unlink()
+
+
+class Mirror:
+    """Saves checkpoints while the script runs, each once it has been renamed into its place.
+
+    Every look is at what is there now: when saving falls behind, older ones are passed over. A file is
+    linked when it is seen to rest, so what is saved is whole although the script replaces it; files are
+    saved in the order of their renames, which is that of the times at which their i-nodes changed.
+
+    Args:
+        folder: where the script writes checkpoints.
+        base: where they are saved, ``checkpoints/`` included.
+        scratch: for the links.
+        staged: names that an earlier attempt has saved, and that were brought back.
+    """
+
+    def __init__(self, folder: Path, base: str, scratch: Path, staged: list[str]) -> None:
+        self.folder, self.base, self.scratch = folder, base, scratch / "checkpoints"
+        self.saved: dict[str, Stamp] = {
+            name: stamp(folder / name) for name in staged if (folder / name).is_file()
+        }
+        self.seen: dict[str, Stamp] = {}
+        self.next = time.monotonic() + LOOK_EVERY
+        self.under_way: tuple[Transfer, dict[str, Stamp], float] | None = None
+
+    def look(self) -> None:
+        """Do what there is to do now, without waiting for it."""
+        if self.under_way:
+            if self.under_way[0].done():
+                self.settle()
+            return
+        if time.monotonic() < self.next:
+            return
+        there = self.there()
+        resting = {
+            name: now
+            for name, now in there.items()
+            if self.seen.get(name) == now and self.saved.get(name) != now
+        }
+        self.seen, self.next = there, time.monotonic() + LOOK_EVERY
+        if resting:
+            self.send(resting)
+        elif all(self.saved.get(name) == now for name, now in there.items()) and there:
+            self.forget(there)
+
+    def there(self) -> dict[str, Stamp]:
+        """Return the checkpoints that are there now, in the order in which they came."""
+        found = []
+        for name, path in walk(self.folder) if self.folder.is_dir() else ():
+            try:
+                if path.is_file() and not path.is_symlink() and not fault(name):
+                    found.append((path.stat().st_ctime_ns, name, stamp(path)))
+            except FileNotFoundError:
+                continue
+        return {name: now for _, name, now in sorted(found)}
+
+    def send(self, files: Mapping[str, Stamp]) -> None:
+        """Begin to save these files."""
+        listed = []
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for number, (name, now) in enumerate(files.items()):
+            link = self.scratch / str(number)
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(self.folder / name, link)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                shutil.copy2(self.folder / name, link)
+            if stamp(link)[1:] == now[1:]:
+                # one at a time, so that the order of the renames is kept
+                listed.append([str(link), name, contract.CHECKPOINT_TAG])
+        if listed:
+            requests = [{"do": "put", "base": self.base, "files": [each]} for each in listed]
+            names = {each[1]: files[each[1]] for each in listed}
+            self.under_way = (
+                Transfer({"do": "several", "requests": requests}),
+                names,
+                time.monotonic(),
+            )
+            if self.under_way[0].done():
+                self.settle()
+
+    def settle(self) -> None:
+        """Take note of what came of saving: a failure is told and tried again at a later look."""
+        transfer, files, began = self.under_way
+        self.under_way = None
+        try:
+            transfer.result()
+            self.saved |= files
+            for name in files:
+                print(f"-- checkpoint safe: {name}", flush=True)
+        except (UserError, PassingError) as error:
+            print(f"warning: the checkpoint could not be saved yet: {error}", flush=True)
+        took = time.monotonic() - began
+        self.next = time.monotonic() + max(LOOK_EVERY, took / SHARE)
+
+    def forget(self, there: Mapping[str, Stamp]) -> None:
+        """Delete what the script has deleted, the last that came first; only what this attempt knows of."""
+        gone = [name for name in reversed(self.saved) if name not in there]
+        if not gone:
+            return
+        try:
+            Transfer({"do": "delete", "base": self.base, "names": gone}).result()
+        except (UserError, PassingError) as error:
+            print(f"warning: old checkpoints could not be removed: {error}", flush=True)
+            return
+        for name in gone:
+            del self.saved[name]
+
+    def finish(self) -> None:
+        """Wait for what is under way."""
+        if self.under_way:
+            self.under_way[0].done() or self.under_way[0].process.wait()
+            self.settle()
+        shutil.rmtree(self.scratch, ignore_errors=True)

@@ -1,0 +1,275 @@
+"""Files from and to S3, many at once, each checked. boto3 finds credentials, region and endpoint by itself."""
+
+import contextlib
+import functools
+import glob
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from job import contract
+from job.errors import PassingError, UserError, fault, one_line
+from job.stage import matches
+from job.transfer import facts
+
+ATTEMPTS = 8  # at one request
+THREADS = 16  # files at once; boto3 cuts large ones into parts, which it moves side by side too
+SAY_EVERY = 10  # seconds
+
+
+@functools.cache
+def client():
+    """Return the S3 client."""
+    import boto3
+    from botocore.config import Config
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    # bucket.127.0.0.1 has no address: with an endpoint of one's own, the bucket goes in the path.
+    style = {"addressing_style": "path"} if endpoint else {}
+    retries = {"mode": "standard", "max_attempts": ATTEMPTS}
+    return boto3.client(
+        "s3", config=Config(s3=style, retries=retries, max_pool_connections=4 * THREADS)
+    )
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """Return the two parts of ``s3://bucket/key``."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise UserError(f"{uri!r} names no bucket; type for example: DATA=s3://bucket/key")
+    return bucket, key
+
+
+@contextlib.contextmanager
+def errors(uri: str, permission: str) -> Iterator[None]:
+    """Turn refusals of S3 and failures of the network into sentences; boto3 has tried again.
+
+    Raises:
+        UserError: it stays so.
+        PassingError: it may be well a minute later.
+    """
+    from botocore import exceptions
+
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    try:
+        yield
+    except exceptions.NoCredentialsError as error:
+        raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
+    except exceptions.ParamValidationError as error:
+        raise UserError(f"{uri}: no bucket or key may have such a name") from error
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        raise PassingError(f"{uri}: S3 cannot be reached: {one_line(error)}") from error
+    except exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in ("403", "AccessDenied"):
+            raise UserError(
+                f"{uri}: no permission ({permission}), or no such file: check the name, and what the "
+                "role of the task may do"
+            ) from error
+        if code == "NoSuchBucket":
+            raise UserError(f"{uri}: no bucket is called {bucket!r}") from error
+        if code in ("404", "NoSuchKey"):
+            raise UserError(
+                f"{uri}: no such file; to see what is there: aws s3 ls {uri}"
+            ) from error
+        # an answer to HEAD has no body, so that of an expired token only 400 is left
+        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "400"):
+            raise UserError(
+                f"{uri}: AWS refuses the credentials ({code}): they are wrong or have expired; to see "
+                "whose they are, type: aws sts get-caller-identity"
+            ) from error
+        if status in (301, 307):
+            raise UserError(
+                f"{uri}: the bucket {bucket!r} is in another region: set AWS_REGION to it"
+            ) from error
+        if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout", "Throttling"):
+            raise PassingError(f"{uri}: S3 answers {code} again and again") from error
+        raise UserError(
+            f"{uri}: S3 refuses: {code} {one_line(error.response['Error'].get('Message', ''))}"
+        ) from error
+
+
+def listed(bucket: str, prefix: str) -> dict[str, int]:
+    """Return the sizes of all objects below ``prefix`` by key, without the markers of folders."""
+    with errors(f"s3://{bucket}/{prefix}", "s3:ListBucket"):
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", ())}
+    return {key: size for key, size in found.items() if not key.endswith("/")}
+
+
+def size_of(bucket: str, key: str) -> int | None:
+    """Return the size of an object; None where there is none, or none to be seen."""
+    from botocore.exceptions import ClientError
+
+    try:
+        with errors(f"s3://{bucket}/{key}", "s3:GetObject"):
+            return client().head_object(Bucket=bucket, Key=key)["ContentLength"]
+    except UserError as error:
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("404", "403"):
+            return None
+        raise
+
+
+def chosen(uri: str) -> tuple[str, dict[str, int]]:
+    """Return the common prefix of what ``uri`` names, a file, folder or pattern, and sizes by name below it."""
+    bucket, key = bucket_and_key(uri)
+    above = key[: key.rfind("/") + 1]
+    if glob.has_magic(key):
+        fixed = key[: next(at for at, each in enumerate(key) if each in "*?[")]
+        prefix = fixed[: fixed.rfind("/") + 1]
+        keys = {each: size for each, size in listed(bucket, fixed).items() if matches(each, key)}
+    elif key and not key.endswith("/") and (size := size_of(bucket, key)) is not None:
+        prefix, keys = above, {key: size}
+    else:
+        prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
+        keys = listed(bucket, prefix)
+    return prefix, {each.removeprefix(prefix): size for each, size in keys.items()}
+
+
+def of_run(bucket: str, prefix: str, sizes: Mapping[str, int]) -> tuple[dict[str, int], dict]:
+    """Return of a run only the files that its manifest lists, and what the manifest says of them."""
+    text = read(f"s3://{bucket}/{prefix}{contract.MANIFEST}") or b"{}"
+    try:
+        files = json.loads(text).get("files")
+    except (ValueError, AttributeError):
+        files = None
+    if not isinstance(files, dict):
+        raise UserError(f"s3://{bucket}/{prefix}{contract.MANIFEST} is no list of a run's files")
+    missing = [name for name in files if name not in sizes]
+    if missing:
+        raise UserError(
+            f"s3://{bucket}/{prefix}{missing[0]} is listed in {contract.MANIFEST}, and is not there"
+        )
+    return {name: sizes[name] for name in files}, files
+
+
+def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
+    """Download what ``uri`` names into ``folder`` and return the names of the files there.
+
+    ``empty``: it is no error if there is nothing.
+
+    Raises:
+        UserError, PassingError: it cannot be had.
+    """
+    bucket, _ = bucket_and_key(uri)
+    prefix, sizes = chosen(uri)
+    known: dict = {}
+    if contract.MANIFEST in sizes and len(sizes) > 1:
+        sizes, known = of_run(bucket, prefix, sizes)
+    if not sizes and not empty:
+        raise UserError(
+            f"{uri}: no such file; to see what is there: aws s3 ls s3://{bucket}/{prefix}"
+        )
+    for name in sizes:
+        if why := fault(name):
+            raise UserError(f"{uri}: {name!r}: {why}")
+    if clash := next((n for n in sizes if any(o.startswith(f"{n}/") for o in sizes)), None):
+        raise UserError(f"{uri}: {clash!r} is a file and a folder: the disk has no place for both")
+    began, progress = time.monotonic(), Progress(f"fetching {uri}", sum(sizes.values()))
+
+    def get(name: str) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = f"s3://{bucket}/{prefix}{name}"
+        with errors(address, "s3:GetObject"):
+            client().download_file(bucket, prefix + name, str(path), Callback=progress)
+        if (size := path.stat().st_size) != sizes[name]:
+            raise PassingError(f"{address}: {size:,} of {sizes[name]:,} bytes came")
+        wanted = (known.get(name) or {}).get("sha256")
+        if wanted and facts(path)["sha256"] != wanted:
+            raise UserError(f"{address} is not what {contract.MANIFEST} says that it is (sha256)")
+
+    side_by_side(get, sizes)
+    if sizes:
+        seconds = time.monotonic() - began
+        total = sum(sizes.values())
+        print(
+            f"-- fetched {uri}: {len(sizes):,} files, {total / 1e6:,.1f} MB in {seconds:.1f} s",
+            flush=True,
+        )
+    return sorted(sizes)
+
+
+def put_all(base: str, files: Sequence[tuple[str, str, str]]) -> None:
+    """Upload files, given by path, name below ``base`` and tags; S3 checks each by its checksum."""
+    bucket, prefix = bucket_and_key(base)
+    progress = Progress(f"saving to {base}", sum(Path(path).stat().st_size for path, *_ in files))
+
+    def put(each: tuple[str, str, str]) -> None:
+        path, name, tags = each
+        with errors(base + name, "s3:PutObject"):
+            client().upload_file(
+                path, bucket, prefix + name, ExtraArgs={"Tagging": tags} if tags else {}, Callback=progress
+            )  # fmt: skip
+
+    side_by_side(put, files)
+
+
+def side_by_side(do: Callable, things: Iterable) -> None:
+    """Do it to all things, many at once; the first error ends it."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        pending = [pool.submit(do, each) for each in things]
+        try:
+            for each in pending:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def delete(uri: str) -> None:
+    """Delete an object; what is not there is no error."""
+    bucket, key = bucket_and_key(uri)
+    with errors(uri, "s3:DeleteObject"):
+        client().delete_object(Bucket=bucket, Key=key)
+
+
+def read(uri: str) -> bytes | None:
+    """Return the content of an object; None if there is none."""
+    bucket, key = bucket_and_key(uri)
+    with errors(uri, "s3:GetObject"):
+        try:
+            return client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        except client().exceptions.NoSuchKey:
+            return None
+
+
+def write(uri: str, content: bytes) -> None:
+    """Write an object."""
+    bucket, key = bucket_and_key(uri)
+    with errors(uri, "s3:PutObject"):
+        client().put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def head(uri: str) -> dict | None:
+    """Return what S3 tells of an object; None where there is none, or none to be seen."""
+    bucket, key = bucket_and_key(uri)
+    try:
+        with errors(uri, "s3:GetObject"):
+            return client().head_object(Bucket=bucket, Key=key)
+    except UserError:  # a folder, a pattern
+        return None
+
+
+class Progress:
+    """Says now and then how much has been moved. Called with the bytes since the last call, by any thread."""
+
+    def __init__(self, doing: str, total: int) -> None:
+        self.doing, self.total, self.bytes, self.said = doing, total, 0, time.monotonic()
+        self.lock = threading.Lock()
+
+    def __call__(self, size: int) -> None:
+        with self.lock:
+            self.bytes += size
+            if time.monotonic() - self.said > SAY_EVERY:
+                self.said = time.monotonic()
+                print(
+                    f"-- {self.doing}: {self.bytes / 1e6:,.0f} of {self.total / 1e6:,.0f} MB",
+                    flush=True,
+                )

@@ -1,0 +1,168 @@
+"""Data in: each channel as a folder that holds it and nothing else, and at its path in the working folder."""
+
+import contextlib
+import fnmatch
+import glob
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from job import contract
+from job.errors import UserError, fault
+from job.transfer import facts, is_s3
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+
+
+def channels(text: str) -> dict[str, dict[str, str]]:
+    """Return the channels in ``RUN_CHANNELS``.
+
+    Raises:
+        UserError: it is not what a request says.
+    """
+    try:
+        found = json.loads(text or "{}")
+        good = all(
+            NAME.fullmatch(name)
+            and isinstance(each["uri"], str)
+            and not ("path" in each and fault(each["path"].rstrip("/")))
+            for name, each in found.items()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise UserError(f"{contract.CHANNELS} is no JSON object of channels, each with its uri")
+    return found
+
+
+def stage(request: Mapping) -> dict:
+    """Bring the channels of a request into its folder ``work``.
+
+    Returns:
+        ``channels``: for each its address and its files with size and, where they were brought from
+        elsewhere, sha256; ``checkpoints``: the names of those that an earlier attempt left.
+
+    Raises:
+        UserError, PassingError: a channel cannot be had.
+    """
+    work = Path(request["work"])
+    staged = {}
+    for name, channel in request["channels"].items():
+        folder = work / "input/data" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        files = bring(channel["uri"], folder)
+        link(folder, files, channel, work)
+        staged[name] = {"uri": channel["uri"], "files": files}
+    checkpoints = earlier(request["checkpoints"], work) if request.get("checkpoints") else []
+    protect(work / "input/data")
+    protect(work / "data")
+    return {"channels": staged, "checkpoints": checkpoints}
+
+
+def bring(uri: str, folder: Path) -> dict[str, dict]:
+    """Bring what is at ``uri`` into ``folder`` and return its files by name, with what is known of them."""
+    if is_s3(uri):
+        from job.sources import s3
+
+        names = s3.fetch_all(uri, folder)
+    elif uri.startswith("td://"):
+        from job.sources import treasure_data
+
+        names = [treasure_data.fetch(uri, folder).name]
+    elif "://" in uri:
+        from job.sources import web
+
+        names = [web.fetch(uri, folder).name]
+    else:
+        return here(uri, folder)
+    return {name: facts(folder / name) for name in names}
+
+
+def here(path: str, folder: Path) -> dict[str, dict]:
+    """Link the files at ``path`` on this machine, a file, a folder or a pattern, into ``folder``."""
+    source = Path(path)
+    base = source if source.is_dir() else source.parent
+    found = (
+        [each for each in source.rglob("*") if each.is_file()]
+        if source.is_dir()
+        else [source]
+        if source.is_file()
+        else [Path(each) for each in glob.glob(path) if Path(each).is_file()]
+    )
+    if not found:
+        raise UserError(
+            f"{path}: there is no such file or folder; name what there is, as in DATA=data/train.csv"
+        )
+    names = {}
+    for each in sorted(found):
+        name = each.relative_to(base).as_posix()
+        if name.startswith(contract.CHECKPOINTS) or "/." in f"/{name}":
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(each.resolve())
+        names[name] = {"size_bytes": each.stat().st_size}
+    return names
+
+
+def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
+    """Let each file of a channel stand at its path in the working folder too."""
+    if "path" not in channel:
+        return
+    path = channel["path"].rstrip("/")
+    # a file stands at the path itself; the files of a folder, or of a pattern, beside it
+    alone = list(files) == [path.rpartition("/")[2]]
+    base = path.rpartition("/")[0] if alone or glob.has_magic(path) else path
+    for name in files:
+        target = work / base / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another channel has brought it
+            if (folder / name).is_symlink():
+                target.symlink_to((folder / name).resolve())
+            else:
+                os.link(folder / name, target)
+
+
+def earlier(uri: str, work: Path) -> list[str]:
+    """Bring back the checkpoints that an earlier attempt saved at ``uri``; return their names.
+
+    They stand in the order of their names' times of saving as far as that is known: all are there.
+    """
+    folder = work / contract.CHECKPOINTS
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_s3(uri):
+        from job.sources import s3
+
+        return s3.fetch_all(uri, folder, empty=True)
+    names = []
+    for each in sorted(Path(uri).rglob("*")) if Path(uri).is_dir() else []:
+        if each.is_file() and not each.name.startswith("."):
+            name = each.relative_to(uri).as_posix()
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(each, folder / name)
+            names.append(name)
+    return names
+
+
+def protect(folder: Path) -> None:
+    """Take away the permission to write from a folder and from the files that were brought into it."""
+    for at, folders, names in os.walk(folder, topdown=False):
+        for name in (*names, *folders):
+            path = Path(at, name)
+            if not path.is_symlink():
+                path.chmod(0o555 if path.is_dir() else 0o444)
+        Path(at).chmod(0o555)
+
+
+def unprotect(work: Path) -> None:
+    """Let the folders below ``work`` be removed again."""
+    for at, _, _ in os.walk(work):
+        Path(at).chmod(0o755)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether an S3 key matches a pattern whose ``*`` takes no slash, as a shell's does."""
+    parts, wanted = name.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
