@@ -4,6 +4,7 @@ It brings the data, starts the script in a folder of its own, passes signals on,
 and ends as it ended. What the script does it never knows.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -99,7 +100,7 @@ def new_run() -> str:
 def last_attempt(folder: Path) -> int:
     """Return how many attempts a run on this machine has had, as far as its folder tells."""
     try:
-        return int(json.loads((folder / "attempt.json").read_text())["attempt"])
+        return int(json.loads((folder / contract.MANIFEST).read_text())["attempt"])
     except (OSError, ValueError, KeyError, TypeError):
         return 1
 
@@ -324,6 +325,8 @@ def clean(job: Job, code: int) -> None:
         return
     stage.unprotect(job.work)
     shutil.rmtree(job.work, ignore_errors=True)
+    with contextlib.suppress(OSError):  # on the laptop: a run of which nothing came
+        job.work.parent.rmdir()
 
 
 def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
@@ -334,24 +337,20 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
             Transfer({"do": "record", "schedule": environ[contract.SCHEDULE]}).result()
         words = all_words(words, environ)
         job = prepare(words, environ)
-        if "://" not in job.base:
-            Path(job.base, "attempt.json").write_text(json.dumps({"attempt": job.attempt}) + "\n")
         command(words, job.work)  # before anything is moved
         bring(job)
+        code = run(job, told)
     except UserError as error:
         say(f"error: {error}")
-        return 2 if job is None or not staging_began(job) else contract.STAGING_REFUSED
+        code = 2 if job is None or not staging_began(job) else contract.STAGING_REFUSED
     except PassingError as error:
         say(f"error: {error}")
-        return contract.STAGING_FAILED
+        code = contract.STAGING_FAILED
     except Stopped:
         say("-- stopped before the script began: nothing was changed")
-        return told.status
-    try:
-        code = run(job, told)
-    except Stopped:
         code = told.status
-    clean(job, code)
+    if job:
+        clean(job, code)
     return code
 
 
