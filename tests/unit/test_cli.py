@@ -59,7 +59,8 @@ class Logs:
 
     def get_log_events(self, *, logGroupName: str, logStreamName: str, **position) -> dict:
         assert re.fullmatch("run/train/[0-9a-f]{16}", logStreamName)
-        events = [{"message": line} for line in self.lines] if "startFromHead" in position else []
+        assert position["startFromHead"] is True
+        events = [] if "nextToken" in position else [{"message": line} for line in self.lines]
         return {"events": events, "nextForwardToken": "f/1"}
 
 

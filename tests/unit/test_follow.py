@@ -35,7 +35,9 @@ def page(cloud):
     """Return a function that scripts one answer: which token is asked with, which comes back."""
 
     def page(asked: str | None, answered: str, *lines: str) -> None:
-        position = {"nextToken": asked} if asked else {"startFromHead": True}
+        # API reference, GetLogEvents: "If you are using a previous nextForwardToken value as the
+        # nextToken in this operation, you must specify true for startFromHead."
+        position = {"startFromHead": True, **({"nextToken": asked} if asked else {})}
         cloud.stub("logs").add_response(
             "get_log_events",
             {

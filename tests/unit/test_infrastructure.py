@@ -274,6 +274,8 @@ def test_what_nobody_needs_any_more_expires(template):
     (bucket,) = of_type(template, "S3::Bucket").values()
     rules = {each["Id"]: each for each in branches(bucket["LifecycleConfiguration"]["Rules"])}
     assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    # removed checkpoints are noncurrent versions, which cost like any other object until they expire
+    assert rules["checkpoints"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     (tag,) = rules["checkpoints"]["TagFilters"]
     # training/ writes the tag, and the two never import each other
     source = (PROJECT / "training/checkpoints.py").read_text()
@@ -405,7 +407,7 @@ def test_an_instance_has_the_image_and_the_type_of_its_architecture(template, va
     assert launch["ImageId"] == parameter
     kind = {"ec2": {"x86_64": "c7i.xlarge", "arm64": "c7g.xlarge"}, "gpu": {"x86_64": "g6.xlarge"}}
     assert launch["InstanceType"] == kind[compute][architecture]
-    assert launch["MetadataOptions"] == {"HttpTokens": "required"}
+    assert launch["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert "KeyName" not in launch
     group = resources["Instances"]["Properties"]
     assert (group["MinSize"], group["MaxSize"]) == ("0", "2")

@@ -42,10 +42,11 @@ class Log:
     def new_lines(self) -> Iterator[str]:
         """Give out the lines that came since the last call, without the end mark."""
         while not self.ended:
-            position = {"nextToken": self.token} if self.token else {"startFromHead": True}
+            position = {"nextToken": self.token} if self.token else {}
             try:
+                # The reference of GetLogEvents: with a token, startFromHead must be true as well.
                 page = self.logs.get_log_events(
-                    logGroupName=self.group, logStreamName=self.stream, **position
+                    logGroupName=self.group, logStreamName=self.stream, startFromHead=True, **position
                 )
             except self.logs.exceptions.ResourceNotFoundException:
                 return  # the stream begins with the container's first line
