@@ -419,7 +419,7 @@ RULES = (
     ),
     Rule(
         "module", "the image lacks the Python package {module}",
-        "add it to pyproject.toml, then make lock, then make push", exit_code=1,
+        "make add PACKAGE={module} (if another package has it, that one's name), then make push", exit_code=1,
         log=r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'",
     ),
     Rule(

@@ -60,6 +60,7 @@ class Settings:
     budget: str = ""  # dollars
     tag: str = ""
     extras: str = ""  # names, separated by blanks
+    package: str = ""  # requirements to add or remove
     aws: str = "aws"
     exec: str = ""  # open a channel for make shell
     detach: str = ""
