@@ -41,30 +41,32 @@ def wanted(command: str, text: str) -> list[Requirement]:
     if not text.strip():
         raise UserError(f"PACKAGE is empty; type for example: make {command} {EXAMPLE}")
     try:
-        return [requirement(text)]  # blanks and quotes of a marker are its own
-    except UserError:
-        return [requirement(word) for word in words(text, "PACKAGE")]
+        found = [Requirement(text)]  # blanks and quotes of a marker are its own
+    except InvalidRequirement:
+        closed = re.sub(r"\s*([<>=!~]=?=?|,)\s*", r"\1", text)  # "lightgbm >= 4" is one word
+        found = [requirement(word) for word in words(closed, "PACKAGE")]
+    for each in found:
+        if each.url:
+            raise UserError(
+                f"PACKAGE: {each.name} @ {each.url} is an address, and only packages of an index can "
+                f"be locked; type: PACKAGE={each.name}"
+            )
+    return found
 
 
 def requirement(word: str) -> Requirement:
     """Read one requirement.
 
     Raises:
-        UserError: it is none, or it names an address, which no lock can vouch for.
+        UserError: it is none.
     """
     try:
-        read = Requirement(word)
+        return Requirement(word)
     except InvalidRequirement as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"PACKAGE: {word!r} is not a package ({reason}); type for example: {EXAMPLE}"
         ) from None
-    if read.url:
-        raise UserError(
-            f"PACKAGE: {word!r} is an address, and only packages of an index are locked with hashes; "
-            f'type for example: PACKAGE="{read.name}"'
-        )
-    return read
 
 
 def dependencies(project: dict) -> list[Requirement]:
@@ -109,8 +111,11 @@ def check_removable(requirements: list[Requirement], declared: list[Requirement]
 
 def sentence(said: str) -> str:
     """Return what uv said of an error as one sentence, without its hints: they name uv's options."""
-    said = "".join(c if c.isprintable() else " " for c in said.partition("\nhint:")[0])
-    return " ".join(re.sub(r"\b(error|cause):\s", "", said).split()).rstrip(".")
+    said = said.partition("\nhint:")[0]
+    said = re.sub(r"(?m)^.*No solution found when resolving dependencies.*\n", "", said)
+    causes = re.split(r"(?m)^(?:error:|  cause:)\s", said)
+    plain = ["".join(c if c.isprintable() else " " for c in cause) for cause in causes]
+    return ": ".join(filter(None, (" ".join(cause.split()).rstrip(".") for cause in plain)))
 
 
 def uv(*arguments: str | Path) -> None:
@@ -127,7 +132,8 @@ def uv(*arguments: str | Path) -> None:
         text=True,
     )
     if done.returncode:
-        raise UserError(f"{sentence(done.stderr)}; nothing was changed")
+        reason = sentence(done.stderr) or f"uv ended with status {done.returncode}"
+        raise UserError(f"{reason}; nothing was changed")
 
 
 def lock(folder: Path, *options: str) -> None:
@@ -160,17 +166,22 @@ def lock(folder: Path, *options: str) -> None:
 
 
 def check_wheels(folder: Path, architecture: str) -> None:
-    """Look whether the image, Python 3.13 on Linux, can have what requirements.txt locks.
+    """Look whether the image can have what requirements.txt locks.
 
     Raises:
         UserError: a package has no wheel for it.
     """
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
-    uv(
-        "pip", "install", "--dry-run", "--requirement", folder / "requirements.txt", "--no-deps",
-        "--require-hashes", "--only-binary", ":all:", "--target", folder / "image",
-        "--python-version", "3.13", "--python-platform", f"{machine}-manylinux_2_40",
-    )  # fmt: skip
+    try:
+        uv(
+            "pip", "install", "--dry-run", "--requirement", folder / "requirements.txt", "--no-deps",
+            "--require-hashes", "--only-binary", ":all:", "--target", folder / "image",
+            "--python-version", "3.13", "--python-platform", f"{machine}-manylinux_2_40",
+        )  # fmt: skip
+    except UserError as error:
+        raise UserError(
+            f"not for the image (Python 3.13, Linux, {architecture}): {error}"
+        ) from None
 
 
 def read(project: Path) -> dict:
