@@ -210,7 +210,7 @@ def test_a_packages_txt_that_names_none_is_refused_before_the_build(
     done = call(make, "build", "DOCKER=docker", cwd=project, env=guarded)
     assert done.returncode == 2
     assert done.stdout == ""
-    sentence, make_says = done.stderr.splitlines()
+    sentence, _make_says = done.stderr.splitlines()
     assert sentence.startswith("error: packages.txt, line 2: 'libgomp1; touch canary' is not")
     assert reached(tmp_path) == ""
 
