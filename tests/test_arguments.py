@@ -281,6 +281,18 @@ def test_no_variable_of_a_run_is_executed(ways: Ways, project: Path, home: Path)
             assert "Traceback" not in done.stderr, name
 
 
+@pytest.mark.parametrize("target", ["add", "remove"])
+def test_no_package_is_executed(target: str, ways: Ways, project: Path, home: Path):
+    files = {path: path.read_bytes() for path in project.glob("*.t*")}
+    assert len(files) > 4
+    for text in [*(text for text in AWKWARD if CANARY in text), POISON]:
+        for done in (ways.run(target, f"PACKAGE={text}"), ways.run(target, PACKAGE=text)):
+            assert nothing_was_executed(project, home), text
+            assert done.returncode == 2
+            assert re.match(r"error: PACKAGE.*\nmake: \*\*\*.*\n\Z", done.stderr), done.stderr
+    assert {path: path.read_bytes() for path in project.glob("*.t*")} == files
+
+
 def test_the_names_that_recipes_use_cannot_be_replaced(ways: Ways, project: Path, home: Path):
     """They stand in the text of recipes, where any value would be a command."""
     internal = set(

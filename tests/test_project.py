@@ -222,6 +222,22 @@ def test_the_aws_cli_on_the_path_comes_before_the_projects_own(baked, guarded, t
         )
 
 
+# ---- packages
+
+
+def test_a_packages_txt_that_names_none_is_refused_before_the_build(
+    copy_of: Callable[..., Path], make: str, guarded, tmp_path: Path
+):
+    project = copy_of()
+    (project / "packages.txt").write_text("libgomp1\nlibgomp1; touch canary\n")
+    done = call(make, "build", "DOCKER=docker", cwd=project, env=guarded)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    sentence, _make_says = done.stderr.splitlines()
+    assert sentence.startswith("error: packages.txt, line 2: 'libgomp1; touch canary' is not")
+    assert reached(tmp_path) == ""
+
+
 # ---- the request of `make run`, shown by DRY_RUN=1
 
 

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=$PWD/.venv/bin/uv
+python=$PWD/.venv/bin/python
 project=$PWD/'{{cookiecutter.project_slug}}'
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -19,14 +20,8 @@ compile --no-config --python-version 3.11 "$project/sandbox/requirements.in" --o
 for framework in xgboost scikit-learn; do
   .venv/bin/cookiecutter . --no-input --output-dir "$folder/$framework" framework="$framework"
   cd "$folder/$framework/churn-model"
-  compile pyproject.toml --output-file requirements.txt
-  compile pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
-  extras="treasure-data mlflow"
-  [ "$framework" = scikit-learn ] || extras="$extras cuda"
-  for extra in $extras; do
-    compile --group "$extra" --python-version 3.11 --constraint requirements-dev.txt --output-file "requirements-$extra.txt"
-  done
-  for name in requirements.txt requirements-dev.txt $(for extra in $extras; do echo "requirements-$extra.txt"; done); do
+  PROJECT=churn-model REGION=us-east-1 "$python" -m ecs lock
+  for name in requirements*.txt; do
     cp "$name" "$project/{% if cookiecutter.framework == \"$framework\" %}$name{% endif %}"
   done
   cd - > /dev/null

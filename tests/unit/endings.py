@@ -171,8 +171,14 @@ ENDINGS = (
         "python: can't open file '/app/new.py': [Errno 2] No such file or directory",
     ),
     exited(
-        "a package that the image lacks", "CPython, ModuleNotFoundError", 1, "never", "make lock",
-        "ModuleNotFoundError: No module named 'pandas'",
+        "a package that the image lacks", "CPython, ModuleNotFoundError", 1, "never",
+        "make add PACKAGE=sklearn (",
+        "ModuleNotFoundError: No module named 'sklearn.linear_model'",
+    ),
+    exited(
+        "a shared library that the image lacks", "LightGBM 4.7.0 without libgomp1", 1, "never",
+        "packages.txt",
+        "OSError: libgomp.so.1: cannot open shared object file: No such file or directory",
     ),
     exited("an exit code of the user's own", STOPPED, 3, "never", "make logs", "giving up"),
     exited(

@@ -21,7 +21,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from ecs import image, request, stack
+from ecs import image, packages, request, stack
 from ecs.console import cell, plain
 from ecs.errors import UserError
 from ecs.follow import Log, stream_name
@@ -117,6 +117,26 @@ def words(settings: Settings, *command: str) -> None:
         os.execvp(arguments[0], arguments)
     except FileNotFoundError as error:
         raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
+
+
+def lock(settings: Settings) -> None:
+    """Lock the newest versions of all packages."""
+    packages.upgrade()
+
+
+def add(settings: Settings) -> None:
+    """Add PACKAGE to the project's dependencies."""
+    packages.change("add", settings)
+
+
+def remove(settings: Settings) -> None:
+    """Remove PACKAGE from the project's dependencies."""
+    packages.change("remove", settings)
+
+
+def debian(settings: Settings) -> None:
+    """Look at packages.txt before the image is built."""
+    packages.check_debian()
 
 
 def secret(settings: Settings) -> None:
@@ -934,7 +954,8 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, policy, plan, outputs, output, tag, repository, registry, pushed, words, secret,
+        cli, parameters, policy, plan, outputs, output, tag, repository, registry, pushed, words, lock, add,
+        remove, debian, secret,
         register, run, rerun, attach, schedule, schedules, unschedule, logs, status, shell, stop, runs, compare, fetch,
         report, verify, destroy,
     )

@@ -419,8 +419,13 @@ RULES = (
     ),
     Rule(
         "module", "the image lacks the Python package {module}",
-        "add it to pyproject.toml, then make lock, then make push", exit_code=1,
-        log=r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'",
+        "make add PACKAGE={module} (if another package has it, that one's name), then make push",
+        exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",
+    ),
+    Rule(
+        "library", "the image lacks the shared library {library}",
+        "write the Debian package that has it into packages.txt (libgomp1 has libgomp.so.1), then make push",
+        exit_code=1, log=r"(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
     ),
     Rule(
         "bug", "the program ended with an error of its own: {said}",

@@ -15,6 +15,7 @@ EXTRAS = (CUDA, "mlflow", "treasure-data")
 IMAGE_FILES = (
     "Dockerfile",
     ".dockerignore",
+    "packages.txt",
     "requirements.txt",
     *(f"requirements-{extra}.txt" for extra in EXTRAS),
     "*.py",

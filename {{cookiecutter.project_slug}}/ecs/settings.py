@@ -66,6 +66,7 @@ class Settings:
     budget: str = ""  # dollars
     tag: str = ""
     extras: str = ""  # names, separated by blanks
+    package: str = ""  # requirements to add or remove
     aws: str = "aws"
     exec: bool = False  # open a channel for make shell
     detach: bool = False
