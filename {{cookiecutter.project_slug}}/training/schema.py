@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 
 import numpy
 import pyarrow
@@ -15,6 +16,10 @@ OBJECTIVES = "regression", "classification", "ranking"
 CLASS_VALUES = 20
 # More classes than this are no classes: somebody named a number or an identifier.
 MOST_CLASSES = 1000
+# Text with more distinct values is a name or a free text, and so is text with more than a few of
+# which most stand in one row only: no model learns from it, and its values are kept nowhere.
+MOST_CATEGORIES, FEW_CATEGORIES = 1000, 20
+SHOWN = 40  # columns in a table of the log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,10 @@ class Schema:
     """Columns of the features in the model's order, and the label's.
 
     ``classes`` are the labels as they stand in the table, sorted; the model knows them as
-    0..k-1. It is empty but in classification. ``weight`` and ``group`` are columns beside them.
+    0..k-1. It is empty but in classification. ``weight``, ``group`` and ``id`` are columns beside
+    them, and ``left_out`` those that are not used. ``source`` has the names and types of all
+    columns of the training table in its order, and ``features_sha256`` is that of the file whose
+    function made the features of them.
     """
 
     label: str
@@ -40,6 +48,10 @@ class Schema:
     classes: tuple = ()
     weight: str | None = None
     group: str | None = None
+    id: str | None = None
+    left_out: tuple[str, ...] = ()
+    source: dict[str, str] = dataclasses.field(default_factory=dict)
+    features_sha256: str | None = None
 
     def to_json(self) -> dict:
         """Return the schema as JSON's types."""
@@ -58,7 +70,8 @@ class Schema:
                 for column in value["columns"]
             )
             known = value["label"], value["objective"], columns, tuple(value["classes"])
-            return cls(*known, value.get("weight"), value.get("group"))
+            more = {name: value[name] for name in cls.__match_args__[4:] if name in value}
+            return cls(*known, **more)
         except (KeyError, TypeError) as error:
             raise UserError("schema.json is not one that train.py wrote") from error
 
@@ -74,18 +87,24 @@ class Schema:
         """Return the classes as they are written in a CSV."""
         return [str(name).lower() if isinstance(name, bool) else str(name) for name in self.classes]
 
-    def text_columns(self) -> dict[str, pyarrow.DataType]:
+    def text_columns(self) -> list[str]:
         """Return the columns that a CSV reader must take as text, be they digits or not."""
         names = [column.name for column in self.columns if column.kind == CATEGORY]
         if self.classes and isinstance(self.classes[0], str):
             names.append(self.label)
-        return dict.fromkeys(names, pyarrow.string())
+        names += [name for name, kind in self.source.items() if kind == "string"]
+        return [*names, self.id] if self.id else names
+
+    def aside(self) -> dict[str, str]:
+        """Return the columns beside label and features, by the option that names them."""
+        named = {"weight": self.weight, "group": self.group, "id": self.id}
+        return {option: name for option, name in named.items() if name}
 
     def check_columns(self, names: list[str], where: str) -> None:
         """Raise UserError unless ``names`` are those of training, in any order."""
-        aside = [name for name in (self.label, self.weight, self.group) if name]
-        missing = [name for name in [*self.names(), *aside] if name not in names]
-        extra = [name for name in names if name not in {*self.names(), *aside}]
+        needed = [*self.names(), self.label, *self.aside().values()]
+        missing = [name for name in needed if name not in names]
+        extra = [name for name in names if name not in {*needed, *self.left_out}]
         if missing or extra:
             differ = [f"lacks {listed(missing)}"] if missing else []
             differ += [f"has {listed(extra)} more"] if extra else []
@@ -176,9 +195,7 @@ def common(
 
 
 def infer(
-    features: list[str],
-    types: dict[str, pyarrow.DataType],
-    categories: dict[str, pyarrow.Array],
+    columns: list[Column],
     label: str,
     labels: pyarrow.ChunkedArray,
     objective: str | None,
@@ -187,13 +204,11 @@ def infer(
     """Return the schema of a training table, and say on the log what was inferred.
 
     Args:
-        features: the names of the features, in the model's order.
-        types: of ``kinds``.
-        categories: the distinct values of every column of text, in any order.
+        columns: the features, in the model's order.
         label: the label's column.
         labels: its values.
         objective: one of OBJECTIVES; None: what the labels look like.
-        aside: the columns "weight" and "group", where there are any.
+        aside: the columns "weight", "group" and "id", where there are any.
 
     Raises:
         UserError: the table cannot be trained on.
@@ -205,20 +220,47 @@ def infer(
         raise UserError(
             f"label {label!r} holds text, and {objective} needs numbers: type --objective classification"
         )
-    columns = tuple(
-        Column(name, CATEGORY, tuple(sorted(categories[name].to_pylist())))
-        if name in categories
-        else Column(name, kind_of(name, types[name]))
-        for name in features
-    )
-    if not columns:
-        raise UserError(
-            f"the table has no column beside the label {label!r}: is it separated by commas?"
-        )
     if objective == "ranking" and "group" not in aside:
         raise UserError("ranking needs to know which rows belong together: type --group COLUMN")
     classes = learn_classes(label, labels) if objective == "classification" else ()
-    return Schema(label, objective, columns, classes, aside.get("weight"), aside.get("group"))
+    return Schema(label, objective, tuple(columns), classes, **aside)
+
+
+def useless(column: Column, rows: int, missing: int, constant: bool, levels: int) -> str | None:
+    """Return why no model can learn from a column; None: it may.
+
+    Args:
+        column: a feature, or what might be one.
+        rows: of the table.
+        missing: how many of them have no value.
+        constant: whether all values are the same.
+        levels: distinct values, of a column of text.
+    """
+    if missing == rows:
+        return "empty"
+    if constant and not missing:
+        return "the same in every row"
+    if column.kind == NUMBER:
+        return None
+    if levels > MOST_CATEGORIES:
+        return f"text with more than {MOST_CATEGORIES:,} different values"
+    if levels == rows - missing > 1:
+        return "text that differs in every row"
+    if levels > FEW_CATEGORIES and 2 * levels > rows - missing:
+        return f"text with {levels:,} different values in {rows - missing:,} rows"
+    return None
+
+
+def show(rows: list[tuple[str, ...]]) -> None:
+    """Print a table of the columns: name, kind, number of levels, number of missing values."""
+    lines = [("column", "kind", "levels", "missing"), *rows[:SHOWN]]
+    lines = [tuple(each if each.isprintable() else repr(each) for each in line) for line in lines]
+    widths = [min(40, max(map(len, cells))) for cells in zip(*lines, strict=True)]
+    for name, *cells in lines:
+        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        print("  ".join([f"  {name[:40]:<{widths[0]}}", *padded]).rstrip())
+    if len(rows) > SHOWN:
+        print(f"  … and {len(rows) - SHOWN:,} more columns")
 
 
 def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) -> dict[str, str]:
@@ -230,9 +272,7 @@ def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) ->
     chosen = {option: name for option, name in wanted.items() if name is not None}
     for option, name in chosen.items():
         if name not in names:
-            near = nearest(name, names)
-            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
-            raise UserError(f"--{option}: no column is called {name!r}: {hint}")
+            raise UserError(f"--{option}: {no_column(name, names)}")
         if name == label:
             raise UserError(f"--{option} {name}: this column is the label; name another")
     return chosen
@@ -283,17 +323,49 @@ def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
         )
 
 
+def choose_drops(names: list[str], dropped: list[str], needed: list[str]) -> None:
+    """Check the columns of --drop.
+
+    Raises:
+        UserError: there is no such column, or it is one of those that are ``needed`` otherwise.
+    """
+    for name in dropped:
+        if name not in names:
+            raise UserError(f"--drop: {no_column(name, names)}")
+        if name in needed:
+            raise UserError(f"--drop {name}: this column is needed: leave it out of --drop")
+
+
 def choose_label(names: list[str], wanted: str | None) -> str:
-    """Return the label's column, and say on the log which it is when nobody named it."""
+    """Return the label's column: the one that is ``wanted``, or else called label or target.
+
+    Raises:
+        UserError: there is no such column, or it is not clear which one it is.
+    """
     if wanted is not None:
         if wanted not in names:
-            near = nearest(wanted, names)
-            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
-            raise UserError(f"no column is called {wanted!r}: {hint}")
+            raise UserError(f"--label: {no_column(wanted, names)}")
         return wanted
-    label = next((name for name in ("label", "target") if name in names), names[0])
-    print(f"label: {label!r} (--label names another column)")
-    return label
+    found = [name for name in ("label", "target") if name in names]
+    if len(found) == 1:
+        return found[0]
+    if len(names) == 1:
+        raise UserError(f"the table has one column only, {names[0]!r}: is it separated by commas?")
+    which = "a column label and a column target" if found else "no column called label or target"
+    read = ""
+    if not found and any(is_number(name) for name in names):
+        read = " (its first line was read as the columns' names)"
+    raise UserError(
+        f"the table has {which}{read}; name the column to predict: the columns are "
+        f"{listed(names, 100)}; type: --label {shlex.quote(found[0] if found else names[-1])}"
+    )
+
+
+def no_column(name: str, names: list[str]) -> str:
+    """Return a sentence about a column that there is not."""
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
+    return f"no column is called {name!r}: {hint}"
 
 
 def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
@@ -361,12 +433,14 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
         return CATEGORY
     if types.is_temporal(kind):
         raise UserError(
-            f"column {name!r} holds dates or times ({kind}), which no model reads: write them as "
-            "numbers, such as days since a day, or leave the column out"
+            f"column {name!r} holds dates or times ({kind}), which no model reads: make them "
+            f"numbers, such as days since a day, in features.py, or type: --drop {shlex.quote(name)}"
         )
     if types.is_binary(kind):
         raise UserError(f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8")
-    raise UserError(f"column {name!r} holds {kind}: a column holds numbers or text; leave it out")
+    raise UserError(
+        f"column {name!r} holds {kind}, and numbers or text are read; type: --drop {shlex.quote(name)}"
+    )
 
 
 def encode(
@@ -413,7 +487,7 @@ def is_number(text: str) -> bool:
         return False
 
 
-def listed(names: list[str]) -> str:
+def listed(names: list[str], most: int = 5) -> str:
     """Return the first few of ``names`` for a sentence."""
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(repr(name) for name in names[:5]) + more
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
