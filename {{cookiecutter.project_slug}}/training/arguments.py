@@ -97,9 +97,6 @@ def train(
         nothing holds; ``model_folder``, ``metrics_folder`` and ``checkpoint_folder`` in place of
         ``output``; ``source``, what "train" and "validation" are called for people, and
         ``content_type``, what SageMaker says of them; and the hyperparameters given, as values.
-
-    Raises:
-        UserError: an option is unknown, lacks its value, or has one that makes no sense.
     """
     known = TRAIN | dict(more or {})
     parser = new_parser("train.py", "Train a model on a table and save it with its metrics.", known)
@@ -193,11 +190,7 @@ def check_local(options: argparse.Namespace, program: str, *names: str) -> None:
 
 
 def predict(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of predict.py: the options of ``PREDICT`` as paths, and ``proba``.
-
-    Raises:
-        UserError: as ``train``.
-    """
+    """Read the command line of predict.py: the options of ``PREDICT`` as paths, and ``proba``."""
     parser = new_parser("predict.py", "Predict with a model that train.py saved.", PREDICT)
     parser.add_argument(
         "--proba", action="store_true", help="write the classes' probabilities, one column a class"
@@ -314,11 +307,7 @@ def literal(text: str) -> object:
 
 
 def whole_number(option: str, text: str, low: int, high: int) -> int:
-    """Return ``text`` as a number from ``low`` to ``high``.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return ``text`` as a number from ``low`` to ``high``."""
     if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
         raise UserError(
             f"{option} {text!r}: a whole number from {low} on; type for example: {option} 100"
@@ -327,11 +316,7 @@ def whole_number(option: str, text: str, low: int, high: int) -> int:
 
 
 def share(option: str, text: str) -> float:
-    """Return ``text`` as a number from 0 to less than 1.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return ``text`` as a number from 0 to less than 1."""
     value = literal(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise UserError(f"{option} {text!r}: from 0 to less than 1; type for example: {option} 0.2")

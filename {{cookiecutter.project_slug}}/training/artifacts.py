@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy
 
-from training import card, curves, data, importance, machine, metrics, program, storage, tracking
+from training import card, curves, data, machine, metrics, program, storage, tracking
 from training.errors import UserError
+from training.library import importance
 from training.schema import Schema
 
 # manifest.json is the launcher's: it names all files of a run, this one the origin of the model.
@@ -21,11 +22,7 @@ PREDICTIONS = "validation-predictions.csv"
 
 
 def check(options: argparse.Namespace) -> None:
-    """Find out before the work whether ``save`` can write what and where it must.
-
-    Raises:
-        UserError: it cannot.
-    """
+    """Find out before the work whether ``save`` can write what and where it must."""
     if options.save_predictions and not (options.validation or options.validation_fraction):
         raise UserError(
             "--save-predictions: no rows are held out; type --validation-fraction 0.2 too"
@@ -61,7 +58,7 @@ def save(
         objective: the library's own name of what was minimised.
         hyperparameters: those the model was trained with.
         more: further entries of metrics.json, such as the history of the training.
-        model: what is asked for the importance of its columns (importance.py).
+        model: what is asked for the importance of its columns (library/importance.py).
     """
     scores: dict[str, dict] = {}
     for part, rows in dataset.sets.items():  # validation, if there is one, is last
@@ -215,9 +212,6 @@ def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
     Args:
         options: of ``arguments.predict``; ``model`` is a model file or a run's folder.
         name: what train.py calls the model, such as model.ubj.
-
-    Raises:
-        UserError: one of the two is not there or cannot be read, or the options do not suit it.
     """
     path = options.model
     if path.suffix != Path(name).suffix or path.is_dir():
@@ -232,10 +226,7 @@ def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
 
 
 def save_predictions(
-    options: argparse.Namespace,
-    schema: Schema,
-    output: numpy.ndarray,
-    ids: numpy.ndarray | None,
+    options: argparse.Namespace, schema: Schema, output: numpy.ndarray, ids: numpy.ndarray | None
 ) -> None:
     """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
 

@@ -69,11 +69,7 @@ class Store:
         return self._fingerprint
 
     def resume(self) -> Checkpoint | None:
-        """Return where to go on; None to start anew, and then the log says why if --resume asks.
-
-        Raises:
-            UserError: the checkpoint is of other parameters, data or versions.
-        """
+        """Return where to go on; None to start anew, and then the log says why if --resume asks."""
         if not self.resumes:
             return None
         if self.inexact:
@@ -132,11 +128,7 @@ class Store:
         return time.monotonic() >= self.due_at
 
     def save(self, rounds: int, model: bytes, state: Mapping[str, object]) -> None:
-        """Save a checkpoint, and remove those that are older than the one before it.
-
-        Raises:
-            UserError: it may not be written.
-        """
+        """Save a checkpoint, and remove those that are older than the one before it."""
         began = time.monotonic()
         if self.fresh:
             self.remove()

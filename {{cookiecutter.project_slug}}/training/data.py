@@ -157,9 +157,6 @@ def load(
         objective: "regression", "classification" or "ranking"; None: what the labels look like.
         dtype: the features' type, numpy.float32 or numpy.float64.
         function: makes the table's columns (derive.py).
-
-    Raises:
-        UserError: a table cannot be read, or cannot be trained on.
     """
     with storage.scratch() as folder:
         content, text = options.content_type, [options.id] if options.id else []
@@ -178,13 +175,13 @@ def load(
             label,
             dtype,
         )
-        columns = read(
-            found, {name: kinds[name] for name in (label, *aside.values())}, features.append
-        )
-        columns_kept, left_out = features.finish()
-        understood = schema.infer(columns_kept, label, columns[label], objective, aside)
+        beside_them = {name: kinds[name] for name in (label, *aside.values())}
+        columns = read(found, beside_them, features.append)
+        known_as = schema.infer(label, columns[label], objective, aside)
+        kept, left_out = features.finish()
         understood = dataclasses.replace(
-            understood,
+            known_as,
+            columns=tuple(kept),
             left_out=(*options.drop, *left_out),
             source={name: str(kind) for name, kind in before.items()},
             features_sha256=derive.sha256(function),
@@ -220,9 +217,6 @@ def choose(
         objective: of ``load``.
         before: the columns of the files.
         names: the columns that were made of them.
-
-    Raises:
-        UserError: there is no such column, or the features' function has left one out.
     """
     named = {"weight": options.weight, "group": options.group, "id": options.id}
     if named["group"] is None and objective == "ranking" and sources.GROUP in before:
@@ -317,11 +311,7 @@ class Features:
                 del self.whole[place]
 
     def finish(self) -> tuple[list[schema.Column], list[str]]:
-        """Return the features and the columns that are left out, and say on the log which they are.
-
-        Raises:
-            UserError: no column is left.
-        """
+        """Return the features and the columns that are left out, and say on the log which they are."""
         rows, kept, shown, left_out = self.table.rows, [], [], {}
         for place, column in enumerate(self.columns):
             levels, missing = len(self.levels.get(place, ())), int(self.missing[place])
@@ -394,9 +384,6 @@ def apply(
 
     ``function`` makes the table's columns, as in ``load``. There are no ids, None, where training
     had none or the table has not that column.
-
-    Raises:
-        UserError: the table cannot be read, or does not suit the model.
     """
     if understood.features_sha256 not in (None, derive.sha256(function)):
         print("warning: the file of the features is not what it was when this model was trained")
@@ -422,9 +409,6 @@ def split(
 
     The same labels, fraction and seed give the same split. ``by_class`` holds out the same share
     of every class, and never all of one.
-
-    Raises:
-        UserError: there are too few rows to hold any out.
     """
     order = numpy.random.default_rng(seed).permutation(len(label))
     groups = [order[label[order] == code] for code in numpy.unique(label)] if by_class else [order]

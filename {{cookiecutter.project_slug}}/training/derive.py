@@ -20,11 +20,7 @@ Function = Callable[[pyarrow.Table], object]
 
 
 def wrap(found: list[sources.Source], function: Function | None) -> list[sources.Source]:
-    """Return the files with the columns that ``function`` makes of theirs.
-
-    Raises:
-        UserError: it returns no table or other rows, or a row's values depend on other rows.
-    """
+    """Return the files with the columns that ``function`` makes of theirs."""
     if function is None:
         return found
     found = [source for source in found if source.rows]
@@ -49,11 +45,7 @@ def pieces(source: sources.Source, function: Function) -> Iterator[pyarrow.Recor
 
 
 def call(function: Function, table: pyarrow.Table) -> pyarrow.Table:
-    """Return what ``function`` makes of ``table``; a DataFrame of pandas as a table.
-
-    Raises:
-        UserError: it is no table, has other rows, or two columns of one name.
-    """
+    """Return what ``function`` makes of ``table``; a DataFrame of pandas as a table."""
     made = function(table)
     if hasattr(made, "iloc"):
         made = pyarrow.Table.from_pandas(made, preserve_index=False)
@@ -86,9 +78,6 @@ def check_alone(function: Function, whole: pyarrow.Table) -> None:
 
     The first piece of the table is tried in halves and backwards: a function that looks at a whole
     column would give other values in every piece, and nobody would see it.
-
-    Raises:
-        UserError: it does not.
     """
     made = call(function, whole)
     half, backwards = whole.num_rows // 2, numpy.arange(whole.num_rows)[::-1]

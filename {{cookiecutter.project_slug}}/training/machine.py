@@ -89,9 +89,6 @@ def check_memory(needed: int, doing: str, other: str = "") -> None:
         needed: estimate in bytes.
         doing: what needs it, for the sentence.
         other: another way out, for the sentence.
-
-    Raises:
-        UserError: it does not.
     """
     if needed > memory():
         raise UserError(

@@ -59,11 +59,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, value: dict) -> "Schema":
-        """Return the schema that ``to_json`` gave.
-
-        Raises:
-            UserError: ``value`` is no schema.
-        """
+        """Return the schema that ``to_json`` gave."""
         try:
             columns = tuple(
                 Column(column["name"], column["kind"], tuple(column["categories"]))
@@ -116,9 +112,6 @@ class Schema:
         """Return the features of ``table``, [rows, columns] in C order.
 
         Missing values, and categories that training did not see, are NaN.
-
-        Raises:
-            UserError: a column is missing, or holds something else than in training.
         """
         if missing := [name for name in self.names() if name not in table.schema.names]:
             raise UserError(f"the table lacks {listed(missing)}: the model was trained with it")
@@ -128,11 +121,7 @@ class Schema:
         return array
 
     def labels(self, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-        """Return the labels in ``column``, [rows]: class codes as int64, or numbers as float64.
-
-        Raises:
-            UserError: a label is missing, not finite, or of a class that training did not see.
-        """
+        """Return the labels in ``column``, [rows]: class codes as int64, or numbers as float64."""
         check_label(self.label, column)
         if self.objective == "ranking":
             check_relevance(self.label, column)
@@ -159,9 +148,6 @@ def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataTyp
 
     Args:
         tables: name and columns of every file.
-
-    Raises:
-        UserError: they differ in columns, or one holds text where another has numbers.
     """
     (first, columns), *others = tables
     found = {field.name: field.type for field in columns}
@@ -180,11 +166,7 @@ def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataTyp
 def common(
     name: str, one: pyarrow.DataType, other: pyarrow.DataType, first: str, where: str
 ) -> pyarrow.DataType:
-    """Return the type that holds the values of both.
-
-    Raises:
-        UserError: one is text and the other is not.
-    """
+    """Return the type that holds the values of both."""
     if one == other or pyarrow.types.is_null(other):
         return one
     if pyarrow.types.is_null(one):
@@ -195,23 +177,18 @@ def common(
 
 
 def infer(
-    columns: list[Column],
     label: str,
     labels: pyarrow.ChunkedArray,
     objective: str | None,
     aside: dict[str, str],
 ) -> Schema:
-    """Return the schema of a training table, and say on the log what was inferred.
+    """Return the schema of a training table but for its features, and say on the log what was inferred.
 
     Args:
-        columns: the features, in the model's order.
         label: the label's column.
         labels: its values.
         objective: one of OBJECTIVES; None: what the labels look like.
         aside: the columns "weight", "group" and "id", where there are any.
-
-    Raises:
-        UserError: the table cannot be trained on.
     """
     check_label(label, labels)
     if objective is None:
@@ -223,7 +200,7 @@ def infer(
     if objective == "ranking" and "group" not in aside:
         raise UserError("ranking needs to know which rows belong together: type --group COLUMN")
     classes = learn_classes(label, labels) if objective == "classification" else ()
-    return Schema(label, objective, tuple(columns), classes, **aside)
+    return Schema(label, objective, (), classes, **aside)
 
 
 def useless(column: Column, rows: int, missing: int, constant: bool, levels: int) -> str | None:
@@ -236,6 +213,8 @@ def useless(column: Column, rows: int, missing: int, constant: bool, levels: int
         constant: whether all values are the same.
         levels: distinct values, of a column of text.
     """
+    if rows == 1:
+        return None
     if missing == rows:
         return "empty"
     if constant and not missing:
@@ -264,11 +243,7 @@ def show(rows: list[tuple[str, ...]]) -> None:
 
 
 def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) -> dict[str, str]:
-    """Return the columns that are neither features nor the label, as ``wanted`` by option.
-
-    Raises:
-        UserError: there is no such column, or it is the label.
-    """
+    """Return the columns that are neither features nor the label, as ``wanted`` by option."""
     chosen = {option: name for option, name in wanted.items() if name is not None}
     for option, name in chosen.items():
         if name not in names:
@@ -279,11 +254,7 @@ def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) ->
 
 
 def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-    """Return the rows' weights, [rows].
-
-    Raises:
-        UserError: one is missing, no number, negative or infinite, or all are 0.
-    """
+    """Return the rows' weights, [rows]."""
     if kind_of(name, column.type) == CATEGORY:
         raise UserError(f"weight {name!r} holds text: a weight is a number from 0 on")
     values = column.cast(pyarrow.float64()).to_numpy()
@@ -299,11 +270,7 @@ def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
 
 
 def groups(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-    """Return the number of every row's group, [rows]: 0, 1, 2 … in the table's order.
-
-    Raises:
-        UserError: rows of one group do not stand together, or one has none.
-    """
+    """Return the number of every row's group, [rows]: 0, 1, 2 … in the table's order."""
     codes = column.combine_chunks().dictionary_encode().indices
     if codes.null_count:
         raise UserError(f"group {name!r} is missing in {codes.null_count:,} rows")
@@ -324,11 +291,7 @@ def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
 
 
 def choose_drops(names: list[str], dropped: list[str], needed: list[str]) -> None:
-    """Check the columns of --drop.
-
-    Raises:
-        UserError: there is no such column, or it is one of those that are ``needed`` otherwise.
-    """
+    """Check the columns of --drop."""
     for name in dropped:
         if name not in names:
             raise UserError(f"--drop: {no_column(name, names)}")
@@ -337,11 +300,7 @@ def choose_drops(names: list[str], dropped: list[str], needed: list[str]) -> Non
 
 
 def choose_label(names: list[str], wanted: str | None) -> str:
-    """Return the label's column: the one that is ``wanted``, or else called label or target.
-
-    Raises:
-        UserError: there is no such column, or it is not clear which one it is.
-    """
+    """Return the label's column: the one that is ``wanted``, or else called label or target."""
     if wanted is not None:
         if wanted not in names:
             raise UserError(f"--label: {no_column(wanted, names)}")
@@ -383,11 +342,7 @@ def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
 
 
 def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
-    """Return the distinct labels, sorted.
-
-    Raises:
-        UserError: there is one only, or there are too many.
-    """
+    """Return the distinct labels, sorted."""
     if pyarrow.types.is_decimal(column.type):
         column = column.cast(pyarrow.float64())
     classes = tuple(sorted(pyarrow.compute.unique(column).to_pylist()))
@@ -420,11 +375,7 @@ def check_label(name: str, column: pyarrow.ChunkedArray) -> None:
 
 
 def kind_of(name: str, kind: pyarrow.DataType) -> str:
-    """Return whether a column of type ``kind`` holds numbers or categories.
-
-    Raises:
-        UserError: neither.
-    """
+    """Return whether a column of type ``kind`` holds numbers or categories."""
     types = pyarrow.types
     numbers = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null
     if any(test(kind) for test in numbers):
@@ -444,17 +395,11 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
 
 
 def encode(
-    column: Column,
-    values: pyarrow.Array,
-    dtype: type,
-    categories: pyarrow.Array | None = None,
+    column: Column, values: pyarrow.Array, dtype: type, categories: pyarrow.Array | None = None
 ) -> numpy.ndarray:
     """Return a feature's values as numbers, [rows]: categories as their codes, NaN for missing.
 
     ``categories`` are coded in place of the column's own.
-
-    Raises:
-        UserError: the values are of another kind than in training, or infinite.
     """
     kind = kind_of(column.name, values.type)
     if column.kind == CATEGORY:

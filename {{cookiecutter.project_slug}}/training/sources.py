@@ -99,9 +99,6 @@ def open_all(
         limit: the most rows in all; the first ones.
         content_type: SageMaker's word for the format; None: the files' names tell.
         text: columns of a CSV that are text, be they digits or not; so are those of ``known``.
-
-    Raises:
-        UserError: there is no such table, or it is damaged.
     """
     pyarrow.set_cpu_count(machine.threads())
     text = tuple(known.text_columns() if known else text)
@@ -125,11 +122,7 @@ def open_all(
 
 
 def format_of(content_type: str | None) -> How:
-    """Return how SageMaker has files of a content type read, such as ``text/csv;label_size=0``.
-
-    Raises:
-        UserError: it is no type that is read here.
-    """
+    """Return how SageMaker has files of a content type read, such as ``text/csv;label_size=0``."""
     if not content_type:
         return How()
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
@@ -147,9 +140,6 @@ def files(table: str, how: How) -> list[Path]:
     """Return the files that ``table`` names, sorted: itself, if it is a file.
 
     A folder is searched to any depth; names that begin with ``_`` or ``.`` are not data.
-
-    Raises:
-        UserError: there is none, or it is of no format that is read.
     """
     path = Path(table)
     if path.is_dir():
@@ -193,11 +183,7 @@ def sniffed(path: Path) -> str | None:
 
 
 def open_one(path: Path, folder: Path, how: How) -> Source:
-    """Return the one file ``path``, readable in batches.
-
-    Raises:
-        UserError: it is damaged, or of no format that is read.
-    """
+    """Return the one file ``path``, readable in batches."""
     name, (kind, packed) = str(path), named(path)
     kind = how.kind or kind or sniffed(storage.existing(path))
     if not path.stat().st_size:

@@ -19,11 +19,7 @@ def scratch() -> Iterator[Path]:
 
 
 def existing(path: Path) -> Path:
-    """Return ``path``, which is a file that can be read.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Return ``path``, which is a file that can be read."""
     if path.is_dir():
         raise UserError(f"'{path}' is a folder: name one file in it")
     if not path.exists():
@@ -37,11 +33,7 @@ def existing(path: Path) -> Path:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out before the work whether its results can be saved in ``folder``. Writes nothing.
-
-    Raises:
-        UserError: they cannot.
-    """
+    """Find out before the work whether its results can be saved in ``folder``. Writes nothing."""
     path = folder.absolute()
     while not path.exists():
         path = path.parent
@@ -52,21 +44,13 @@ def check_writable(folder: Path) -> None:
 
 
 def put(source: Path, target: Path) -> None:
-    """Copy the file ``source`` to ``target``.
-
-    Raises:
-        UserError: it may not be written.
-    """
+    """Copy the file ``source`` to ``target``."""
     with replacing(target) as part:
         shutil.copyfile(source, part)
 
 
 def write_bytes(content: bytes, target: Path) -> None:
-    """Write ``content`` to ``target``, where it outlasts a crash of the machine right afterwards.
-
-    Raises:
-        UserError: it may not be written.
-    """
+    """Write ``content`` to ``target``, where it outlasts a crash of the machine right afterwards."""
     with replacing(target) as part, part.open("wb") as file:
         file.write(content)
         file.flush()
@@ -99,11 +83,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> dict:
-    """Return the JSON object in ``path``.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Return the JSON object in ``path``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

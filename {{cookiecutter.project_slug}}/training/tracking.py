@@ -26,11 +26,7 @@ MOST_METRICS = 1000  # in one request; and parameters or tags, a tenth of it
 
 
 def check() -> None:
-    """Find out before the work whether ``log`` has what it needs on this machine.
-
-    Raises:
-        UserError: it has not.
-    """
+    """Find out before the work whether ``log`` has what it needs on this machine."""
     if os.environ.get(URI) and importlib.util.find_spec("mlflow") is None:
         raise UserError(
             f"{URI} is set, and MLflow needs an extra: put EXTRAS = mlflow into .env, then type: "
