@@ -386,13 +386,12 @@ def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
     wanted = [*known.names(), *known.source] if known else []
     numbers = [int(name[1:]) for name in wanted if re.fullmatch(r"f\d+", name)]
     low, high, rows = min(numbers, default=1), max(numbers, default=0), 0
-    grouped, weighted = False, known is not None and known.weight == WEIGHT
+    grouped, weighted, whole = False, known is not None and known.weight == WEIGHT, True
     for piece in libsvm(path, how.limit):
         rows += len(piece.labels)
-        grouped, weighted = (
-            grouped or piece.groups is not None,
-            weighted or piece.weights is not None,
-        )
+        grouped = grouped or piece.groups is not None
+        weighted = weighted or piece.weights is not None
+        whole = whole and bool((piece.labels % 1 == 0).all())
         if len(piece.indices) and not numbers:
             low = min(low, int(piece.indices.min()))
             high = max(high, int(piece.indices.max()))
@@ -400,8 +399,9 @@ def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
         raise UserError(f"{high - low + 1:,} columns, and {MOST_COLUMNS:,} are the most")
     aside = [WEIGHT] * weighted + [GROUP] * grouped
     names = ["label", *aside, *(f"f{n}" for n in range(low, high + 1))]
+    integers = {GROUP, "label"} if whole else {GROUP}
     columns = pyarrow.schema(
-        [(name, pyarrow.int64() if name == GROUP else pyarrow.float64()) for name in names]
+        [(name, pyarrow.int64() if name in integers else pyarrow.float64()) for name in names]
     )
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
@@ -411,7 +411,8 @@ def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
             dense[piece.indices[there] - low, piece.places[there]] = piece.values[there]
             weights = numpy.ones(len(piece.labels)) if piece.weights is None else piece.weights
             more = [weights] * weighted + [piece.groups] * grouped
-            yield pyarrow.record_batch([piece.labels, *more, *dense], schema=columns)
+            labels = piece.labels.astype(columns.field(0).type.to_pandas_dtype())
+            yield pyarrow.record_batch([labels, *more, *dense], schema=columns)
 
     return columns, rows, batches
 

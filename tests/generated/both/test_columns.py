@@ -131,7 +131,13 @@ def test_what_is_dropped_is_as_if_it_were_not_there(trained):
 
 
 def test_dates_are_refused_and_the_advice_is_accepted(run, trained):
-    write({"label": [0, 1] * 30, "x": range(60), "day": [f"2020-01-{n % 28 + 1:02}" for n in range(60)]})
+    write(
+        {
+            "label": [0, 1] * 30,
+            "x": range(60),
+            "day": [f"2020-01-{n % 28 + 1:02}" for n in range(60)],
+        }
+    )
     status, _, error = run(train, "--train", "t.csv", "--output", "model")
     assert (status, error.count("\n")) == (2, 1)
     trained("--train", "t.csv", *error.partition("type: ")[2].split())
@@ -149,7 +155,9 @@ def test_ids_stand_beside_the_predictions_and_are_no_feature(trained, run, ids):
     truth = dict(zip(ids, map(str, titanic()["Survived"]), strict=True))
     assert [row[1] for row in rows] == [truth[row[0]] for row in rows]
     for more, name in ([], "prediction"), (["--proba"], "0"):
-        assert run(predict, "--model", "model", "--data", "t.csv", "--output", "p.csv", *more)[0] == 0
+        assert (
+            run(predict, "--model", "model", "--data", "t.csv", "--output", "p.csv", *more)[0] == 0
+        )
         header, *rows = read("p.csv")
         assert header[:2] == ["key", name]
         assert [row[0] for row in rows] == ids
@@ -352,14 +360,22 @@ def libsvm(path, rows=100, label="{}"):
 
 @pytest.mark.parametrize("name", ["agaricus.txt.train", "abalone", "x.csv.part"])
 def test_libsvm_by_any_name_is_trained_and_predicted(trained, run, name):
-    out = trained("--train", libsvm(name), "--objective", "classification")
+    out = trained("--train", libsvm(name))
     assert "libsvm: the label is what each line begins with" in out
-    assert features() == ["f1", "f2", "f3", "f4", "f5", "f6"]  # f7, f8 and f9 are the same in every row
+    assert features() == [
+        "f1",
+        "f2",
+        "f3",
+        "f4",
+        "f5",
+        "f6",
+    ]  # f7, f8 and f9 are the same in every row
     assert run(predict, "--model", "model", "--data", name, "--output", "p.csv")[0] == 0
     found = [float(row[0]) for row in read("p.csv")[1:]]
     assert found == [float(line[0]) for line in Path(name).read_text().splitlines()]
+    assert schema()["classes"] == [0, 1]
     libsvm("channel/train/" + name)
-    trained("--train", "channel/train", "--objective", "classification", output="again")
+    trained("--train", "channel/train", output="again")
     assert Path("again", FILE).read_bytes() == Path("model", FILE).read_bytes()
 
 
@@ -483,6 +499,9 @@ def test_a_result_for_treasure_data_is_typed_otherwise(trained, run):
     status, _, error = run(predict, *argv)
     assert (status, error.count("\n")) == (2, 1)
     assert "type: make run RESULT=td://db/table without --output" in error
-    for option, data in ("model", "model=s3://b/r/ data=data/test.csv"), ("data", "data=s3://b/r/ model=latest"):
+    for option, words in (
+        ("model", "model=s3://b/r/ data=data/test.csv"),
+        ("data", "data=s3://b/r/ model=latest"),
+    ):
         status, _, error = run(predict, *argv[:4], f"--{option}", "s3://b/r/")
-        assert (status, f"DATA='{data}' without --{option}" in error) == (2, True)
+        assert (status, f"DATA='{words}' without --{option}" in error) == (2, True)

@@ -10,9 +10,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import sklearn.metrics
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-
 import train
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from training import curves, machine, program, storage
 
 HOSTILE = "<script>alert(1)</script>|`x`"

@@ -5,12 +5,11 @@ import json
 from pathlib import Path
 
 import numpy
+import predict
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-
-import predict
 import train
 from training import data, machine, metrics, schema, sources
 from training.errors import UserError

@@ -12,14 +12,13 @@ import time
 from pathlib import Path
 
 import numpy
+import predict
 import pyarrow
 import pyarrow.parquet
 import pytest
 import sklearn.metrics
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-
-import predict
 import train
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from training import arguments, data, machine, metrics, storage
 from training.library.model import FILE
 
@@ -220,7 +219,10 @@ BAD_ARGUMENTS = {
     "no such table": (["--train", "goood.csv"], "did you mean 'good.csv'?"),
     "a folder without tables": (["--train", "folder.csv"], "without a table"),
     "a strange file": (["--train", "strange.xlsx"], ".parquet"),
-    "a table elsewhere": (["--train", "s3://b/good.csv"], "type: make run DATA=s3://b/good.csv without"),
+    "a table elsewhere": (
+        ["--train", "s3://b/good.csv"],
+        "type: make run DATA=s3://b/good.csv without",
+    ),
     "validation elsewhere": (
         ["--validation", "https://h/v.csv"],
         "make run DATA='train=data/train.csv validation=https://h/v.csv' without --validation",

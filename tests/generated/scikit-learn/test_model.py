@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy
+import predict
 import pytest
 import skops.io
+import train
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.preprocessing import FunctionTransformer
-
-import predict
-import train
 from training import program
 from training.errors import UserError
 from training.library.model import FILE, load, own
@@ -222,7 +221,11 @@ def test_a_class_in_train_py_itself_is_refused_with_what_to_do(project):
     edit(project / "train.py", BEFORE, "before = Squares()")
     argv = ["--train", "table.csv", "--drop", "text", "--output", "model"]
     status, _, error = script(project, "train.py", *argv)
-    assert (status, error.count("\n"), "a file of its own, such as steps.py" in error) == (2, 1, True)
+    assert (status, error.count("\n"), "a file of its own, such as steps.py" in error) == (
+        2,
+        1,
+        True,
+    )
     assert not Path("model").exists()
 
 

@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 import train
 from training import checkpoints, data, program
 from training.library.model import FILE

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy
 import pytest
+import train
 import xgboost
 from sklearn.datasets import load_diabetes, load_wine
-
-import train
 from training import program
 from training.library import hyperparameters
 from training.library.model import FILE, load

@@ -6,9 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-import xgboost
-
 import train
+import xgboost
 from training import checkpoints, machine, program
 from training.library import resume
 from training.library.model import FILE
