@@ -36,7 +36,7 @@ FILES = {
     "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_scripts.py",
-    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derive.py errors.py "
+    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py errors.py "
     "machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",
     "training/library/": "__init__.py hyperparameters.py importance.py model.py resume.py",
 }

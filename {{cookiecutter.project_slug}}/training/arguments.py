@@ -22,52 +22,48 @@ from typing import NoReturn
 from training.errors import UserError, nearest
 
 # option: (placeholder, help)
+# fmt: off
 TRAIN = {
-    "train": (
-        "PATH",
-        "training table: a CSV, Parquet or libsvm file, a folder or a glob (default: SM_CHANNEL_TRAIN)",
-    ),
+    "train": ("PATH", "training table: a CSV, Parquet or libsvm file, a folder or a glob (default: SM_CHANNEL_TRAIN)"),
     "validation": ("PATH", "validation table (default: SM_CHANNEL_VALIDATION)"),
-    "validation_fraction": (
-        "SHARE",
-        "without one: share of rows held out of training (default: 0.2)",
-    ),
-    "label": (
-        "NAME",
-        "column to predict (default: label or target; without a header and in libsvm the first)",
-    ),
+    "validation_fraction": ("SHARE", "without one: share of rows held out of training (default: 0.2)"),
+    "label": ("NAME", "column to predict (default: label or target; without a header and in libsvm the first)"),
     "drop": ("NAMES", "columns that are no features, separated by commas"),
     "id": ("NAME", "column that names the rows, kept beside their predictions, no feature"),
     "weight": ("NAME", "column of the rows' weights, no feature"),
     "group": ("NAME", "ranking: column of what is ranked together, no feature (libsvm: qid)"),
     "objective": ("NAME", "regression or classification (default: what the labels look like)"),
-    "output": (
-        "FOLDER",
-        "folder of the results (default: the run's folder, else a new one below runs/)",
-    ),
+    "output": ("FOLDER", "folder of the results (default: the run's folder, else a new one below runs/)"),
     "seed": ("N", "seed of the split and of the model (default: 0)"),
-    "checkpoint_every": (
-        "ROUNDS",
-        "save a checkpoint every so many rounds (default: every 60 seconds)",
-    ),
+    "checkpoint_every": ("ROUNDS", "save a checkpoint every so many rounds (default: every 60 seconds)"),
     "limit": ("ROWS", "read no more than the first ROWS rows"),
     "note": ("TEXT", "free text, kept in metrics.json"),
 }
 PREDICT = {
     "model": ("PATH", "model file or folder of a run (default: SM_CHANNEL_MODEL)"),
     "data": ("PATH", "table to predict, as for train.py (default: SM_CHANNEL_DATA)"),
-    "output": (
-        "PATH",
-        "CSV of the predictions (default: predictions.csv in the run's folder, else beside the model)",
-    ),
+    "output": ("PATH", "CSV of the predictions (default: predictions.csv in the run's folder, else beside the model)"),
 }
+# fmt: on
 # What to type in place of an option with an address: the launcher (job/) brings and publishes.
 INSTEAD = {
     "train": ("reads local files; type: make run DATA={} without --train", "{}"),
-    "validation": ("reads local files; type: make run DATA={} without --validation", "train=data/train.csv validation={}"),
-    "model": ("reads local files; type: make run SCRIPT=predict.py DATA={} without --model", "model={} data=data/test.csv"),
-    "data": ("reads local files; type: make run SCRIPT=predict.py DATA={} without --data", "data={} model=latest"),
-    "output": ("writes local files; leave --output out: make run saves what is written in the bucket", ""),
+    "validation": (
+        "reads local files; type: make run DATA={} without --validation",
+        "train=data/train.csv validation={}",
+    ),
+    "model": (
+        "reads local files; type: make run SCRIPT=predict.py DATA={} without --model",
+        "model={} data=data/test.csv",
+    ),
+    "data": (
+        "reads local files; type: make run SCRIPT=predict.py DATA={} without --data",
+        "data={} model=latest",
+    ),
+    "output": (
+        "writes local files; leave --output out: make run saves what is written in the bucket",
+        "",
+    ),
 }  # fmt: skip
 
 
@@ -85,18 +81,13 @@ def train(
     hyperparameters: Mapping[str, object],
     more: Mapping[str, tuple[str | None, str]] | None = None,
 ) -> tuple[argparse.Namespace, dict[str, object]]:
-    """Read the command line of train.py.
+    """Read the command line of train.py: its options, and the hyperparameters given, as values.
 
-    Args:
-        argv: the words after the program's name.
-        hyperparameters: the library's names with their defaults, for the help.
-        more: further options of this train.py, ``{name: (placeholder, help)}``.
-
-    Returns:
-        The options of ``TRAIN`` and ``more``, ``resume`` and ``save_predictions``, with defaults from the environment, None where
-        nothing holds; ``model_folder``, ``metrics_folder`` and ``checkpoint_folder`` in place of
-        ``output``; ``source``, what "train" and "validation" are called for people, and
-        ``content_type``, what SageMaker says of them; and the hyperparameters given, as values.
+    ``more`` are further options, ``{name: (placeholder, help)}``; ``hyperparameters`` the library's
+    names with their defaults, for the help. Options have defaults from the environment, and None where
+    nothing holds. In place of ``output`` there are ``model_folder``, ``metrics_folder`` and
+    ``checkpoint_folder``; ``source`` is what people call the tables, ``content_type`` what SageMaker
+    says of them.
     """
     known = TRAIN | dict(more or {})
     parser = new_parser("train.py", "Train a model on a table and save it with its metrics.", known)
@@ -198,11 +189,11 @@ def predict(argv: Sequence[str]) -> argparse.Namespace:
     options = parse(parser, argv)
     options.model = options.model or os.environ.get("SM_CHANNEL_MODEL")
     options.data = options.data or os.environ.get("SM_CHANNEL_DATA")
+    check_local(options, "predict.py", *PREDICT)
     if not options.model:
         raise UserError("no model: type --model and the folder of a run, for example runs/ID")
     if not options.data:
         raise UserError("no table to predict: type for example --data data/test.csv")
-    check_local(options, "predict.py", *PREDICT)
     options.model = Path(options.model)
     if options.output is None:
         beside = options.model if options.model.is_dir() else options.model.parent

@@ -45,18 +45,14 @@ def save(
 ) -> None:
     """Measure the model and save it with all that describes it.
 
-    training.json comes last: a folder that has it is complete. When anything fails on the way,
-    what was written is removed again.
+    training.json comes last: a folder that has it is complete. When anything fails on the way, what
+    was written is removed again.
 
     Args:
-        options: of ``arguments.train``.
-        dataset: of ``data.load``.
         name: the model's file name, such as model.ubj.
         write_model: writes the model to a path.
-        predict: from features, [rows, columns], to numbers, [rows], or the classes'
-            probabilities, [rows, classes].
+        predict: from features, [rows, columns], to numbers, [rows], or probabilities, [rows, classes].
         objective: the library's own name of what was minimised.
-        hyperparameters: those the model was trained with.
         more: further entries of metrics.json, such as the history of the training.
         model: what is asked for the importance of its columns (library/importance.py).
     """
@@ -175,16 +171,9 @@ def write_predictions(
 ) -> None:
     """Write predictions as CSV, in the order of their rows.
 
-    The columns are the id; then the label and the prediction, with ``proba`` followed by "probability
-    CLASS"; without a label the prediction, or with ``proba`` one column a class.
-
-    Args:
-        path: of the new file.
-        schema: of the model.
-        output: numbers, [rows], or the classes' probabilities, [rows, classes].
-        proba: write the probabilities, in classification.
-        ids: [rows], or None.
-        label: [rows], of ``data.Rows``, or None.
+    The columns are the id, where there are ``ids``, [rows]; with a ``label``, [rows], that, the
+    prediction and with ``proba`` "probability CLASS"; without it the prediction or with ``proba`` one
+    column a class. ``output`` is numbers, [rows], or probabilities, [rows, classes].
     """
     names, columns = schema.class_names(), {}
     if ids is not None:
@@ -209,9 +198,7 @@ def write_predictions(
 def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
     """Return the path of the model that predict.py was given, and its schema.
 
-    Args:
-        options: of ``arguments.predict``; ``model`` is a model file or a run's folder.
-        name: what train.py calls the model, such as model.ubj.
+    ``name`` is what train.py calls the model, such as model.ubj.
     """
     path = options.model
     if path.suffix != Path(name).suffix or path.is_dir():
@@ -228,14 +215,7 @@ def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
 def save_predictions(
     options: argparse.Namespace, schema: Schema, output: numpy.ndarray, ids: numpy.ndarray | None
 ) -> None:
-    """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
-
-    Args:
-        options: of ``arguments.predict``.
-        schema: of the model.
-        output: numbers, [rows], or the classes' probabilities, [rows, classes].
-        ids: the names of the rows, [rows], or None.
-    """
+    """Write ``output`` as CSV where predict.py was told, with the names of the rows, if there are any."""
     with storage.replacing(options.output) as part:
         write_predictions(part, schema, output, options.proba, ids)
     print(f"predictions: {options.output} ({len(output):,} rows)")

@@ -8,14 +8,7 @@ TOP = 10  # features
 
 
 def card(origin: Mapping, report: Mapping, importance: Mapping, schema: Mapping) -> str:
-    """Return the model card as Markdown.
-
-    Args:
-        origin: content of training.json, its files excepted.
-        report: of metrics.json.
-        importance: of importance.json.
-        schema: of schema.json.
-    """
+    """Return the model card as Markdown, from training.json, metrics.json and so on."""
     scores = {part: report[part] for part in ("train", "validation") if report[part]}
     names = list(scores["train"])
     what = (

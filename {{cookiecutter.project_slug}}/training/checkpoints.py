@@ -36,12 +36,9 @@ class Checkpoint(NamedTuple):
 class Store:
     """The checkpoints of one run.
 
-    Args:
-        options: of ``arguments.train``.
-        fingerprint: gives what decides the model; called only when it is needed, since it reads
-            all the data.
-        inexact: why this training cannot be resumed to the same model; None: it can. With a
-            reason nothing is saved, and --resume says why it starts anew.
+    ``fingerprint`` gives what decides the model; it is called only when it is needed, since it reads
+    all the data. ``inexact`` is why this training cannot be resumed to the same model; with a
+    reason nothing is saved, and --resume says why it starts anew.
     """
 
     def __init__(
@@ -106,14 +103,10 @@ class Store:
         return None, b""
 
     def passes(self, rounds: int, snapshot: Callable[[], tuple[bytes, dict]]) -> None:
-        """Save what ``snapshot`` gives, if it is time to: called between two rounds.
+        """Save what ``snapshot`` gives, model and state as JSON's types, if it is time to.
 
-        Args:
-            rounds: how many are done.
-            snapshot: gives the model's bytes, and the state beside it as JSON's types.
-
-        Raises:
-            program.Terminated: SIGTERM came; the checkpoint is saved.
+        Called between two rounds, of which so many are done. Raises program.Terminated if SIGTERM
+        came; the checkpoint is saved then.
         """
         stopping = program.TERMINATED.is_set()
         if not self.inexact and (stopping or self.due(rounds)) and rounds not in self.saved[-1:]:

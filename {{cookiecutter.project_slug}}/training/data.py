@@ -18,7 +18,7 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
-from training import derive, schema, sources, storage
+from training import derived, schema, sources, storage
 from training.errors import UserError
 
 PIECE = 8 << 20  # bytes of features that are read at a time
@@ -148,22 +148,19 @@ def load(
     options: argparse.Namespace,
     objective: str | None,
     dtype: type,
-    function: derive.Function | None = None,
+    derive: derived.Function | None = None,
 ) -> Dataset:
     """Read the tables that the command line names.
 
-    Args:
-        options: of ``arguments.train``.
-        objective: "regression", "classification" or "ranking"; None: what the labels look like.
-        dtype: the features' type, numpy.float32 or numpy.float64.
-        function: makes the table's columns (derive.py).
+    ``objective`` is "regression", "classification" or "ranking", None: what the labels look like;
+    ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns.
     """
     with storage.scratch() as folder:
         content, text = options.content_type, [options.id] if options.id else []
         raw = sources.open_all(
             options.train, folder, None, options.limit, content.get("train"), text
         )
-        found = derive.wrap(raw, function)
+        found = derived.wrap(raw, derive)
         before, kinds = (
             schema.kinds([(source.name, source.schema) for source in files])
             for files in (raw, found)
@@ -184,14 +181,14 @@ def load(
             columns=tuple(kept),
             left_out=(*options.drop, *left_out),
             source={name: str(kind) for name, kind in before.items()},
-            features_sha256=derive.sha256(function),
+            features_sha256=derived.sha256(derive),
         )
         known, table = beside(understood, columns), features.table
         if options.validation:
             other = sources.open_all(
                 options.validation, folder, understood, options.limit, content.get("validation")
             )
-            validation = held_out(derive.wrap(other, function), understood, dtype)
+            validation = held_out(derived.wrap(other, derive), understood, dtype)
             return Dataset(understood, {"train": Rows(table, known), "validation": validation})
     if not options.validation_fraction:
         return Dataset(understood, {"train": Rows(table, known)})
@@ -212,11 +209,7 @@ def choose(
 ) -> tuple[str, dict[str, str]]:
     """Return the label's column and those that are no features either, by what names them.
 
-    Args:
-        options: of ``arguments.train``.
-        objective: of ``load``.
-        before: the columns of the files.
-        names: the columns that were made of them.
+    ``before`` are the columns of the files, ``names`` those that were made of them.
     """
     named = {"weight": options.weight, "group": options.group, "id": options.id}
     if named["group"] is None and objective == "ranking" and sources.GROUP in before:
@@ -378,18 +371,17 @@ def apply(
     understood: schema.Schema,
     dtype: type,
     predict: Callable[[numpy.ndarray], numpy.ndarray],
-    function: derive.Function | None = None,
+    derive: derived.Function | None = None,
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
     """Return what ``predict`` makes of ``table``, which it gets piece by piece, and the rows' ids.
 
-    ``function`` makes the table's columns, as in ``load``. There are no ids, None, where training
-    had none or the table has not that column.
+    There are no ids, None, where training had none or the table has not that column.
     """
-    if understood.features_sha256 not in (None, derive.sha256(function)):
+    if understood.features_sha256 not in (None, derived.sha256(derive)):
         print("warning: the file of the features is not what it was when this model was trained")
     outputs, names, key = [], [], understood.id
     with storage.scratch() as folder:
-        for source in derive.wrap(sources.open_all(table, folder, understood), function):
+        for source in derived.wrap(sources.open_all(table, folder, understood), derive):
             if key and key not in source.schema.names:
                 print(
                     f"the table has no column {key!r}: the predictions are in the order of its rows"

@@ -144,11 +144,7 @@ class Schema:
 
 
 def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataType]:
-    """Return the names and types of the columns that the files of one table have in common.
-
-    Args:
-        tables: name and columns of every file.
-    """
+    """Return the columns, with their types, that the files of one table, name and columns, share."""
     (first, columns), *others = tables
     found = {field.name: field.type for field in columns}
     for where, columns in others:
@@ -182,13 +178,10 @@ def infer(
     objective: str | None,
     aside: dict[str, str],
 ) -> Schema:
-    """Return the schema of a training table but for its features, and say on the log what was inferred.
+    """Return the schema of a training table without its features; say on the log what was inferred.
 
-    Args:
-        label: the label's column.
-        labels: its values.
-        objective: one of OBJECTIVES; None: what the labels look like.
-        aside: the columns "weight", "group" and "id", where there are any.
+    ``label`` is the label's column and ``labels`` its values, ``objective`` one of OBJECTIVES, None:
+    what they look like, and ``aside`` has the columns "weight", "group" and "id", where there are any.
     """
     check_label(label, labels)
     if objective is None:
@@ -206,12 +199,7 @@ def infer(
 def useless(column: Column, rows: int, missing: int, constant: bool, levels: int) -> str | None:
     """Return why no model can learn from a column; None: it may.
 
-    Args:
-        column: a feature, or what might be one.
-        rows: of the table.
-        missing: how many of them have no value.
-        constant: whether all values are the same.
-        levels: distinct values, of a column of text.
+    ``missing`` counts the ``rows`` without a value, ``levels`` the different values of text.
     """
     if rows == 1:
         return None

@@ -92,13 +92,9 @@ def open_all(
 ) -> list[Source]:
     """Return the files at ``table``, in the order of their names, with at least one row in all.
 
-    Args:
-        table: a file, a folder or a glob.
-        folder: on scratch disk; must stay while the sources are read.
-        known: reads columns as they were read in training.
-        limit: the most rows in all; the first ones.
-        content_type: SageMaker's word for the format; None: the files' names tell.
-        text: columns of a CSV that are text, be they digits or not; so are those of ``known``.
+    ``folder`` is on scratch disk and must stay while they are read. ``known`` reads columns as they
+    were read in training, ``limit`` is the most rows in all, ``content_type`` is SageMaker's word
+    for the format, and the columns in ``text`` of a CSV are text, be they digits or not.
     """
     pyarrow.set_cpu_count(machine.threads())
     text = tuple(known.text_columns() if known else text)
@@ -320,11 +316,7 @@ def convert(
 
 
 def wider(error: pyarrow.ArrowInvalid, path: Path, packed, names) -> tuple[str, pyarrow.DataType]:
-    """Return the column that a conversion ``error`` names, and the type to try next.
-
-    Raises:
-        pyarrow.ArrowInvalid: it is another error.
-    """
+    """Return the column that a conversion ``error`` names, and the type to try next, or raise it."""
     found = re.search(r"column #(\d+).*?CSV conversion error to ([^:]+):", str(error))
     if not found:
         raise error
@@ -447,11 +439,7 @@ def libsvm(path: Path, limit: int | None) -> Iterator[Sparse]:
 
 
 def sparse(rows: list[list[bytes]]) -> Sparse:
-    """Return the split lines of a libsvm file as arrays.
-
-    Raises:
-        ValueError: a word is no number or no pair.
-    """
+    """Return the split lines of a libsvm file as arrays, or raise ValueError."""
     heads = [row[0].partition(b":") for row in rows]
     labels = numpy.array([label for label, _, _ in heads]).astype(float)
     weights = groups = None

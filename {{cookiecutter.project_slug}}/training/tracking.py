@@ -35,11 +35,9 @@ def check() -> None:
 
 
 def log(report: Mapping, folder: Path) -> None:
-    """Log a run that is saved to MLflow, if it is wanted. A failure is a warning: the model is saved.
+    """Log a saved run to MLflow, if that is wanted, with the files in ``folder``.
 
-    Args:
-        report: the content of metrics.json.
-        folder: its files become the run's artifacts.
+    ``report`` is metrics.json. A failure is a warning: the model is saved.
     """
     if not os.environ.get(URI):
         return

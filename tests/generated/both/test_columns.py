@@ -13,7 +13,7 @@ import pyarrow.compute
 import pyarrow.parquet
 import pytest
 import train
-from training import arguments, data, derive, program, sources
+from training import arguments, data, derived, program, sources
 from training.library.model import FILE
 
 QUICK = {"model.ubj": ["--n-estimators", "5"], "model.skops": ["--max-iter", "5"]}[FILE]
@@ -339,7 +339,7 @@ def test_the_function_is_called_with_pieces_of_the_whole_table(monkeypatch):
     rows = data.load(options, None, numpy.float64, function).sets["train"]
     assert len(sizes) > 8
     assert sum(map(len, (rows,))) == 160
-    assert derive.sha256(function) == derive.sha256(small)
+    assert derived.sha256(function) == derived.sha256(small)
 
 
 # ---- what others bring: libsvm of agaricus and abalone, Treasure Data, SageMaker

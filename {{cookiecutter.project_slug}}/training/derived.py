@@ -1,7 +1,6 @@
 """The owner's features: a function that gets a table piece by piece, and makes its columns.
 
-It is passed in as an argument (train.py and predict.py pass that of features.py). Whatever it raises
-is shown with its traceback.
+train.py and predict.py pass that of features.py. What it raises is shown with its traceback.
 """
 
 import hashlib
