@@ -36,8 +36,8 @@ FILES = {
     "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_scripts.py",
-    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py errors.py "
-    "machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",
+    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py encoding.py "
+    "errors.py formats.py labels.py libsvm.py machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",
     "training/library/": "__init__.py hyperparameters.py importance.py model.py resume.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}

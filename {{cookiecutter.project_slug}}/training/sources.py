@@ -4,7 +4,6 @@ Every file is read in pieces, so that no table has to fit in memory. A CSV is tu
 file on scratch disk first: the types of its columns are known for sure only at its end.
 """
 
-import itertools
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -17,17 +16,11 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from training import machine, schema, storage
+from training import formats, machine, schema, storage
 from training.errors import UserError, one_line
+from training.formats import How
+from training.libsvm import open_libsvm
 
-FORMATS = {
-    ".csv": "CSV",
-    ".parquet": "Parquet",
-    ".pq": "Parquet",
-    ".libsvm": "libsvm",
-    ".svm": "libsvm",
-}
-PACKED = {".gz": "gzip", ".zst": "zstd"}
 # What some formats that are no CSV begin with.
 MAGIC = {
     b"PAR1": "Parquet",
@@ -38,22 +31,8 @@ MAGIC = {
 # Bytes of a CSV that are parsed at a time, several times over side by side; a longer row takes more.
 BLOCK, LONGEST_ROW = 1 << 20, 1 << 28
 BATCH = 1 << 14  # rows of a Parquet file that are decoded at a time
-LINES = 10_000  # lines of a libsvm file that are parsed at a time
-MOST_COLUMNS = 20_000  # of a libsvm file, which is made dense
 # A column of the first type may turn out to be one of the second further down.
 WIDER = {"null": pyarrow.int64(), "int64": pyarrow.float64()}
-GROUP, WEIGHT = "qid", "label:weight"  # columns of a libsvm file's groups and weights
-# What SageMaker calls the formats: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
-CONTENT_TYPES = {
-    "text/csv": "CSV",
-    "csv": "CSV",
-    "application/x-parquet": "Parquet",
-    "parquet": "Parquet",
-    "text/libsvm": "libsvm",
-    "text/x-libsvm": "libsvm",
-    "libsvm": "libsvm",
-}
-LIBSVM = re.compile(rb"[-+.\deE]+(:[-+.\deE]+)?( qid:\d+)?( \d+:[-+.\deE]+)+ *(#.*)?")
 
 
 class Source(NamedTuple):
@@ -63,23 +42,6 @@ class Source(NamedTuple):
     schema: pyarrow.Schema
     rows: int
     batches: Callable[[], Iterator[pyarrow.RecordBatch]]
-
-
-class How(NamedTuple):
-    """How files are read.
-
-    ``known`` reads columns as they were read in training, and those in ``text`` as text. ``kind``
-    is a format whatever the files are called; None: their names tell. ``header`` is None where a
-    CSV's first line tells, and ``label`` says whether the first column of a CSV without a header
-    is the label.
-    """
-
-    known: schema.Schema | None = None
-    text: tuple[str, ...] = ()
-    limit: int | None = None
-    kind: str | None = None
-    header: bool | None = None
-    label: bool = True
 
 
 def open_all(
@@ -98,7 +60,7 @@ def open_all(
     """
     pyarrow.set_cpu_count(machine.threads())
     text = tuple(known.text_columns() if known else text)
-    how = format_of(content_type)._replace(known=known, text=text, limit=limit)
+    how = formats.of_content(content_type)._replace(known=known, text=text, limit=limit)
     sources: list[Source] = []
     for place, path in enumerate(files(table, how)):
         if how.limit == 0:
@@ -117,21 +79,6 @@ def open_all(
     return sources
 
 
-def format_of(content_type: str | None) -> How:
-    """Return how SageMaker has files of a content type read, such as ``text/csv;label_size=0``."""
-    if not content_type:
-        return How()
-    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    if kind not in CONTENT_TYPES:
-        raise UserError(f"ContentType {content_type!r}: it is one of {', '.join(CONTENT_TYPES)}")
-    csv = CONTENT_TYPES[kind] == "CSV"
-    return How(
-        kind=CONTENT_TYPES[kind],
-        header=False if csv else None,
-        label="label_size=0" not in parameters,
-    )
-
-
 def files(table: str, how: How) -> list[Path]:
     """Return the files that ``table`` names, sorted: itself, if it is a file.
 
@@ -145,10 +92,12 @@ def files(table: str, how: How) -> list[Path]:
             if file.is_file()
             and not any(part.startswith(("_", ".")) for part in file.relative_to(path).parts)
         ]
-        found = [file for file in found if how.kind or named(file)[0] or sniffed(file)]
+        found = [
+            file for file in found if how.kind or formats.named(file)[0] or formats.sniffed(file)
+        ]
         if not found:
             raise UserError(
-                f"{table!r} is a folder without a table in it: a table is a file {', '.join(FORMATS)}"
+                f"{table!r} is a folder without a table in it: a table is a file {', '.join(formats.ENDINGS)}"
             )
         return found
     if path.exists() or not re.search(r"[*?\[]", table):
@@ -162,31 +111,15 @@ def files(table: str, how: How) -> list[Path]:
     return found
 
 
-def named(path: Path) -> tuple[str | None, str | None]:
-    """Return the format and the compression that the file's name tells; None: it does not."""
-    last = [suffix.lower() for suffix in path.suffixes[-2:]] or [""]
-    packed = PACKED.get(last[-1])
-    return FORMATS.get(last[0] if packed and len(last) == 2 else last[-1]), packed
-
-
-def sniffed(path: Path) -> str | None:
-    """Return the format of a file whose name does not tell it, where the content is unmistakable."""
-    with path.open("rb") as file:
-        head = file.read(1 << 20)
-    if head[:4] == b"PAR1":
-        return "Parquet"
-    return "libsvm" if LIBSVM.fullmatch(head.partition(b"\n")[0].strip()) else None
-
-
 def open_one(path: Path, folder: Path, how: How) -> Source:
     """Return the one file ``path``, readable in batches."""
-    name, (kind, packed) = str(path), named(path)
-    kind = how.kind or kind or sniffed(storage.existing(path))
+    name, (kind, packed) = str(path), formats.named(path)
+    kind = how.kind or kind or formats.sniffed(storage.existing(path))
     if not path.stat().st_size:
         raise UserError(f"{name!r} is empty: a table has a header line and rows")
     if kind is None:
         raise UserError(
-            f"{name!r}: a table is a file {', '.join(FORMATS)} (each also .gz or .zst), or a folder "
+            f"{name!r}: a table is a file {', '.join(formats.ENDINGS)} (each also .gz or .zst), or a folder "
             "of such files; convert or rename it"
         )
     opener = {"CSV": open_csv, "Parquet": open_parquet, "libsvm": open_libsvm}[kind]
@@ -362,103 +295,6 @@ def open_parquet(path: Path, packed: str | None, folder: Path, how: How):
                 yield pyarrow.record_batch([*batch.columns, *zeros], schema=columns)
 
     return columns, rows if how.limit is None else min(rows, how.limit), batches
-
-
-# ---- libsvm
-
-
-def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
-    """Make a libsvm file dense: ``label``, f0 or f1 to the last, and qid and weight where there are.
-
-    What a line leaves out is 0, as the format has it.
-    """
-    known = how.known
-    if known is None:
-        print("libsvm: the label is what each line begins with")
-    wanted = [*known.names(), *known.source] if known else []
-    numbers = [int(name[1:]) for name in wanted if re.fullmatch(r"f\d+", name)]
-    low, high, rows = min(numbers, default=1), max(numbers, default=0), 0
-    grouped, weighted, whole = False, known is not None and known.weight == WEIGHT, True
-    for piece in libsvm(path, how.limit):
-        rows += len(piece.labels)
-        grouped = grouped or piece.groups is not None
-        weighted = weighted or piece.weights is not None
-        whole = whole and bool((piece.labels % 1 == 0).all())
-        if len(piece.indices) and not numbers:
-            low = min(low, int(piece.indices.min()))
-            high = max(high, int(piece.indices.max()))
-    if high - low >= MOST_COLUMNS:
-        raise UserError(f"{high - low + 1:,} columns, and {MOST_COLUMNS:,} are the most")
-    aside = [WEIGHT] * weighted + [GROUP] * grouped
-    names = ["label", *aside, *(f"f{n}" for n in range(low, high + 1))]
-    integers = {GROUP, "label"} if whole else {GROUP}
-    columns = pyarrow.schema(
-        [(name, pyarrow.int64() if name in integers else pyarrow.float64()) for name in names]
-    )
-
-    def batches() -> Iterator[pyarrow.RecordBatch]:
-        for piece in libsvm(path, how.limit):
-            dense = numpy.zeros((high - low + 1, len(piece.labels)))
-            there = (piece.indices >= low) & (piece.indices <= high)
-            dense[piece.indices[there] - low, piece.places[there]] = piece.values[there]
-            weights = numpy.ones(len(piece.labels)) if piece.weights is None else piece.weights
-            more = [weights] * weighted + [piece.groups] * grouped
-            labels = piece.labels.astype(columns.field(0).type.to_pandas_dtype())
-            yield pyarrow.record_batch([labels, *more, *dense], schema=columns)
-
-    return columns, rows, batches
-
-
-class Sparse(NamedTuple):
-    """Rows of a libsvm file: labels, weights and groups [rows], None where no row of these has any;
-    row number, index and value of every entry.
-    """
-
-    labels: numpy.ndarray
-    weights: numpy.ndarray | None
-    groups: numpy.ndarray | None
-    places: numpy.ndarray
-    indices: numpy.ndarray
-    values: numpy.ndarray
-
-
-def libsvm(path: Path, limit: int | None) -> Iterator[Sparse]:
-    """Give the rows of a libsvm file, so many lines at a time."""
-    with path.open("rb") as file:
-        lines = (line.partition(b"#")[0].split() for line in file)
-        rows = itertools.islice((words for words in lines if words), limit)
-        number = 0
-        while piece := list(itertools.islice(rows, LINES)):
-            try:
-                yield sparse(piece)
-            except (ValueError, OverflowError) as error:
-                raise UserError(
-                    f"a line after row {number:,} is no libsvm (label index:value …): {one_line(error)}"
-                ) from error
-            number += len(piece)
-
-
-def sparse(rows: list[list[bytes]]) -> Sparse:
-    """Return the split lines of a libsvm file as arrays, or raise ValueError."""
-    heads = [row[0].partition(b":") for row in rows]
-    labels = numpy.array([label for label, _, _ in heads]).astype(float)
-    weights = groups = None
-    if any(colon for _, colon, _ in heads):
-        weights = numpy.array([weight if colon else b"1" for _, colon, weight in heads]).astype(
-            float
-        )
-    if rows[0][1:2] and rows[0][1].startswith(b"qid:"):
-        groups = numpy.array([row[1].removeprefix(b"qid:") for row in rows]).astype(numpy.int64)
-    begin = 1 if groups is None else 2
-    words = [word for row in rows for word in row[begin:]]
-    lengths = numpy.array([max(0, len(row) - begin) for row in rows])
-    pairs = [word.split(b":") for word in words]
-    indices = numpy.array([int(index) for index, _ in pairs], numpy.int64)
-    if len(indices) and indices.min() < 0:
-        raise ValueError("an index is negative")
-    values = numpy.array([float(value) for _, value in pairs])
-    places = numpy.repeat(numpy.arange(len(rows)), lengths)
-    return Sparse(labels, weights, groups, places, indices, values)
 
 
 # ---- text
