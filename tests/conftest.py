@@ -20,6 +20,9 @@ from support import BIN, FRAMEWORKS, MAKES, PROJECT, ROOT, call, copy_project, l
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(PROJECT))
 
+# They run in a generated project's environment: test_generated.py.
+collect_ignore = ["generated"]
+
 # Other work on the machine must not fail a test, and CI runs the same examples each time.
 settings.register_profile("template", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("template")

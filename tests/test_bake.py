@@ -26,22 +26,25 @@ from support import (
 
 # What a project of either framework has, and nothing else.
 FILES = {
-    "": ".dockerignore .gitignore .project-id Dockerfile Makefile README.md hyperparameters.py "
+    "": ".dockerignore .editorconfig .gitattributes .gitignore .project-id Dockerfile Makefile README.md features.py "
     "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements-mlflow.txt "
-    "requirements-treasure-data.txt requirements.txt "
-    "task-definition.json train train.py resume.py",
+    "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py aws.py console.py cost.py definition.py destroy.py download.py errors.py explain.py follow.py history.py "
     "image.py ownership.py permissions.py plan.py policy.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "
     "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
-    "tests/": "test_model.py test_results.py test_resume.py test_sources.py test_training.py",
-    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py errors.py "
-    "importance.py machine.py metrics.py program.py sagemaker.py scheduled.py schema.py sources.py storage.py tracking.py treasure.py",
+    "tests/": "test_scripts.py",
+    "training/": "__init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py encoding.py "
+    "errors.py formats.py labels.py libsvm.py machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",
+    "training/library/": "__init__.py hyperparameters.py importance.py model.py resume.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}
-ONLY = {"xgboost": {"matrices.py", "requirements-cuda.txt"}, "scikit-learn": {"batches.py"}}
+ONLY = {
+    "xgboost": {"training/library/matrices.py", "requirements-cuda.txt"},
+    "scikit-learn": {"training/library/batches.py", "training/library/fitting.py"},
+}
 
 # Of all combinations that are not refused ten, in which each two values of two questions meet.
 COMBINATIONS = [

@@ -36,20 +36,21 @@ PYTEST = ("_pytest", "iniconfig", "packaging", "pluggy", "py.py", "pygments", "p
 
 
 @pytest.mark.docker
-def test_the_xgboost_projects_own_tests_of_resumption_pass_where_they_are_not_skipped(
+def test_the_tests_of_xgboosts_resumption_pass_where_they_are_not_skipped(
     image, installed, engine, tmp_path
 ):
     """In the image: this machine's Python may be too old for the xgboost that they are about."""
     project, tools = installed("xgboost"), tmp_path / "tools"
+    tests = ROOT / "tests/generated"
     tools.mkdir()
     (packages,) = project.glob(".venv/lib/python*/site-packages")
     for path in packages.iterdir():
         if path.name.partition("-")[0] in PYTEST:
             (shutil.copytree if path.is_dir() else shutil.copy)(path, tools / path.name)
     done = call(
-        engine["DOCKER"], "run", "--rm", "--volume", f"{project}/tests:/app/tests:ro",
+        engine["DOCKER"], "run", "--rm", "--volume", f"{tests}:/tests:ro",
         "--volume", f"{tools}:/tools:ro", "--env", "PYTHONPATH=/app:/tools", image,
-        "-m", "pytest", "-p", "no:cacheprovider", "tests/test_resume.py",
+        "-m", "pytest", "-c", "/tests/pytest.ini", "--confcutdir", "/tests", "/tests/xgboost/test_resume.py",
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

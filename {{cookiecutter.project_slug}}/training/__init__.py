@@ -1,4 +1,5 @@
-"""What training needs beside the model: arguments, data, storage, metrics, artifacts.
+"""What training needs beside the model: arguments, tables, checkpoints, metrics, results.
 
-Knows no machine learning library: train.py and predict.py do.
+Local files only, and only library/ knows the machine learning library. Any function may raise a
+UserError, which is one sentence for the user; a docstring names other errors.
 """

@@ -6,54 +6,65 @@ what is on the command line is passed to it as the text's plain reading (6, 0.1,
 
 import argparse
 import ast
+import csv
 import functools
 import itertools
+import json
 import os
 import re
+import shlex
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from training import sagemaker, storage
 from training.errors import UserError, nearest
 
 # option: (placeholder, help)
+# fmt: off
 TRAIN = {
-    "train": (
-        "URI",
-        "training table: CSV, Parquet or libsvm, a path, s3://, https:// or td:// (default: SM_CHANNEL_TRAIN)",
-    ),
-    "validation": ("URI", "validation table (default: SM_CHANNEL_VALIDATION)"),
-    "validation_fraction": (
-        "SHARE",
-        "without one: share of rows held out of training (default: 0.2)",
-    ),
-    "label": ("NAME", "column to predict (default: label or target, else the first)"),
+    "train": ("PATH", "training table: a CSV, Parquet or libsvm file, a folder or a glob (default: SM_CHANNEL_TRAIN)"),
+    "validation": ("PATH", "validation table (default: SM_CHANNEL_VALIDATION)"),
+    "validation_fraction": ("SHARE", "without one: share of rows held out of training (default: 0.2)"),
+    "label": ("NAME", "column to predict (default: label or target; without a header and in libsvm the first)"),
+    "drop": ("NAMES", "columns that are no features, separated by commas"),
+    "id": ("NAME", "column that names the rows, kept beside their predictions, no feature"),
     "weight": ("NAME", "column of the rows' weights, no feature"),
     "group": ("NAME", "ranking: column of what is ranked together, no feature (libsvm: qid)"),
     "objective": ("NAME", "regression or classification (default: what the labels look like)"),
-    "output": (
-        "URI",
-        "folder of the results (default: SM_MODEL_DIR, else RUN_URI, else a new one below runs/)",
-    ),
+    "output": ("FOLDER", "folder of the results (default: the run's folder, else a new one below runs/)"),
     "seed": ("N", "seed of the split and of the model (default: 0)"),
-    "checkpoint_every": (
-        "ROUNDS",
-        "save a checkpoint every so many rounds (default: every 60 seconds)",
-    ),
+    "checkpoint_every": ("ROUNDS", "save a checkpoint every so many rounds (default: every 60 seconds)"),
     "limit": ("ROWS", "read no more than the first ROWS rows"),
     "note": ("TEXT", "free text, kept in metrics.json"),
 }
 PREDICT = {
-    "model": ("URI", "model file or folder of a run (default: MODEL_URI)"),
-    "data": ("URI", "table to predict, as for train.py"),
-    "output": (
-        "URI",
-        "CSV of the predictions (default: predictions.csv below RUN_URI, else beside the model)",
-    ),
+    "model": ("PATH", "model file or folder of a run (default: SM_CHANNEL_MODEL)"),
+    "data": ("PATH", "table to predict, as for train.py (default: SM_CHANNEL_DATA)"),
+    "output": ("PATH", "CSV of the predictions (default: predictions.csv in the run's folder, else beside the model)"),
 }
+# fmt: on
+# What to type in place of an option with an address: the launcher (job/) brings and publishes.
+INSTEAD = {
+    "train": ("reads local files; type: make run DATA={} without --train", "{}"),
+    "validation": (
+        "reads local files; type: make run DATA={} without --validation",
+        "train=data/train.csv validation={}",
+    ),
+    "model": (
+        "reads local files; type: make run SCRIPT=predict.py DATA={} without --model",
+        "model={} data=data/test.csv",
+    ),
+    "data": (
+        "reads local files; type: make run SCRIPT=predict.py DATA={} without --data",
+        "data={} model=latest",
+    ),
+    "output": (
+        "writes local files; leave --output out: make run saves what is written in the bucket",
+        "",
+    ),
+}  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,20 +81,13 @@ def train(
     hyperparameters: Mapping[str, object],
     more: Mapping[str, tuple[str | None, str]] | None = None,
 ) -> tuple[argparse.Namespace, dict[str, object]]:
-    """Read the command line of train.py.
+    """Read the command line of train.py: its options, and the hyperparameters given, as values.
 
-    Args:
-        argv: the words after the program's name.
-        hyperparameters: the library's names with their defaults, for the help.
-        more: further options of this train.py, ``{name: (placeholder, help)}``.
-
-    Returns:
-        The options of ``TRAIN`` and ``more``, ``resume`` and ``save_predictions``, with defaults from the environment, None where
-        nothing holds, and ``model_folder`` and ``metrics_folder`` in place of ``output``; and the
-        hyperparameters given, as values.
-
-    Raises:
-        UserError: an option is unknown, lacks its value, or has one that makes no sense.
+    ``more`` are further options, ``{name: (placeholder, help)}``; ``hyperparameters`` the library's
+    names with their defaults, for the help. Options have defaults from the environment, and None where
+    nothing holds. In place of ``output`` there are ``model_folder``, ``metrics_folder`` and
+    ``checkpoint_folder``; ``source`` is what people call the tables, ``content_type`` what SageMaker
+    says of them.
     """
     known = TRAIN | dict(more or {})
     parser = new_parser("train.py", "Train a model on a table and save it with its metrics.", known)
@@ -100,13 +104,13 @@ def train(
     parser.epilog = hyperparameter_help(hyperparameters)
     for name in sorted(set(hyperparameters) - set(known)):
         parser.add_argument(*spellings(name), dest=f"hyper {name}", help=argparse.SUPPRESS)
-    options = parse(parser, [*sagemaker.words(), *argv])  # the last one wins
+    options = parse(parser, argv)
     chosen = {
         name: literal(text)
         for name in hyperparameters
         if (text := vars(options).pop(f"hyper {name}", None)) is not None
     }
-    complete(options, sagemaker.environment() | os.environ)
+    complete(options, os.environ)
     return options, chosen
 
 
@@ -114,78 +118,108 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
     """Check the options of train.py and fill in their defaults from ``environment``."""
     if options.validation and options.validation_fraction:
         raise UserError("--validation and --validation-fraction: one of them, not both")
+    given = {part: getattr(options, part) for part in ("train", "validation")}
     fraction = options.validation_fraction
+    options.train = options.train or environment.get("SM_CHANNEL_TRAIN")
     if fraction is None:
         options.validation = options.validation or environment.get("SM_CHANNEL_VALIDATION") or None
     options.validation_fraction = share("--validation-fraction", fraction or "0.2")
-    options.train = options.train or environment.get("SM_CHANNEL_TRAIN")
     if not options.train:
         raise UserError("no training table: type for example --train data/train.csv")
-    options.train = storage.located(options.train)
-    options.validation = options.validation and storage.located(options.validation)
+    check_local(options, "train.py", "train", "validation", "output")
+    options.source = {part: called(options, part, given, environment) for part in given}
+    channels = settings(environment, "SM_INPUT_DATA_CONFIG")
+    options.content_type = {
+        part: (channels.get(part) or {}).get("ContentType") for part in given if not given[part]
+    }
+    options.drop = next(csv.reader([options.drop])) if options.drop else []
     options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
     if options.checkpoint_every is not None:
         text = options.checkpoint_every
         options.checkpoint_every = whole_number("--checkpoint-every", text, 1, 2**31 - 1)
     if options.limit is not None:
         options.limit = whole_number("--limit", options.limit, 1, 2**63 - 1)
+    options.resume = options.resume or environment.get("RUN_ATTEMPT", "1") not in ("", "0", "1")
     output = vars(options).pop("output")
-    if output is None and environment.get("SM_MODEL_DIR"):
-        options.model_folder = environment["SM_MODEL_DIR"]
-        options.metrics_folder = environment.get("SM_OUTPUT_DATA_DIR") or options.model_folder
+    if output is None and "RUN_FOLDER" not in environment and environment.get("SM_MODEL_DIR"):
+        options.model_folder = Path(environment["SM_MODEL_DIR"])
+        options.metrics_folder = Path(environment.get("SM_OUTPUT_DATA_DIR") or options.model_folder)
     else:
-        options.model_folder = options.metrics_folder = output or run_folder(environment)
+        options.model_folder = options.metrics_folder = Path(output or run_folder(environment))
+    # The launcher saves checkpoints from there while the script runs.
+    folder = environment.get("CHECKPOINT_DIR") or options.model_folder / "checkpoints"
+    options.checkpoint_folder = Path(folder)
+
+
+def called(
+    options: argparse.Namespace,
+    part: str,
+    given: Mapping[str, str | None],
+    environment: Mapping[str, str],
+) -> str | None:
+    """Return what people call the table ``part``: of a channel its address, not the local folder."""
+    channel = settings(environment, "RUN_CHANNELS").get(part)
+    table = getattr(options, part)
+    return table if given[part] or not table or not channel else channel["uri"]
+
+
+def settings(environment: Mapping[str, str], name: str) -> dict:
+    """Return the JSON object in the variable ``name``; an empty one without it."""
+    return json.loads(environment.get(name) or "{}")
+
+
+def check_local(options: argparse.Namespace, program: str, *names: str) -> None:
+    """Raise a UserError with what to type instead if one of the options is an address."""
+    for name in names:
+        value = getattr(options, name) or ""
+        if "://" in value:
+            sentence, data = INSTEAD[name]
+            if name == "output" and value.startswith("td://"):
+                sentence = f"writes local files; type: make run RESULT={shlex.quote(value)} without --output"
+            advice = sentence.format(shlex.quote(data.format(value)))
+            raise UserError(f"--{name} {value}: {program} {advice}")
 
 
 def predict(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of predict.py: the options of ``PREDICT``, and ``proba``.
-
-    Raises:
-        UserError: as ``train``.
-    """
+    """Read the command line of predict.py: the options of ``PREDICT`` as paths, and ``proba``."""
     parser = new_parser("predict.py", "Predict with a model that train.py saved.", PREDICT)
     parser.add_argument(
         "--proba", action="store_true", help="write the classes' probabilities, one column a class"
     )
     options = parse(parser, argv)
-    options.model = options.model or os.environ.get("MODEL_URI")
+    options.model = options.model or os.environ.get("SM_CHANNEL_MODEL")
+    options.data = options.data or os.environ.get("SM_CHANNEL_DATA")
+    check_local(options, "predict.py", *PREDICT)
     if not options.model:
         raise UserError("no model: type --model and the folder of a run, for example runs/ID")
     if not options.data:
         raise UserError("no table to predict: type for example --data data/test.csv")
-    options.model, options.data = storage.located(options.model), storage.located(options.data)
+    options.model = Path(options.model)
     if options.output is None:
-        options.output = os.environ.get("RUN_URI") or beside(options.model)
-    if options.output.endswith("/"):
-        options.output = storage.join(options.output, "predictions.csv")
+        beside = options.model if options.model.is_dir() else options.model.parent
+        options.output = f"{os.environ.get('RUN_FOLDER') or beside}/"
+    folder = options.output.endswith("/")
+    options.output = Path(options.output, "predictions.csv" if folder else "")
     return options
 
 
-def beside(model: str) -> str:
-    """Return the folder, with a last slash, of a model on this machine, else a new one below runs/."""
-    if "://" in model:
-        return run_folder({})
-    path = Path(model)
-    return f"{path if path.is_dir() else path.parent}/"
-
-
 def run_folder(environment: Mapping[str, str]) -> str:
-    """Return the folder of this run's results, with a last slash, when no other is named.
+    """Return the folder of this run's results when no other is named.
 
-    It is RUN_URI, or else a folder below runs/ that is not there yet, named after the time in UTC.
+    It is RUN_FOLDER, or else a folder below runs/ that is not there yet, named after the time in UTC.
     """
-    if uri := environment.get("RUN_URI"):
-        return uri
+    if folder := environment.get("RUN_FOLDER"):
+        return folder
     folder = f"runs/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = itertools.chain([folder], (f"{folder}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not Path(name).exists()) + "/"
+    return next(name for name in names if not Path(name).exists())
 
 
 def peek(argv: Sequence[str], name: str) -> str | None:
     """Return the value of the option ``name`` ahead of the real parse, which may depend on it."""
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument(*spellings(name), dest="value")
-    return parser.parse_known_args([*sagemaker.words(), *argv])[0].value
+    return parser.parse_known_args(list(argv))[0].value
 
 
 def new_parser(program: str, purpose: str, known: Mapping[str, tuple[str | None, str]]) -> Parser:
@@ -264,11 +298,7 @@ def literal(text: str) -> object:
 
 
 def whole_number(option: str, text: str, low: int, high: int) -> int:
-    """Return ``text`` as a number from ``low`` to ``high``.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return ``text`` as a number from ``low`` to ``high``."""
     if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
         raise UserError(
             f"{option} {text!r}: a whole number from {low} on; type for example: {option} 100"
@@ -277,11 +307,7 @@ def whole_number(option: str, text: str, low: int, high: int) -> int:
 
 
 def share(option: str, text: str) -> float:
-    """Return ``text`` as a number from 0 to less than 1.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Return ``text`` as a number from 0 to less than 1."""
     value = literal(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise UserError(f"{option} {text!r}: from 0 to less than 1; type for example: {option} 0.2")

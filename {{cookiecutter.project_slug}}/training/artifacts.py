@@ -1,4 +1,4 @@
-"""What a run leaves behind: the model and what describes it, and last manifest.json."""
+"""What a run leaves behind: the model and what describes it, and last training.json."""
 
 import argparse
 import csv
@@ -8,35 +8,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy
-import pyarrow
 
-from training import (
-    card,
-    curves,
-    data,
-    importance,
-    machine,
-    metrics,
-    program,
-    storage,
-    tracking,
-    treasure,
-)
+from training import card, curves, data, machine, metrics, program, storage, tracking
 from training.errors import UserError
+from training.library import importance
 from training.schema import Schema
 
-SCHEMA, METRICS, MANIFEST = "schema.json", "metrics.json", "manifest.json"
+# manifest.json is the launcher's: it names all files of a run, this one the origin of the model.
+SCHEMA, METRICS, ORIGIN = "schema.json", "metrics.json", "training.json"
 IMPORTANCE, CURVES, CARD = "importance.json", "curves.json", "model-card.md"
 # Not predictions.csv: that is what predict.py writes beside the model.
 PREDICTIONS = "validation-predictions.csv"
 
 
 def check(options: argparse.Namespace) -> None:
-    """Find out before the work whether ``save`` can write what and where it must.
-
-    Raises:
-        UserError: it cannot.
-    """
+    """Find out before the work whether ``save`` can write what and where it must."""
     if options.save_predictions and not (options.validation or options.validation_fraction):
         raise UserError(
             "--save-predictions: no rows are held out; type --validation-fraction 0.2 too"
@@ -59,20 +45,16 @@ def save(
 ) -> None:
     """Measure the model and save it with all that describes it.
 
-    manifest.json comes last: a folder that has it is complete. When anything fails on the way,
-    what was written is removed again.
+    training.json comes last: a folder that has it is complete. When anything fails on the way, what
+    was written is removed again.
 
     Args:
-        options: of ``arguments.train``.
-        dataset: of ``data.load``.
         name: the model's file name, such as model.ubj.
         write_model: writes the model to a path.
-        predict: from features, [rows, columns], to numbers, [rows], or the classes'
-            probabilities, [rows, classes].
+        predict: from features, [rows, columns], to numbers, [rows], or probabilities, [rows, classes].
         objective: the library's own name of what was minimised.
-        hyperparameters: those the model was trained with.
         more: further entries of metrics.json, such as the history of the training.
-        model: what is asked for the importance of its columns (importance.py).
+        model: what is asked for the importance of its columns (library/importance.py).
     """
     scores: dict[str, dict] = {}
     for part, rows in dataset.sets.items():  # validation, if there is one, is last
@@ -86,7 +68,7 @@ def save(
     if dataset.schema.objective != "ranking":
         drawn |= curves.curves(rows.label, output, names)
     matters = importance.importance(model, dataset, predict, options.seed)
-    validation = options.validation and program.without_secrets(options.validation)
+    called = {part: name and program.without_secrets(name) for part, name in options.source.items()}
     report = {
         "objective": objective,
         "train": scores["train"],
@@ -94,18 +76,18 @@ def save(
         "rows": {part: len(rows.label) for part, rows in dataset.sets.items()},
         "hyperparameters": dict(hyperparameters),
         "seed": options.seed,
-        "data": {"train": program.without_secrets(options.train), "validation": validation},
+        "data": called,
         "versions": machine.versions(),
         "seconds": machine.seconds(),
         "peak_memory_bytes": machine.peak_memory(),
         "note": options.note,
         **(more or {}),
     }
-    manifest = describe(options, report)
+    origin = describe(options, report)
     with storage.scratch() as folder:
         write_model(folder / name)
         storage.write_json(schema, folder / SCHEMA)
-        text = card.card(manifest, report, matters, schema)
+        text = card.card(origin, report, matters, schema)
         (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")
         storage.write_json(report, folder / METRICS)
         storage.write_json(matters, folder / IMPORTANCE)
@@ -113,42 +95,39 @@ def save(
         targets = dict.fromkeys((name, SCHEMA, CARD), options.model_folder)
         targets |= dict.fromkeys((METRICS, IMPORTANCE, CURVES), options.metrics_folder)
         if options.save_predictions:
-            write_validation(folder / PREDICTIONS, names, rows.label, output)
+            write_predictions(
+                folder / PREDICTIONS, dataset.schema, output, True, rows.id, rows.label
+            )
             targets[PREDICTIONS] = options.metrics_folder
-        manifest |= {
+        origin |= {
             "ended": machine.now(),
             "files": {file: facts(folder / file) for file in targets},
         }
-        storage.write_json(manifest, folder / MANIFEST)
-        targets[MANIFEST] = options.metrics_folder
+        storage.write_json(origin, folder / ORIGIN)
+        targets[ORIGIN] = options.metrics_folder
         publish(folder, targets)
-        print(f"model: {storage.join(options.model_folder, name)}")
-        print(f"metrics: {storage.join(options.metrics_folder, METRICS)}")
+        print(f"model: {options.model_folder / name}")
+        print(f"metrics: {options.metrics_folder / METRICS}")
         tracking.log(report, folder)
 
 
-def publish(folder: Path, targets: Mapping[str, str]) -> None:
+def publish(folder: Path, targets: Mapping[str, Path]) -> None:
     """Copy the files of ``folder`` to the folders that ``targets`` names, all of them or none."""
     written = []
     try:
-        withdraw(storage.join(targets[MANIFEST], MANIFEST))
+        # The folder may hold a run's files already, which are about to change.
+        (targets[ORIGIN] / ORIGIN).unlink(missing_ok=True)
         for file, target in targets.items():
-            storage.put(folder / file, storage.join(target, file))
-            written.append(storage.join(target, file))
+            storage.put(folder / file, target / file)
+            written.append(target / file)
     except BaseException:
-        for uri in written:
-            storage.remove(uri)
+        for path in written:
+            path.unlink(missing_ok=True)
         raise
 
 
-def withdraw(uri: str) -> None:
-    """Remove the mark of the run that this folder held before: its files are about to change."""
-    if storage.identity(uri):
-        storage.remove(uri)
-
-
 def describe(options: argparse.Namespace, report: Mapping[str, object]) -> dict[str, object]:
-    """Return the content of manifest.json but for the files: where the model comes from."""
+    """Return the content of training.json but for the files: where the model comes from."""
     tables = {"train": options.train, "validation": options.validation}
     return {
         "run": os.environ.get("RUN_ID"),
@@ -156,9 +135,9 @@ def describe(options: argparse.Namespace, report: Mapping[str, object]) -> dict[
         **machine.origin(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")),
         "argv": list(program.ARGV),
         "data": {
-            part: {"uri": program.without_secrets(uri), **storage.identity(uri)}
-            for part, uri in tables.items()
-            if uri
+            part: {"uri": report["data"][part]} | size(Path(path))
+            for part, path in tables.items()
+            if path
         },
         "objective": report["objective"],
         "hyperparameters": report["hyperparameters"],
@@ -171,97 +150,72 @@ def describe(options: argparse.Namespace, report: Mapping[str, object]) -> dict[
     }
 
 
+def size(path: Path) -> dict[str, int]:
+    """Return the size of a file, in bytes; nothing of a folder or a glob."""
+    return {"size_bytes": path.stat().st_size} if path.is_file() else {}
+
+
 def facts(path: Path) -> dict[str, object]:
     """Return sha256 and size of a file."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "size_bytes": path.stat().st_size}
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), **size(path)}
 
 
-def write_validation(
-    path: Path, names: list[str], label: numpy.ndarray, output: numpy.ndarray
+def write_predictions(
+    path: Path,
+    schema: Schema,
+    output: numpy.ndarray,
+    proba: bool,
+    ids: numpy.ndarray | None,
+    label: numpy.ndarray | None = None,
 ) -> None:
-    """Write label and prediction of the validation set as CSV, in its order.
+    """Write predictions as CSV, in the order of their rows.
 
-    Args:
-        path: of the new file.
-        names: of the classes; empty in regression.
-        label: [rows], of ``data.Rows``.
-        output: numbers, [rows], or the classes' probabilities, [rows, classes], which are written
-            too.
+    The columns are the id, where there are ``ids``, [rows]; with a ``label``, [rows], that, the
+    prediction and with ``proba`` "probability CLASS"; without it the prediction or with ``proba`` one
+    column a class. ``output`` is numbers, [rows], or probabilities, [rows, classes].
     """
+    names, columns = schema.class_names(), {}
+    if ids is not None:
+        columns[schema.id] = ids
+    if label is not None:
+        columns["label"] = [names[code] for code in label] if names else map(str, label)
+    if not names:
+        columns["prediction"] = map(str, output)
+    elif label is not None or not proba:
+        columns["prediction"] = [names[code] for code in output.argmax(axis=1)]
+    header = list(columns)
+    values = list(columns.values())
+    if names and proba:
+        header += names if label is None else [f"probability {name}" for name in names]
+        values += [map(str, column) for column in output.T]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        if not names:
-            writer.writerow(["label", "prediction"])
-            writer.writerows(zip(map(str, label), map(str, output), strict=True))
-            return
-        writer.writerow(["label", "prediction", *(f"probability {name}" for name in names)])
-        for code, guess, row in zip(label, output.argmax(axis=1), output, strict=True):
-            writer.writerow([names[code], names[guess], *map(str, row)])
+        writer.writerow(header)
+        writer.writerows(zip(*values, strict=True))
 
 
-def open_model(options: argparse.Namespace, name: str, folder: Path) -> tuple[Path, Schema]:
-    """Return a local copy of the model that predict.py was given, and its schema.
+def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
+    """Return the path of the model that predict.py was given, and its schema.
 
-    Args:
-        options: of ``arguments.predict``; ``model`` is a model file or a run's folder.
-        name: what train.py calls the model, such as model.ubj.
-        folder: where downloads go.
-
-    Raises:
-        UserError: one of the two is not there or cannot be read, or the options do not suit it.
+    ``name`` is what train.py calls the model, such as model.ubj.
     """
-    model = options.model
-    if not model.endswith(Path(name).suffix):
-        model = storage.join(model, name)
-    path = storage.fetch(model, folder)
-    if not path.stat().st_size:
-        raise UserError(f"{model!r} is empty: it is no model")
-    beside = storage.fetch(storage.join(storage.parent(model), SCHEMA), folder)
-    schema = Schema.from_json(storage.read_json(beside))
+    path = options.model
+    if path.suffix != Path(name).suffix or path.is_dir():
+        path = path / name
+    if not storage.existing(path).stat().st_size:
+        raise UserError(f"'{path}' is empty: it is no model")
+    schema = Schema.from_json(storage.read_json(storage.existing(path.with_name(SCHEMA))))
     if options.proba and not schema.classes:
         raise UserError("--proba: the model predicts numbers, not classes; leave --proba out")
-    if treasure.is_td(options.output):
-        treasure.check_target(options.output)
-    else:
-        storage.check_writable(storage.parent(options.output))
+    storage.check_writable(options.output.parent)
     return path, schema
 
 
 def save_predictions(
-    options: argparse.Namespace,
-    schema: Schema,
-    output: numpy.ndarray,
-    folder: Path,
-    table: pyarrow.Table,
+    options: argparse.Namespace, schema: Schema, output: numpy.ndarray, ids: numpy.ndarray | None
 ) -> None:
-    """Write ``output`` as CSV where predict.py was told: a column ``prediction``, or one a class.
-
-    On Treasure Data it becomes rows of a table.
-
-    Args:
-        options: of ``arguments.predict``.
-        schema: of the model.
-        output: numbers, [rows], or the classes' probabilities, [rows, classes].
-        folder: for the file on its way.
-        table: what was predicted.
-    """
-    if treasure.is_td(options.output):
-        treasure.save_predictions(options.output, schema, output, options.proba, table)
-        print(f"predictions: {options.output} ({len(output):,} rows)")
-        return
-    names = schema.class_names()
-    if options.proba:
-        header, lines = names, (map(str, row) for row in output)
-    elif names:
-        header, lines = ["prediction"], ([names[code]] for code in output.argmax(axis=1))
-    else:
-        header, lines = ["prediction"], ([str(value)] for value in output)
-    path = folder / "predictions.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
-    storage.put(path, options.output)
+    """Write ``output`` as CSV where predict.py was told, with the names of the rows, if there are any."""
+    with storage.replacing(options.output) as part:
+        write_predictions(part, schema, output, options.proba, ids)
     print(f"predictions: {options.output} ({len(output):,} rows)")

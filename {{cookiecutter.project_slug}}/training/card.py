@@ -7,20 +7,13 @@ from training.errors import one_line
 TOP = 10  # features
 
 
-def card(manifest: Mapping, report: Mapping, importance: Mapping, schema: Mapping) -> str:
-    """Return the model card as Markdown.
-
-    Args:
-        manifest: content of manifest.json, its files excepted.
-        report: of metrics.json.
-        importance: of importance.json.
-        schema: of schema.json.
-    """
+def card(origin: Mapping, report: Mapping, importance: Mapping, schema: Mapping) -> str:
+    """Return the model card as Markdown, from training.json, metrics.json and so on."""
     scores = {part: report[part] for part in ("train", "validation") if report[part]}
     names = list(scores["train"])
     what = (
         f"{schema['objective'].capitalize()} of `{code(schema['label'])}` from "
-        f"{len(schema['columns'])} columns, trained {manifest['started']} (UTC), "
+        f"{len(schema['columns'])} columns, trained {origin['started']} (UTC), "
         f"objective `{code(report['objective'])}`, seed {report['seed']}."
     )
     return "\n".join(

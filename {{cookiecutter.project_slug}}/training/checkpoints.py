@@ -1,22 +1,23 @@
-"""Checkpoints: what is left of a training that was interrupted, below the results' folder.
+"""Checkpoints: what is left of a training that was interrupted.
 
-A checkpoint is two files, ``checkpoints/ROUNDS.model`` and then ``checkpoints/ROUNDS.json``. The
-second is the commit mark: it has the sha256 of the first, so a half-written or damaged pair is
+A checkpoint is two files, ``checkpoints/ROUNDS.model`` and then ``checkpoints/ROUNDS.json``. They take
+their names when they are complete; on ECS the launcher saves them in that order. The second is the commit mark: it has the sha256 of the first, so a half-written or damaged pair is
 recognised and passed over for the one before. Two pairs are kept.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from training import data, machine, program, storage
 from training.errors import UserError
 
-FOLDER = "checkpoints"
-TAGS = "kind=checkpoint"  # infrastructure.yaml lets objects of this kind expire
 SECONDS = 60  # between two checkpoints, unless --checkpoint-every counts rounds
 SHARE = 0.02  # of the time that saving may take: a large model is saved less often
 KEPT = 2
@@ -35,12 +36,9 @@ class Checkpoint(NamedTuple):
 class Store:
     """The checkpoints of one run.
 
-    Args:
-        options: of ``arguments.train``.
-        fingerprint: gives what decides the model; called only when it is needed, since it reads
-            all the data.
-        inexact: why this training cannot be resumed to the same model; None: it can. With a
-            reason nothing is saved, and --resume says why it starts anew.
+    ``fingerprint`` gives what decides the model; it is called only when it is needed, since it reads
+    all the data. ``inexact`` is why this training cannot be resumed to the same model; with a
+    reason nothing is saved, and --resume says why it starts anew.
     """
 
     def __init__(
@@ -49,8 +47,8 @@ class Store:
         fingerprint: Callable[[], dict],
         inexact: str | None = None,
     ):
-        self.results = options.model_folder
-        self.folder = storage.join(self.results, FOLDER)
+        self.results: Path = options.model_folder
+        self.folder: Path = options.checkpoint_folder
         self.every: int | None = options.checkpoint_every
         self.resumes: bool = options.resume
         self.inexact = inexact
@@ -68,11 +66,7 @@ class Store:
         return self._fingerprint
 
     def resume(self) -> Checkpoint | None:
-        """Return where to go on; None to start anew, and then the log says why if --resume asks.
-
-        Raises:
-            UserError: the checkpoint is of other parameters, data or versions.
-        """
+        """Return where to go on; None to start anew, and then the log says why if --resume asks."""
         if not self.resumes:
             return None
         if self.inexact:
@@ -99,8 +93,8 @@ class Store:
         """
         found = self.found()
         while found:
-            mark = read_mark(storage.read_bytes(self.uri(found[-1], "json")))
-            model = storage.read_bytes(self.uri(found[-1], "model")) or b""
+            mark = read_mark(storage.read_bytes(self.path(found[-1], "json")))
+            model = storage.read_bytes(self.path(found[-1], "model"))
             if mark and mark["rounds"] == found[-1] and mark["sha256"] == digest(model):
                 self.saved = found
                 return mark, model
@@ -109,14 +103,10 @@ class Store:
         return None, b""
 
     def passes(self, rounds: int, snapshot: Callable[[], tuple[bytes, dict]]) -> None:
-        """Save what ``snapshot`` gives, if it is time to: called between two rounds.
+        """Save what ``snapshot`` gives, model and state as JSON's types, if it is time to.
 
-        Args:
-            rounds: how many are done.
-            snapshot: gives the model's bytes, and the state beside it as JSON's types.
-
-        Raises:
-            program.Terminated: SIGTERM came; the checkpoint is saved.
+        Called between two rounds, of which so many are done. Raises program.Terminated if SIGTERM
+        came; the checkpoint is saved then.
         """
         stopping = program.TERMINATED.is_set()
         if not self.inexact and (stopping or self.due(rounds)) and rounds not in self.saved[-1:]:
@@ -131,11 +121,7 @@ class Store:
         return time.monotonic() >= self.due_at
 
     def save(self, rounds: int, model: bytes, state: Mapping[str, object]) -> None:
-        """Save a checkpoint, and remove those that are older than the one before it.
-
-        Raises:
-            UserError: it may not be written.
-        """
+        """Save a checkpoint, and remove those that are older than the one before it."""
         began = time.monotonic()
         if self.fresh:
             self.remove()
@@ -147,16 +133,17 @@ class Store:
             "state": state,
             "fingerprint": self.fingerprint(),
         }
-        storage.write_bytes(model, self.uri(rounds, "model"), TAGS)
-        storage.write_bytes(json.dumps(mark).encode(), self.uri(rounds, "json"), TAGS)
+        storage.write_bytes(model, self.path(rounds, "model"))
+        storage.write_bytes(json.dumps(mark).encode(), self.path(rounds, "json"))
         self.saved.append(rounds)
         while len(self.saved) > KEPT:
             self.discard(self.saved.pop(0))
         now = time.monotonic()
         self.due_at = now + max(SECONDS, (now - began) / SHARE)
+        again = f"; to go on, type the same command with --resume --output {self.results}"
+        # Where there is a launcher, it knows better how to go on.
         program.say_when_stopped(
-            f"round {rounds} is saved; to go on, type the same command "
-            f"with --resume --output {self.results}"
+            f"round {rounds} is saved{'' if os.environ.get('RUN_FOLDER') else again}"
         )
 
     def remove(self) -> None:
@@ -164,25 +151,30 @@ class Store:
         for rounds in self.found():
             self.discard(rounds)
         self.saved = []
-        storage.remove_folder(self.folder)
+        for part in self.folder.glob(".*.part"):  # a crash left it there
+            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or somebody else's files are
+            self.folder.rmdir()
 
     def found(self) -> list[int]:
         """Return the rounds of all checkpoints that are there, whole or not, in order."""
-        names = (name.partition(".") for name in storage.names(self.folder))
-        return sorted({int(stem) for stem, _, _ in names if stem.isdecimal()})
+        files = self.folder.glob("*.*")
+        return sorted({int(file.stem) for file in files if file.stem.isdecimal()})
 
     def discard(self, rounds: int) -> None:
         """Remove one checkpoint, the mark first."""
         for kind in "json", "model":
-            storage.remove(self.uri(rounds, kind))
+            self.path(rounds, kind).unlink(missing_ok=True)
 
-    def uri(self, rounds: int, kind: str) -> str:
-        return storage.join(self.folder, f"{rounds:08d}.{kind}")
+    def path(self, rounds: int, kind: str) -> Path:
+        return self.folder / f"{rounds:08d}.{kind}"
 
 
 def fingerprint(dataset: data.Dataset, parameters: Mapping[str, object]) -> dict:
     """Return what decides the model: parameters, content of the data, versions."""
-    columns = hashlib.sha256(json.dumps(dataset.schema.to_json(), default=str).encode())
+    # What features.py makes is in the content; a comment in it decides nothing.
+    known = dataset.schema.to_json() | {"features_sha256": None}
+    columns = hashlib.sha256(json.dumps(known, default=str).encode())
     sets = {f"{part} rows": len(rows) for part, rows in dataset.sets.items()}
     versions = {
         name.removesuffix("-cpu"): version
@@ -207,10 +199,10 @@ def differs(then: Mapping[str, dict], now: Mapping[str, dict]) -> str:
     return ""
 
 
-def read_mark(text: bytes | None) -> dict | None:
+def read_mark(text: bytes) -> dict | None:
     """Return the commit mark in ``text``; None if it is none."""
     try:
-        mark = json.loads(text or b"")
+        mark = json.loads(text)
         kinds = {"rounds": int, "sha256": str, "attempts": int, "state": dict, "fingerprint": dict}
         return mark if all(isinstance(mark[name], kind) for name, kind in kinds.items()) else None
     except (ValueError, KeyError, TypeError):

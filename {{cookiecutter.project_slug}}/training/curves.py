@@ -19,11 +19,8 @@ def curves(
 ) -> dict[str, object]:
     """Return the curves of a model as JSON's types.
 
-    Args:
-        label: [rows].
-        prediction: [rows], or probabilities, [rows, classes]; whole numbers are none, and have no
-            curves.
-        classes: their names; of two only the second has curves.
+    ``prediction`` that are whole numbers are no probabilities and have no curves. Of two ``classes``
+    only the second has some.
     """
     if prediction.ndim == 1:
         return regression(label.astype(float), prediction.astype(float))

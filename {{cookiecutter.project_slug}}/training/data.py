@@ -5,10 +5,10 @@ memory meanwhile is one piece of them, and the labels, weights and groups.
 """
 
 import argparse
+import dataclasses
 import functools
 import hashlib
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -16,47 +16,15 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
-from training import schema, sources, storage
+from training import derived, labels, libsvm, schema, sources, storage
+from training.encoding import Features, Table
 from training.errors import UserError
 
 PIECE = 8 << 20  # bytes of features that are read at a time
 
 
-class Table:
-    """Encoded features, [rows, columns], on scratch disk.
-
-    ``codes`` has for columns whose categories were numbered as they came the final numbers.
-    """
-
-    def __init__(self, columns: int, dtype: type):
-        self.columns, self.dtype, self.rows = columns, numpy.dtype(dtype), 0
-        self.codes: dict[int, numpy.ndarray] = {}
-        self.file = tempfile.TemporaryFile(prefix="training-")  # noqa: SIM115 - it ends with self
-
-    def append(self, features: numpy.ndarray) -> None:
-        """Add rows, [rows, columns]."""
-        self.file.write(numpy.ascontiguousarray(features, self.dtype).data)
-        self.rows += len(features)
-
-    def read(self, begin: int, end: int) -> numpy.ndarray:
-        """Return the rows from ``begin`` up to ``end``, [rows, columns] in C order."""
-        block = numpy.empty((end - begin, self.columns), self.dtype)
-        self.file.seek(begin * self.columns * self.dtype.itemsize)
-        if block.nbytes and self.file.readinto(block) != block.nbytes:
-            raise OSError("the scratch file is shorter than what was written to it")
-        for place, codes in self.codes.items():
-            known = ~numpy.isnan(block[:, place])
-            block[known, place] = codes[block[known, place].astype(numpy.int64)]
-        return block
-
-    @property
-    def bytes(self) -> int:
-        """The size of all features in memory, in bytes."""
-        return self.rows * self.columns * self.dtype.itemsize
-
-
 class Aside(NamedTuple):
-    """What a row has beside its features, each [rows]; weight and group where there is any.
+    """What a row has beside its features, each [rows]; weight, group and id where there is any.
 
     ``label`` holds class codes int64, or float64; ``group`` numbers groups 0, 1, 2 … in order.
     """
@@ -64,6 +32,7 @@ class Aside(NamedTuple):
     label: numpy.ndarray
     weight: numpy.ndarray | None = None
     group: numpy.ndarray | None = None
+    id: numpy.ndarray | None = None
 
 
 class Rows:
@@ -72,7 +41,7 @@ class Rows:
     def __init__(self, table: Table, aside: Aside, places: numpy.ndarray | None = None):
         self.table, self.places = table, places
         chosen = (array if array is None or places is None else array[places] for array in aside)
-        self.label, self.weight, self.group = chosen
+        self.label, self.weight, self.group, self.id = chosen
 
     def __len__(self) -> int:
         return len(self.label)
@@ -138,40 +107,52 @@ class Dataset(NamedTuple):
         return digest.hexdigest()[:12]
 
 
-def load(options: argparse.Namespace, objective: str | None, dtype: type) -> Dataset:
+def load(
+    options: argparse.Namespace,
+    objective: str | None,
+    dtype: type,
+    derive: derived.Function | None = None,
+) -> Dataset:
     """Read the tables that the command line names.
 
-    Args:
-        options: of ``arguments.train``.
-        objective: "regression", "classification" or "ranking"; None: what the labels look like.
-        dtype: the features' type, numpy.float32 or numpy.float64.
-
-    Raises:
-        UserError: a table cannot be read, or cannot be trained on.
+    ``objective`` is "regression", "classification" or "ranking", None: what the labels look like;
+    ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns.
     """
     with storage.scratch() as folder:
-        found = sources.open_all(options.train, folder, limit=options.limit)
-        kinds = schema.kinds([(source.uri, source.schema) for source in found])
-        named = {"weight": options.weight, "group": options.group}
-        if named["group"] is None and objective == "ranking" and sources.GROUP in kinds:
-            named["group"] = sources.GROUP
-        label = schema.choose_label(list(kinds), options.label)
-        aside = schema.choose_aside(list(kinds), label, named)
-        features = [name for name in kinds if name not in {label, *aside.values()}]
-        table, categories, columns = encode(found, features, kinds, [label, *aside.values()], dtype)
-        understood = schema.infer(
-            features, kinds, categories, label, columns[label], objective, aside
+        content, text = options.content_type, [options.id] if options.id else []
+        raw = sources.open_all(
+            options.train, folder, None, options.limit, content.get("train"), text
         )
-        for place, name in enumerate(features):
-            if name in categories:
-                table.codes[place] = numpy.argsort(numpy.argsort(categories[name].to_numpy(False)))
-        known = beside(understood, columns)
+        found = derived.wrap(raw, derive)
+        before, kinds = (
+            schema.kinds([(source.name, source.schema) for source in files])
+            for files in (raw, found)
+        )
+        label, aside = choose(options, objective, list(before), list(kinds))
+        features = Features(
+            [name for name in kinds if name not in {label, *aside.values(), *options.drop}],
+            kinds,
+            label,
+            dtype,
+        )
+        beside_them = {name: kinds[name] for name in (label, *aside.values())}
+        columns = read(found, beside_them, features.append)
+        known_as = labels.infer(label, columns[label], objective, aside)
+        kept, left_out = features.finish()
+        understood = dataclasses.replace(
+            known_as,
+            columns=tuple(kept),
+            left_out=(*options.drop, *left_out),
+            source={name: str(kind) for name, kind in before.items()},
+            features_sha256=derived.sha256(derive),
+        )
+        known, table = beside(understood, columns), features.table
         if options.validation:
-            other = sources.open_all(options.validation, folder, understood, options.limit)
-            train = Rows(table, known)
-            return Dataset(
-                understood, {"train": train, "validation": held_out(other, understood, dtype)}
+            other = sources.open_all(
+                options.validation, folder, understood, options.limit, content.get("validation")
             )
+            validation = held_out(derived.wrap(other, derive), understood, dtype)
+            return Dataset(understood, {"train": Rows(table, known), "validation": validation})
     if not options.validation_fraction:
         return Dataset(understood, {"train": Rows(table, known)})
     groups = known.label if understood.classes else known.group
@@ -186,104 +167,100 @@ def load(options: argparse.Namespace, objective: str | None, dtype: type) -> Dat
     )
 
 
-def encode(
-    found: list[sources.Source], features: list[str], kinds: dict, aside: list[str], dtype: type
-) -> tuple[Table, dict[str, pyarrow.Array], dict[str, pyarrow.ChunkedArray]]:
-    """Return the features on disk, the categories in order of appearance, the columns ``aside``.
+def choose(
+    options: argparse.Namespace, objective: str | None, before: list[str], names: list[str]
+) -> tuple[str, dict[str, str]]:
+    """Return the label's column and those that are no features either, by what names them.
 
-    Args:
-        found: the files.
-        features: names of the columns that are encoded.
-        kinds: of ``schema.kinds``.
-        aside: names of the columns that are kept as they are.
-        dtype: the features' type.
+    ``before`` are the columns of the files, ``names`` those that were made of them.
     """
-    table = Table(len(features), dtype)
-    categories = {
-        name: pyarrow.array([], pyarrow.string())
-        for name in features
-        if schema.kind_of(name, kinds[name]) == schema.CATEGORY
-    }
-    kept: dict[str, list[pyarrow.Array]] = {name: [] for name in aside}
+    named = {"weight": options.weight, "group": options.group, "id": options.id}
+    if named["group"] is None and objective == "ranking" and libsvm.GROUP in before:
+        named["group"] = libsvm.GROUP
+    if named["weight"] is None and libsvm.WEIGHT in before:
+        named["weight"] = libsvm.WEIGHT
+    wanted = [options.label] if options.label else ["label", "target"]
+    for name in (*wanted, *named.values()):
+        if name in before and name not in names:
+            raise UserError(
+                f"the function of the features leaves out {name!r}: it is no feature, keep it"
+            )
+    label = labels.choose_label(names, options.label)
+    aside = labels.choose_aside(names, label, named)
+    labels.choose_drops(names, options.drop, [label, *aside.values()])
+    return label, aside
+
+
+def read(
+    found: list[sources.Source],
+    kept: dict[str, pyarrow.DataType],
+    take: Callable[[pyarrow.RecordBatch], None],
+) -> dict[str, pyarrow.ChunkedArray]:
+    """Give every batch to ``take``, and return the columns in ``kept`` as these types."""
+    arrays: dict[str, list[pyarrow.Array]] = {name: [] for name in kept}
     for source in found:
         for batch in source.batches():
-            block = numpy.empty((batch.num_rows, len(features)), dtype)
-            for place, name in enumerate(features):
-                values = batch.column(name)
-                if name in categories:
-                    values = values.cast(pyarrow.string())
-                    seen = pyarrow.compute.unique(values).drop_null()
-                    new = seen.filter(
-                        pyarrow.compute.invert(pyarrow.compute.is_in(seen, categories[name]))
-                    )
-                    categories[name] = pyarrow.concat_arrays([categories[name], new])
-                    column = schema.Column(name, schema.CATEGORY)
-                    block[:, place] = schema.encode(column, values, dtype, categories[name])
-                else:
-                    block[:, place] = schema.encode(
-                        schema.Column(name, schema.NUMBER), values, dtype
-                    )
-            table.append(block)
-            for name in aside:
-                kept[name].append(batch.column(name).cast(kinds[name]))
+            take(batch)
+            for name, kind in kept.items():
+                arrays[name].append(batch.column(name).cast(kind))
         # what reading took is needed again in the training, by others
         pyarrow.default_memory_pool().release_unused()
-    columns = {name: pyarrow.chunked_array(arrays, kinds[name]) for name, arrays in kept.items()}
-    return table, categories, columns
+    return {name: pyarrow.chunked_array(arrays[name], kind) for name, kind in kept.items()}
 
 
 def beside(understood: schema.Schema, columns: dict[str, pyarrow.ChunkedArray]) -> Aside:
-    """Return labels, weights and groups, as numbers."""
-    weight, group = understood.weight, understood.group
+    """Return labels, weights, groups and ids; all but the ids as numbers."""
+    weight, group, key = understood.weight, understood.group, understood.id
     return Aside(
         understood.labels(columns[understood.label]),
-        schema.weights(weight, columns[weight]) if weight else None,
-        schema.groups(group, columns[group]) if group else None,
+        labels.weights(weight, columns[weight]) if weight else None,
+        labels.groups(group, columns[group]) if group else None,
+        ids(columns[key]) if key else None,
     )
+
+
+def ids(column: pyarrow.Array | pyarrow.ChunkedArray) -> numpy.ndarray:
+    """Return the names of the rows as text, [rows]."""
+    return numpy.asarray(column.cast(pyarrow.string()).fill_null(""), object)
 
 
 def held_out(found: list[sources.Source], understood: schema.Schema, dtype: type) -> Rows:
     """Return the rows of a validation table."""
-    names = [understood.label, *filter(None, (understood.weight, understood.group))]
     for source in found:
-        understood.check_columns(source.schema.names, f"the validation table {source.uri!r}")
+        understood.check_columns(source.schema.names, f"the validation table {source.name!r}")
     table = Table(len(understood.columns), dtype)
-    kept: dict[str, list[pyarrow.Array]] = {name: [] for name in names}
-    for source in found:
-        for batch in source.batches():
-            table.append(understood.features(batch, dtype))
-            for name in names:
-                kept[name].append(batch.column(name))
-    kinds = schema.kinds([(source.uri, source.schema) for source in found])
-    columns = {
-        name: pyarrow.chunked_array([array.cast(kinds[name]) for array in arrays], kinds[name])
-        for name, arrays in kept.items()
-    }
+    kinds = schema.kinds([(source.name, source.schema) for source in found])
+    kept = {name: kinds[name] for name in (understood.label, *understood.aside().values())}
+    columns = read(found, kept, lambda batch: table.append(understood.features(batch, dtype)))
     return Rows(table, beside(understood, columns))
 
 
 def apply(
-    uri: str,
+    table: str,
     understood: schema.Schema,
     dtype: type,
     predict: Callable[[numpy.ndarray], numpy.ndarray],
-) -> tuple[numpy.ndarray, pyarrow.Table]:
-    """Return what ``predict`` makes of the table at ``uri``, which it gets piece by piece.
+    derive: derived.Function | None = None,
+) -> tuple[numpy.ndarray, numpy.ndarray | None]:
+    """Return what ``predict`` makes of ``table``, which it gets piece by piece, and the rows' ids.
 
-    Beside that come the table's columns that the model does not know, such as an id.
-
-    Raises:
-        UserError: the table cannot be read, or does not suit the model.
+    There are no ids, None, where training had none or the table has not that column.
     """
-    outputs, others = [], []
+    if understood.features_sha256 not in (None, derived.sha256(derive)):
+        print("warning: the file of the features is not what it was when this model was trained")
+    outputs, names, key = [], [], understood.id
     with storage.scratch() as folder:
-        for source in sources.open_all(uri, folder, understood):
-            known = {*understood.names(), understood.label}
-            names = [name for name in source.schema.names if name not in known]
+        for source in derived.wrap(sources.open_all(table, folder, understood), derive):
+            if key and key not in source.schema.names:
+                print(
+                    f"the table has no column {key!r}: the predictions are in the order of its rows"
+                )
+                key = None
             for batch in source.batches():
                 outputs.append(predict(understood.features(batch, dtype)))
-                others.append(pyarrow.Table.from_batches([batch.select(names)]))
-    return numpy.concatenate(outputs), pyarrow.concat_tables(others, promote_options="permissive")
+                if key:
+                    names.append(ids(batch.column(key)))
+    return numpy.concatenate(outputs), numpy.concatenate(names) if key else None
 
 
 def split(
@@ -293,9 +270,6 @@ def split(
 
     The same labels, fraction and seed give the same split. ``by_class`` holds out the same share
     of every class, and never all of one.
-
-    Raises:
-        UserError: there are too few rows to hold any out.
     """
     order = numpy.random.default_rng(seed).permutation(len(label))
     groups = [order[label[order] == code] for code in numpy.unique(label)] if by_class else [order]

@@ -83,15 +83,9 @@ def memory() -> int:
 
 
 def check_memory(needed: int, doing: str, other: str = "") -> None:
-    """Find out before the work whether it fits in memory.
+    """Find out before the work, of which ``doing`` is the name, whether it fits in memory.
 
-    Args:
-        needed: estimate in bytes.
-        doing: what needs it, for the sentence.
-        other: another way out, for the sentence.
-
-    Raises:
-        UserError: it does not.
+    ``needed`` is an estimate in bytes, ``other`` another way out for the sentence.
     """
     if needed > memory():
         raise UserError(

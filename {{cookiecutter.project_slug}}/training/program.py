@@ -1,25 +1,22 @@
-"""What surrounds ``main``: first lines, exit status, signals, end mark.
+"""What surrounds ``main``: first lines, exit status, signals.
 
 Exit status: 0 the work is done and saved, 1 a bug (with its traceback), 2 wrong arguments or
-data, or nobody answers where they are (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
+data (one sentence), 130 after Ctrl-C, 143 after SIGTERM.
 """
 
-import atexit
 import contextlib
 import json
-import os
 import re
 import signal
 import sys
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from training import machine, sagemaker, scheduled
+from training import machine
 from training.errors import UserError, one_line
 
 # The name and password of a URI, and what signs or opens one in its query.
@@ -49,8 +46,6 @@ def without_secrets(text: str) -> str:
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:
     """Call ``main`` with the command line's words and exit with the status of what came of it."""
-    # Handlers run last in, first out: what ``main`` registers still prints before the end mark.
-    atexit.register(print_end_mark)
     signal.signal(signal.SIGTERM, terminate)
     status = execute(main, sys.argv[1:])
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to change anything
@@ -66,34 +61,12 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
     try:
         versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
         print(f"{Path(sys.argv[0]).name}: {versions}")
-        argv = all_words(argv)
         ARGV[:] = [without_secrets(word) for word in argv]
         print("argv:", json.dumps(ARGV, ensure_ascii=False))
-        scheduled.record()
         main(list(argv))
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success
         return stop(*verdict(error))
-
-
-def all_words(argv: Sequence[str]) -> Sequence[str]:
-    """Return the arguments: those of the command line, or a list in S3 where ECS takes no more.
-
-    Raises:
-        UserError: ARGV_URI names no list of words.
-    """
-    uri = os.environ.get("ARGV_URI")
-    if not uri:
-        return argv
-    from training import storage
-
-    try:
-        words = json.loads(storage.read_bytes(uri) or b"")
-    except ValueError:
-        words = None
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"ARGV_URI={uri}: no list of words is there")
-    return [*words, *argv]  # --resume of a later attempt stands in the command itself
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
@@ -115,7 +88,6 @@ def stop(status: int, message: str) -> int:
     sys.stdout.flush()
     if message:
         print(without_secrets(message), file=sys.stderr, flush=True)
-        sagemaker.tell(without_secrets(message))
     return status
 
 
@@ -146,13 +118,3 @@ def stop_if_told() -> None:
 def say_when_stopped(message: str) -> None:
     """Set what the log says when SIGTERM ends the run: how to go on."""
     STOPPED["message"] = message
-
-
-def print_end_mark() -> None:
-    """Print the log's last line: by it a follower knows that nothing is missing."""
-    sys.stderr.flush()
-    sys.stdout.flush()
-    if run_id := os.environ.get("RUN_ID"):
-        # Docker reads the two streams side by side: let it take standard error's last line first.
-        time.sleep(0.1)
-        print(f"[end of run {run_id}]", flush=True)

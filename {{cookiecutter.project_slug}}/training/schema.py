@@ -2,19 +2,20 @@
 
 import dataclasses
 import math
+import shlex
 
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError, nearest
+from training.errors import UserError
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
-# Whole-number labels with no more distinct values than this are taken for classes.
-CLASS_VALUES = 20
-# More classes than this are no classes: somebody named a number or an identifier.
-MOST_CLASSES = 1000
+# Text with more distinct values is a name or a free text, and so is text with more than a few of
+# which most stand in one row only: no model learns from it, and its values are kept nowhere.
+MOST_CATEGORIES, FEW_CATEGORIES = 1000, 20
+SHOWN = 40  # columns in a table of the log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Schema:
     """Columns of the features in the model's order, and the label's.
 
     ``classes`` are the labels as they stand in the table, sorted; the model knows them as
-    0..k-1. It is empty but in classification. ``weight`` and ``group`` are columns beside them.
+    0..k-1. It is empty but in classification. ``weight``, ``group`` and ``id`` are columns beside
+    them, and ``left_out`` those that are not used. ``source`` has the names and types of all
+    columns of the training table in its order, and ``features_sha256`` is that of the file whose
+    function made the features of them.
     """
 
     label: str
@@ -40,6 +44,10 @@ class Schema:
     classes: tuple = ()
     weight: str | None = None
     group: str | None = None
+    id: str | None = None
+    left_out: tuple[str, ...] = ()
+    source: dict[str, str] = dataclasses.field(default_factory=dict)
+    features_sha256: str | None = None
 
     def to_json(self) -> dict:
         """Return the schema as JSON's types."""
@@ -47,18 +55,15 @@ class Schema:
 
     @classmethod
     def from_json(cls, value: dict) -> "Schema":
-        """Return the schema that ``to_json`` gave.
-
-        Raises:
-            UserError: ``value`` is no schema.
-        """
+        """Return the schema that ``to_json`` gave."""
         try:
             columns = tuple(
                 Column(column["name"], column["kind"], tuple(column["categories"]))
                 for column in value["columns"]
             )
             known = value["label"], value["objective"], columns, tuple(value["classes"])
-            return cls(*known, value.get("weight"), value.get("group"))
+            more = {name: value[name] for name in cls.__match_args__[4:] if name in value}
+            return cls(*known, **more)
         except (KeyError, TypeError) as error:
             raise UserError("schema.json is not one that train.py wrote") from error
 
@@ -74,18 +79,24 @@ class Schema:
         """Return the classes as they are written in a CSV."""
         return [str(name).lower() if isinstance(name, bool) else str(name) for name in self.classes]
 
-    def text_columns(self) -> dict[str, pyarrow.DataType]:
+    def text_columns(self) -> list[str]:
         """Return the columns that a CSV reader must take as text, be they digits or not."""
         names = [column.name for column in self.columns if column.kind == CATEGORY]
         if self.classes and isinstance(self.classes[0], str):
             names.append(self.label)
-        return dict.fromkeys(names, pyarrow.string())
+        names += [name for name, kind in self.source.items() if kind == "string"]
+        return [*names, self.id] if self.id else names
+
+    def aside(self) -> dict[str, str]:
+        """Return the columns beside label and features, by the option that names them."""
+        named = {"weight": self.weight, "group": self.group, "id": self.id}
+        return {option: name for option, name in named.items() if name}
 
     def check_columns(self, names: list[str], where: str) -> None:
         """Raise UserError unless ``names`` are those of training, in any order."""
-        aside = [name for name in (self.label, self.weight, self.group) if name]
-        missing = [name for name in [*self.names(), *aside] if name not in names]
-        extra = [name for name in names if name not in {*self.names(), *aside}]
+        needed = [*self.names(), self.label, *self.aside().values()]
+        missing = [name for name in needed if name not in names]
+        extra = [name for name in names if name not in {*needed, *self.left_out}]
         if missing or extra:
             differ = [f"lacks {listed(missing)}"] if missing else []
             differ += [f"has {listed(extra)} more"] if extra else []
@@ -97,9 +108,6 @@ class Schema:
         """Return the features of ``table``, [rows, columns] in C order.
 
         Missing values, and categories that training did not see, are NaN.
-
-        Raises:
-            UserError: a column is missing, or holds something else than in training.
         """
         if missing := [name for name in self.names() if name not in table.schema.names]:
             raise UserError(f"the table lacks {listed(missing)}: the model was trained with it")
@@ -109,11 +117,7 @@ class Schema:
         return array
 
     def labels(self, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-        """Return the labels in ``column``, [rows]: class codes as int64, or numbers as float64.
-
-        Raises:
-            UserError: a label is missing, not finite, or of a class that training did not see.
-        """
+        """Return the labels in ``column``, [rows]: class codes as int64, or numbers as float64."""
         check_label(self.label, column)
         if self.objective == "ranking":
             check_relevance(self.label, column)
@@ -136,14 +140,7 @@ class Schema:
 
 
 def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataType]:
-    """Return the names and types of the columns that the files of one table have in common.
-
-    Args:
-        tables: name and columns of every file.
-
-    Raises:
-        UserError: they differ in columns, or one holds text where another has numbers.
-    """
+    """Return the columns, with their types, that the files of one table, name and columns, share."""
     (first, columns), *others = tables
     found = {field.name: field.type for field in columns}
     for where, columns in others:
@@ -161,11 +158,7 @@ def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataTyp
 def common(
     name: str, one: pyarrow.DataType, other: pyarrow.DataType, first: str, where: str
 ) -> pyarrow.DataType:
-    """Return the type that holds the values of both.
-
-    Raises:
-        UserError: one is text and the other is not.
-    """
+    """Return the type that holds the values of both."""
     if one == other or pyarrow.types.is_null(other):
         return one
     if pyarrow.types.is_null(one):
@@ -175,103 +168,38 @@ def common(
     return pyarrow.float64() if kind_of(name, one) == NUMBER else pyarrow.string()
 
 
-def infer(
-    features: list[str],
-    types: dict[str, pyarrow.DataType],
-    categories: dict[str, pyarrow.Array],
-    label: str,
-    labels: pyarrow.ChunkedArray,
-    objective: str | None,
-    aside: dict[str, str],
-) -> Schema:
-    """Return the schema of a training table, and say on the log what was inferred.
+def useless(column: Column, rows: int, missing: int, constant: bool, levels: int) -> str | None:
+    """Return why no model can learn from a column; None: it may.
 
-    Args:
-        features: the names of the features, in the model's order.
-        types: of ``kinds``.
-        categories: the distinct values of every column of text, in any order.
-        label: the label's column.
-        labels: its values.
-        objective: one of OBJECTIVES; None: what the labels look like.
-        aside: the columns "weight" and "group", where there are any.
-
-    Raises:
-        UserError: the table cannot be trained on.
+    ``missing`` counts the ``rows`` without a value, ``levels`` the different values of text.
     """
-    check_label(label, labels)
-    if objective is None:
-        objective = infer_objective(label, labels)
-    elif objective != "classification" and kind_of(label, labels.type) == CATEGORY:
-        raise UserError(
-            f"label {label!r} holds text, and {objective} needs numbers: type --objective classification"
-        )
-    columns = tuple(
-        Column(name, CATEGORY, tuple(sorted(categories[name].to_pylist())))
-        if name in categories
-        else Column(name, kind_of(name, types[name]))
-        for name in features
-    )
-    if not columns:
-        raise UserError(
-            f"the table has no column beside the label {label!r}: is it separated by commas?"
-        )
-    if objective == "ranking" and "group" not in aside:
-        raise UserError("ranking needs to know which rows belong together: type --group COLUMN")
-    classes = learn_classes(label, labels) if objective == "classification" else ()
-    return Schema(label, objective, columns, classes, aside.get("weight"), aside.get("group"))
+    if rows == 1:
+        return None
+    if missing == rows:
+        return "empty"
+    if constant and not missing:
+        return "the same in every row"
+    if column.kind == NUMBER:
+        return None
+    if levels > MOST_CATEGORIES:
+        return f"text with more than {MOST_CATEGORIES:,} different values"
+    if levels == rows - missing > 1:
+        return "text that differs in every row"
+    if levels > FEW_CATEGORIES and 2 * levels > rows - missing:
+        return f"text with {levels:,} different values in {rows - missing:,} rows"
+    return None
 
 
-def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) -> dict[str, str]:
-    """Return the columns that are neither features nor the label, as ``wanted`` by option.
-
-    Raises:
-        UserError: there is no such column, or it is the label.
-    """
-    chosen = {option: name for option, name in wanted.items() if name is not None}
-    for option, name in chosen.items():
-        if name not in names:
-            near = nearest(name, names)
-            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
-            raise UserError(f"--{option}: no column is called {name!r}: {hint}")
-        if name == label:
-            raise UserError(f"--{option} {name}: this column is the label; name another")
-    return chosen
-
-
-def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-    """Return the rows' weights, [rows].
-
-    Raises:
-        UserError: one is missing, no number, negative or infinite, or all are 0.
-    """
-    if kind_of(name, column.type) == CATEGORY:
-        raise UserError(f"weight {name!r} holds text: a weight is a number from 0 on")
-    values = column.cast(pyarrow.float64()).to_numpy()
-    bad = ~(numpy.isfinite(values) & (values >= 0))
-    if bad.any():
-        row = int(bad.argmax()) + 1
-        raise UserError(
-            f"weight {name!r} is missing, negative or not finite in row {row:,}: it is a number from 0 on"
-        )
-    if not values.any():
-        raise UserError(f"weight {name!r} is 0 in every row: nothing is left to learn from")
-    return values
-
-
-def groups(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
-    """Return the number of every row's group, [rows]: 0, 1, 2 … in the table's order.
-
-    Raises:
-        UserError: rows of one group do not stand together, or one has none.
-    """
-    codes = column.combine_chunks().dictionary_encode().indices
-    if codes.null_count:
-        raise UserError(f"group {name!r} is missing in {codes.null_count:,} rows")
-    codes = codes.to_numpy()
-    number = numpy.concatenate([[0], numpy.cumsum(codes[1:] != codes[:-1])])
-    if number[-1] != codes.max():
-        raise UserError(f"the rows of one group do not stand together: sort the table by {name!r}")
-    return number
+def show(rows: list[tuple[str, ...]]) -> None:
+    """Print a table of the columns: name, kind, number of levels, number of missing values."""
+    lines = [("column", "kind", "levels", "missing"), *rows[:SHOWN]]
+    lines = [tuple(each if each.isprintable() else repr(each) for each in line) for line in lines]
+    widths = [min(40, max(map(len, cells))) for cells in zip(*lines, strict=True)]
+    for name, *cells in lines:
+        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        print("  ".join([f"  {name[:40]:<{widths[0]}}", *padded]).rstrip())
+    if len(rows) > SHOWN:
+        print(f"  … and {len(rows) - SHOWN:,} more columns")
 
 
 def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
@@ -281,54 +209,6 @@ def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
         raise UserError(
             f"label {name!r}: ranking needs grades of relevance, whole numbers from 0 to 31"
         )
-
-
-def choose_label(names: list[str], wanted: str | None) -> str:
-    """Return the label's column, and say on the log which it is when nobody named it."""
-    if wanted is not None:
-        if wanted not in names:
-            near = nearest(wanted, names)
-            hint = f"did you mean {near!r}?" if near else f"the columns are {listed(names)}"
-            raise UserError(f"no column is called {wanted!r}: {hint}")
-        return wanted
-    label = next((name for name in ("label", "target") if name in names), names[0])
-    print(f"label: {label!r} (--label names another column)")
-    return label
-
-
-def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
-    """Return what the labels look like, and say so on the log."""
-    values = pyarrow.compute.count_distinct(column).as_py()
-    if pyarrow.types.is_integer(column.type):
-        objective = "classification" if values <= CLASS_VALUES else "regression"
-        reason = f"whole numbers with {values:,} distinct values"
-    elif pyarrow.types.is_string(column.type) or pyarrow.types.is_boolean(column.type):
-        objective, reason = "classification", f"{values:,} distinct values of {column.type}"
-    else:
-        objective, reason = "regression", "numbers with a fraction"
-    print(f"objective: {objective}, since {name!r} holds {reason} (--objective says otherwise)")
-    return objective
-
-
-def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
-    """Return the distinct labels, sorted.
-
-    Raises:
-        UserError: there is one only, or there are too many.
-    """
-    if pyarrow.types.is_decimal(column.type):
-        column = column.cast(pyarrow.float64())
-    classes = tuple(sorted(pyarrow.compute.unique(column).to_pylist()))
-    if len(classes) < 2:
-        raise UserError(
-            f"label {name!r} has one class only, {classes[0]!r}: classification needs rows of two"
-        )
-    if len(classes) > MOST_CLASSES:
-        raise UserError(
-            f"label {name!r} has {len(classes):,} classes, and {MOST_CLASSES:,} are the most: name "
-            "another --label, or type --objective regression"
-        )
-    return classes
 
 
 def check_label(name: str, column: pyarrow.ChunkedArray) -> None:
@@ -348,11 +228,7 @@ def check_label(name: str, column: pyarrow.ChunkedArray) -> None:
 
 
 def kind_of(name: str, kind: pyarrow.DataType) -> str:
-    """Return whether a column of type ``kind`` holds numbers or categories.
-
-    Raises:
-        UserError: neither.
-    """
+    """Return whether a column of type ``kind`` holds numbers or categories."""
     types = pyarrow.types
     numbers = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null
     if any(test(kind) for test in numbers):
@@ -361,26 +237,22 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
         return CATEGORY
     if types.is_temporal(kind):
         raise UserError(
-            f"column {name!r} holds dates or times ({kind}), which no model reads: write them as "
-            "numbers, such as days since a day, or leave the column out"
+            f"column {name!r} holds dates or times ({kind}), which no model reads: make them "
+            f"numbers, such as days since a day, in features.py, or type: --drop {shlex.quote(name)}"
         )
     if types.is_binary(kind):
         raise UserError(f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8")
-    raise UserError(f"column {name!r} holds {kind}: a column holds numbers or text; leave it out")
+    raise UserError(
+        f"column {name!r} holds {kind}, and numbers or text are read; type: --drop {shlex.quote(name)}"
+    )
 
 
 def encode(
-    column: Column,
-    values: pyarrow.Array,
-    dtype: type,
-    categories: pyarrow.Array | None = None,
+    column: Column, values: pyarrow.Array, dtype: type, categories: pyarrow.Array | None = None
 ) -> numpy.ndarray:
     """Return a feature's values as numbers, [rows]: categories as their codes, NaN for missing.
 
     ``categories`` are coded in place of the column's own.
-
-    Raises:
-        UserError: the values are of another kind than in training, or infinite.
     """
     kind = kind_of(column.name, values.type)
     if column.kind == CATEGORY:
@@ -413,7 +285,7 @@ def is_number(text: str) -> bool:
         return False
 
 
-def listed(names: list[str]) -> str:
+def listed(names: list[str], most: int = 5) -> str:
     """Return the first few of ``names`` for a sentence."""
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(repr(name) for name in names[:5]) + more
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more

@@ -26,11 +26,7 @@ MOST_METRICS = 1000  # in one request; and parameters or tags, a tenth of it
 
 
 def check() -> None:
-    """Find out before the work whether ``log`` has what it needs on this machine.
-
-    Raises:
-        UserError: it has not.
-    """
+    """Find out before the work whether ``log`` has what it needs on this machine."""
     if os.environ.get(URI) and importlib.util.find_spec("mlflow") is None:
         raise UserError(
             f"{URI} is set, and MLflow needs an extra: put EXTRAS = mlflow into .env, then type: "
@@ -39,11 +35,9 @@ def check() -> None:
 
 
 def log(report: Mapping, folder: Path) -> None:
-    """Log a run that is saved to MLflow, if it is wanted. A failure is a warning: the model is saved.
+    """Log a saved run to MLflow, if that is wanted, with the files in ``folder``.
 
-    Args:
-        report: the content of metrics.json.
-        folder: its files become the run's artifacts.
+    ``report`` is metrics.json. A failure is a warning: the model is saved.
     """
     if not os.environ.get(URI):
         return

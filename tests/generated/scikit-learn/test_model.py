@@ -2,26 +2,23 @@
 
 import csv
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
+import predict
 import pytest
 import skops.io
+import train
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.preprocessing import FunctionTransformer
-
-import predict
-import train
 from training import program
 from training.errors import UserError
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in "RUN_ID", "RUN_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION", "SM_MODEL_DIR":
-        monkeypatch.delenv(name, raising=False)
+from training.library.model import FILE, load, own
 
 
 def table(bunch, path="table.csv"):
@@ -52,7 +49,7 @@ def test_the_model_equals_one_that_scikit_learn_makes_by_hand():
     by_hand = HistGradientBoostingRegressor(
         max_depth=3, max_iter=20, learning_rate=0.2, random_state=0, categorical_features=[10]
     ).fit(features, bunch.target)
-    model = predict.load(Path("model") / predict.MODEL)
+    model = load(Path("model") / FILE)
     assert numpy.array_equal(model.predict(features), by_hand.predict(features))
 
 
@@ -73,7 +70,7 @@ def test_importance_has_a_value_for_every_column_of_the_table(options, kind):
     assert found["kind"] == kind
     assert set(found["features"]) == {*bunch.feature_names, "text"}
     assert max(found["features"].values()) > 0
-    model = predict.load(Path("model") / predict.MODEL)
+    model = load(Path("model") / FILE)
     if kind == "feature_importances_":
         assert sum(found["features"].values()) == pytest.approx(1)
         # text is two of the forest's columns, the last ones
@@ -139,5 +136,110 @@ def test_what_scikit_learn_refuses_is_one_sentence(capsys, options, message):
 
 def test_a_model_file_that_names_other_code_is_refused():
     skops.io.dump(FunctionTransformer(eval), "model.skops")
-    with pytest.raises(UserError, match="trusts"):
-        predict.load(Path("model.skops"))
+    with pytest.raises(UserError, match="says what is trusted"):
+        load(Path("model.skops"))
+
+
+STEPS = '''
+import numpy
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+
+
+class Squares(TransformerMixin, BaseEstimator):
+    """Adds the squares."""
+
+    def fit(self, features, label=None):
+        self.mean_ = numpy.nanmean(features, axis=0)
+        return self
+
+    def transform(self, features):
+        return numpy.hstack([features - self.mean_, features**2])
+
+
+class Middle(RegressorMixin, BaseEstimator):
+    """Predicts the mean of the labels."""
+
+    def fit(self, features, label):
+        self.mean_ = float(numpy.mean(label))
+        return self
+
+    def predict(self, features):
+        return numpy.full(len(features), self.mean_)
+'''
+BOOSTING = "estimator = kinds[dataset.schema.objective]()"
+BEFORE = "before = preparation(estimator, dataset.schema, bool(epochs))"
+OWN = {
+    "a transformer": (BEFORE, "import steps\n    before = steps.Squares()"),
+    "an estimator": (BOOSTING, "import steps\n    estimator = steps.Middle()"),
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a copy of the project, to edit as its owner would."""
+    source, target = Path(train.__file__).parent, tmp_path / "project"
+    target.mkdir()
+    for path in (*source.glob("*.py"), source / "training"):
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, target / path.name)
+    return target
+
+
+def script(project, *words):
+    done = subprocess.run(
+        [sys.executable, str(project / words[0]), *words[1:]],
+        capture_output=True, encoding="utf-8", check=False, env={**os.environ, "PYTHONPATH": ""},
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(("old", "new"), OWN.values(), ids=OWN)
+def test_classes_of_the_owners_own_file_are_saved_and_loaded(project, old, new):
+    table(load_diabetes())
+    (project / "steps.py").write_text(STEPS)
+    edit(project / "train.py", old, new)
+    argv = ["--train", "table.csv", "--drop", "text", "--output", "model"]
+    status, out, error = script(project, "train.py", *argv)
+    assert status == 0, out + error
+    argv = ["predict.py", "--model", "model", "--data", "table.csv", "--output", "out.csv"]
+    status, out, error = script(project, *argv)
+    assert status == 0, out + error
+    (project / "steps.py").unlink()
+    status, _, error = script(project, *argv)
+    assert (status, error.count("\n"), "'steps." in error) == (2, 1, True)
+
+
+def test_a_class_in_train_py_itself_is_refused_with_what_to_do(project):
+    table(load_diabetes())
+    text = STEPS.partition("class Middle")[0] + "\n\ndef main(argv"
+    edit(project / "train.py", "def main(argv", text)
+    edit(project / "train.py", BEFORE, "before = Squares()")
+    argv = ["--train", "table.csv", "--drop", "text", "--output", "model"]
+    status, _, error = script(project, "train.py", *argv)
+    assert (status, error.count("\n"), "a file of its own, such as steps.py" in error) == (
+        2,
+        1,
+        True,
+    )
+    assert not Path("model").exists()
+
+
+@pytest.mark.parametrize("name", ["os", "training.storage", "job.process", "steps.missing"])
+def test_what_a_model_file_names_is_trusted_only_where_it_is_the_owners_file(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.setenv("RUN_FOLDER", str(tmp_path))
+    for each in "steps", "job/process":
+        path = tmp_path / f"{each}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/__init__.py").touch()
+    assert not own(f"{name}.thing")
+    assert own("steps.Ratio") and own("own.Ratio") and own("features.features")
+    assert not own("Ratio") and not own("../steps.x") and not own("")

@@ -6,20 +6,12 @@ from pathlib import Path
 
 import numpy
 import pytest
+import train
 import xgboost
 from sklearn.datasets import load_diabetes, load_wine
-
-import hyperparameters
-import predict
-import train
 from training import program
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in "RUN_ID", "RUN_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION", "SM_MODEL_DIR":
-        monkeypatch.delenv(name, raising=False)
+from training.library import hyperparameters
+from training.library.model import FILE, load
 
 
 def table(bunch, path="table.csv"):
@@ -78,7 +70,7 @@ def test_the_model_equals_one_that_xgboost_makes_by_hand():
         xgboost.QuantileDMatrix(features, label=bunch.target),
         20,
     ).predict(xgboost.DMatrix(features))
-    booster = predict.load(Path("model") / predict.MODEL)
+    booster = load(Path("model") / FILE)
     booster.feature_names = booster.feature_types = None
     assert numpy.allclose(booster.predict(xgboost.DMatrix(features)), by_hand, atol=1e-4)
 
@@ -93,7 +85,7 @@ def test_importance_is_that_of_the_booster():
         assert found["kind"] == kind
         assert set(found["features"]) == set(bunch.feature_names)
         if kind == "gain":
-            model = predict.load(Path("model") / predict.MODEL)
+            model = load(Path("model") / FILE)
             gain = model.get_score(importance_type="gain")
             assert found["features"]["alcohol [<% vol]"] == gain["alcohol ((% vol)"]
             assert sum(found["features"].values()) == pytest.approx(sum(gain.values()))
@@ -105,7 +97,7 @@ def test_early_stopping_keeps_the_best_round():
     argv = ["--train", "table.csv", "--early-stopping-rounds", "5", "--num-boost-round", "500"]
     assert run(*argv, "--eval-metric", "merror,mlogloss") == 0
     assert report()["objective"] == "multi:softprob"
-    assert predict.load(Path("model") / predict.MODEL).num_boosted_rounds() < 500
+    assert load(Path("model") / FILE).num_boosted_rounds() < 500
 
 
 @pytest.mark.parametrize(

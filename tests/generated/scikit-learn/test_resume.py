@@ -6,10 +6,9 @@ import random
 from pathlib import Path
 
 import pytest
-
-import predict
 import train
 from training import checkpoints, data, program
+from training.library.model import FILE
 
 ENSEMBLE = "sklearn.ensemble."
 ROUNDS = {
@@ -25,8 +24,7 @@ ROUNDS = {
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def table(folder):
     chance = random.Random(0)
     with Path("table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -42,7 +40,7 @@ def run(*argv):
 
 
 def model(folder):
-    return (Path(folder) / predict.MODEL).read_bytes()
+    return (Path(folder) / FILE).read_bytes()
 
 
 @pytest.mark.parametrize("argv", ROUNDS.values(), ids=ROUNDS)

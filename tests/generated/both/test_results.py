@@ -1,4 +1,4 @@
-"""What a run leaves behind beside the model: importance, curves, card, manifest, predictions."""
+"""What a run leaves behind beside the model: importance, curves, card, origin, predictions."""
 
 import csv
 import hashlib
@@ -10,21 +10,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import sklearn.metrics
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-
 import train
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from training import curves, machine, program, storage
 
 HOSTILE = "<script>alert(1)</script>|`x`"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in "RUN_ID", "RUN_URI", "SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION", "SM_MODEL_DIR":
-        monkeypatch.delenv(name, raising=False)
-    for name in "ECS_CONTAINER_METADATA_URI_V4", "GIT_REVISION", "SM_OUTPUT_DATA_DIR":
-        monkeypatch.delenv(name, raising=False)
 
 
 def run(*argv):
@@ -116,22 +106,22 @@ def test_a_hostile_name_of_a_column_stays_text():
     assert "\n# no heading" not in card
 
 
-def test_the_manifest_names_every_file_and_its_sha256(monkeypatch):
+def test_the_origin_names_every_file_and_its_sha256(monkeypatch):
     monkeypatch.setenv("GIT_REVISION", "abc")
     assert run("--train", tables(load_breast_cancer()), "--save-predictions", "--seed", 3) == 0
-    manifest = read("manifest.json")
-    assert set(manifest["files"]) == {p.name for p in Path("model").iterdir()} - {"manifest.json"}
-    for name, facts in manifest["files"].items():
+    origin = read("training.json")
+    assert set(origin["files"]) == {p.name for p in Path("model").iterdir()} - {"training.json"}
+    for name, facts in origin["files"].items():
         content = Path("model", name).read_bytes()
         assert facts == {
             "sha256": hashlib.sha256(content).hexdigest(),
             "size_bytes": len(content),
         }
-    assert (manifest["git_revision"], manifest["seed"], manifest["attempts"]) == ("abc", 3, 1)
-    assert manifest["argv"][:2] == ["--train", "table.parquet"]
-    assert manifest["data"]["train"]["size_bytes"] == Path("table.parquet").stat().st_size
-    assert manifest["started"] <= manifest["ended"]
-    assert (manifest["task"], manifest["limits"]) == (None, None)
+    assert (origin["git_revision"], origin["seed"], origin["attempts"]) == ("abc", 3, 1)
+    assert origin["argv"][:2] == ["--train", "table.parquet"]
+    assert origin["data"]["train"]["size_bytes"] == Path("table.parquet").stat().st_size
+    assert origin["started"] <= origin["ended"]
+    assert (origin["task"], origin["limits"]) == (None, None)
 
 
 def test_the_predictions_of_the_validation_rows_give_the_metrics():
@@ -169,14 +159,14 @@ def test_a_folder_that_is_written_again_has_no_mark_on_the_way(monkeypatch):
     put, seen = storage.put, []
 
     def watched(path, uri):
-        seen.append(Path("model/manifest.json").exists())
+        seen.append(Path("model/training.json").exists())
         put(path, uri)
 
     monkeypatch.setattr(storage, "put", watched)
     assert run("--train", "table.parquet") == 0
     assert len(seen) == 7
     assert not any(seen)
-    assert Path("model/manifest.json").exists()
+    assert Path("model/training.json").exists()
 
 
 def test_image_and_task_are_those_that_ecs_names(monkeypatch):
@@ -191,34 +181,3 @@ def test_image_and_task_are_those_that_ecs_names(monkeypatch):
         "task": "arn:task",
         "limits": {"CPU": 1, "Memory": 2048},
     }
-
-
-def test_a_run_that_a_schedule_started_records_itself(monkeypatch, capsys):
-    """The bucket is a folder here; what the data is in another one is not recorded."""
-    time = "2031-02-03T04:05:06Z"
-    run_id = f"{time}-nightly"
-    monkeypatch.setenv("RUN_SCHEDULE", "nightly")
-    monkeypatch.setenv("RUN_ID", run_id)
-    monkeypatch.setenv("PROJECT_URI", "project/")
-    monkeypatch.setenv("RUN_URI", f"project/runs/{run_id}/")
-    monkeypatch.setenv("SM_CHANNEL_TRAIN", "s3://another/data/*.csv")
-    argv = ["--train", tables(load_diabetes()), "--output", "model"]
-    assert program.execute(train.main, argv) == 0  # for want of a draft no training fails
-    assert "'nightly' has left no draft" in capsys.readouterr().out
-    draft = {"run": "<aws.scheduler.scheduled-time>-nightly", "argv": ["--seed", "1"]}
-    Path("project/schedules").mkdir(parents=True)
-    Path("project/schedules/nightly.json").write_text(json.dumps(draft))
-    assert program.execute(train.main, argv) == 0
-    record = Path(f"project/runs/{run_id}/run.json")
-    found = json.loads(record.read_text())
-    began = found.pop("started")
-    assert found == {
-        "run": run_id,
-        "argv": ["--seed", "1"],
-        "task": None,
-        "data": None,
-        "attempts": [{"attempt": 1, "task": None, "started": began}],
-    }
-    record.write_text("{}")  # by `make rerun`, for one
-    assert program.execute(train.main, argv) == 0
-    assert record.read_text() == "{}"

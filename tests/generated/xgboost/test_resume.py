@@ -6,12 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
-import xgboost
-
-import predict
-import resume
 import train
+import xgboost
 from training import checkpoints, machine, program
+from training.library import resume
+from training.library.model import FILE
 
 EXACT = tuple(int(part) for part in xgboost.__version__.split(".")[:2]) >= (3, 3)
 exact = pytest.mark.skipif(not EXACT, reason="xgboost below 3.3 cannot resume exactly")
@@ -20,8 +19,7 @@ ARGV += ["--early-stopping-rounds", "8", "--checkpoint-every", "4", "--output"]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def table(folder):
     chance = random.Random(0)
     with Path("table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -57,7 +55,7 @@ def run(*argv):
 
 
 def model(folder):
-    return (Path(folder) / predict.MODEL).read_bytes()
+    return (Path(folder) / FILE).read_bytes()
 
 
 def report(folder):

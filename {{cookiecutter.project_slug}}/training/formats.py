@@ -1,0 +1,77 @@
+"""What format a file has, by its name, its content or SageMaker's word for it."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from training.errors import UserError
+from training.schema import Schema
+
+ENDINGS = {
+    ".csv": "CSV",
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+    ".libsvm": "libsvm",
+    ".svm": "libsvm",
+}
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+# What SageMaker calls the formats: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
+CONTENT_TYPES = {
+    "text/csv": "CSV",
+    "csv": "CSV",
+    "application/x-parquet": "Parquet",
+    "parquet": "Parquet",
+    "text/libsvm": "libsvm",
+    "text/x-libsvm": "libsvm",
+    "libsvm": "libsvm",
+}
+# The first line of a libsvm file.
+LIBSVM = re.compile(rb"[-+.\deE]+(:[-+.\deE]+)?( qid:\d+)?( \d+:[-+.\deE]+)+ *(#.*)?")
+
+
+class How(NamedTuple):
+    """How files are read.
+
+    ``known`` reads columns as they were read in training, and those in ``text`` as text. ``kind``
+    is a format whatever the files are called; None: their names tell. ``header`` is None where a
+    CSV's first line tells, and ``label`` says whether the first column of a CSV without a header
+    is the label.
+    """
+
+    known: Schema | None = None
+    text: tuple[str, ...] = ()
+    limit: int | None = None
+    kind: str | None = None
+    header: bool | None = None
+    label: bool = True
+
+
+def of_content(content_type: str | None) -> How:
+    """Return how SageMaker has files of a content type read, such as ``text/csv;label_size=0``."""
+    if not content_type:
+        return How()
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if kind not in CONTENT_TYPES:
+        raise UserError(f"ContentType {content_type!r}: it is one of {', '.join(CONTENT_TYPES)}")
+    csv = CONTENT_TYPES[kind] == "CSV"
+    return How(
+        kind=CONTENT_TYPES[kind],
+        header=False if csv else None,
+        label="label_size=0" not in parameters,
+    )
+
+
+def named(path: Path) -> tuple[str | None, str | None]:
+    """Return the format and the compression that the file's name tells; None: it does not."""
+    last = [suffix.lower() for suffix in path.suffixes[-2:]] or [""]
+    packed = PACKED.get(last[-1])
+    return ENDINGS.get(last[0] if packed and len(last) == 2 else last[-1]), packed
+
+
+def sniffed(path: Path) -> str | None:
+    """Return the format of a file whose name does not tell it, where the content is unmistakable."""
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    if head[:4] == b"PAR1":
+        return "Parquet"
+    return "libsvm" if LIBSVM.fullmatch(head.partition(b"\n")[0].strip()) else None
