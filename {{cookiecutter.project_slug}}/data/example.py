@@ -6,6 +6,8 @@ rows is kept for the test.
 """
 
 import csv
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -25,12 +27,17 @@ def main() -> None:
     ]
     order = numpy.random.default_rng(SEED).permutation(len(rows))
     tests = round(TEST_SHARE * len(rows))
-    write("train.csv", header, [rows[place] for place in sorted(order[tests:])])
-    write("test.csv", header, [rows[place] for place in sorted(order[:tests])])
+    parts = {"train.csv": sorted(order[tests:]), "test.csv": sorted(order[:tests])}
+    hashes = {
+        f"data/{name}": write(name, header, [rows[place] for place in places])
+        for name, places in parts.items()
+    }
+    # by this `make data` knows the example, which never takes the place of a table
+    Path(__file__).with_name(".example").write_text(json.dumps(hashes))
 
 
-def write(name: str, header: list[str], rows: list[list]) -> None:
-    """Write ``rows`` below ``header`` to the CSV file ``name``."""
+def write(name: str, header: list[str], rows: list[list]) -> str:
+    """Write ``rows`` below ``header`` to the CSV file ``name`` and return its sha256."""
     path = Path(__file__).parent / name
     # it gets its name once it is whole: others may be waiting for it
     partial = path.with_name(f".{name}.{os.getpid()}")
@@ -38,8 +45,10 @@ def write(name: str, header: list[str], rows: list[list]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     partial.replace(path)
     print(f"{path.parent.name}/{name}: {len(rows)} rows")
+    return digest
 
 
 if __name__ == "__main__":

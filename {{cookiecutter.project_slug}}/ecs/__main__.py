@@ -22,9 +22,11 @@ from time import sleep
 from typing import Any
 
 from ecs import image, packages, request, stack
+from ecs.channels import with_latest
 from ecs.console import cell, plain
 from ecs.errors import UserError
 from ecs.follow import Log, stream_name
+from ecs.here import become, local_run
 from ecs.settings import Settings, settings_from
 
 LAST_LINES = 20  # of the log, for the verdict
@@ -110,13 +112,16 @@ def pushed(settings: Settings) -> int:
     return 0 if image.digest(settings, uri, image.tag(settings)) else 1
 
 
-def words(settings: Settings, *command: str) -> None:
-    """Become ``command`` followed by the words of ARGS. No shell sees them."""
-    arguments = [*command[1:], *request.words(settings.args)]
-    try:
-        os.execvp(arguments[0], arguments)
-    except FileNotFoundError as error:
-        raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
+def here(settings: Settings, *command: str) -> None:
+    """Become ``command`` followed by the words of ARGS, in an environment that tells the launcher of DATA."""
+    become(settings, list(command[1:]), os.environ)
+
+
+def data(settings: Settings) -> None:
+    """Upload what differs in data/ to the project's bucket."""
+    from ecs.data import upload
+
+    upload(settings, stack.outputs(settings))
 
 
 def lock(settings: Settings) -> None:
@@ -183,6 +188,7 @@ def run(settings: Settings) -> int:
         dry_run(settings)
         return 0
     outputs = stack.outputs(settings)
+    settings = resolved(settings, outputs)
     run = new_run_id()
     # First what may be wrong here, so that nothing is registered in vain.
     before_run(settings, outputs)
@@ -194,9 +200,7 @@ def run(settings: Settings) -> int:
     arn, image_uri = definition.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
-    data = history.data_version(
-        settings, outputs, request.variables_of(run_request)["SM_CHANNEL_TRAIN"]
-    )
+    data = history.data_versions(settings, outputs, run_request)
     record = asked_for(settings, run, image_uri, revision, run_request) | {
         "task": None,
         "started": history.now(),
@@ -204,6 +208,15 @@ def run(settings: Settings) -> int:
         "attempts": [],
     }
     return start(settings, outputs, run, record)
+
+
+def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
+    """Return the settings with the latest successful run by its id where DATA says ``latest``."""
+    from ecs import history
+
+    return replace(
+        settings, data=with_latest(settings.data, lambda: history.latest(settings, outputs))
+    )
 
 
 def asked_for(
@@ -244,11 +257,10 @@ def rerun(settings: Settings) -> int:
     outputs, former, old = chosen(settings)
     if "size" not in old:
         raise UserError(f"run {former} was recorded by an older version; type: make run")
-    data = history.data_version(
-        settings, outputs, request.variables_of(old["request"])["SM_CHANNEL_TRAIN"]
-    )
+    data = history.data_versions(settings, outputs, old["request"])
     if data != old["data"]:
-        change = f"the data of run {former} has changed since ({(data or old['data'])['uri']})"
+        names = ", ".join(history.addresses(data or old["data"]))
+        change = f"the data of run {former} has changed since ({names})"
         if not settings.yes:
             raise UserError(f"{change}; to go on: make rerun RUN={former} YES=1")
         print(f"warning: {change}", file=sys.stderr)
@@ -317,6 +329,8 @@ def schedule(settings: Settings) -> None:
     revision = image.git(Path(), "rev-parse", "HEAD")
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     outputs = known if settings.dry_run else stack.refresh(settings)
+    if not settings.dry_run:
+        settings = resolved(settings, outputs)
     if "SchedulerRoleArn" not in outputs:
         raise UserError("the stack knows no schedules yet; type: make cluster")
 
@@ -907,33 +921,12 @@ def report(settings: Settings) -> int:
         _, left_out = download(settings, outputs, run)
         folder = RUNS / run
     folder = folder_of(folder.name)
-    if not (folder / "metrics.json").is_file():
-        raise UserError(f"{plain(folder)} has no metrics.json: train.py has not finished there")
+    if not any(folder.glob("*.json")):
+        raise UserError(f"{plain(folder)} has no record of a run: no script has ended there")
     path, text = folder / "report.html", page(folder.name, read(folder)).encode()
     save(path, folder, len(text), lambda partial: Path(partial).write_bytes(text))
     print(plain(path))
     return told(left_out)
-
-
-def local_run(run: str) -> Path | None:
-    """Return the folder below runs/ whose name begins with ``run``; None if there is none.
-
-    Without a name it is the latest in which a training has ended.
-
-    Raises:
-        UserError: there is more than one, and none of them has the whole name.
-    """
-    run = run.removeprefix("./").removeprefix("runs/").rstrip("/")
-    folders = sorted(path for path in Path("runs").glob("*") if path.is_dir())
-    if not run:
-        return next((f for f in reversed(folders) if (f / "metrics.json").is_file()), None)
-    found = [folder for folder in folders if folder.name.startswith(run)]
-    exact = [folder for folder in found if folder.name == run]
-    if len(exact or found) > 1:
-        raise UserError(
-            f"RUN={run!r}: {len(found)} folders of runs/ begin so; type: RUN={plain(found[-1].name)}"
-        )
-    return next(iter(exact or found), None)
 
 
 def verify(settings: Settings) -> int:
@@ -954,7 +947,7 @@ def destroy(settings: Settings) -> None:
 COMMANDS: dict[str, Callable[..., int | None]] = {
     each.__name__: each
     for each in (
-        cli, parameters, policy, plan, outputs, output, tag, repository, registry, pushed, words, lock, add,
+        cli, parameters, policy, plan, outputs, output, tag, repository, registry, pushed, here, data, lock, add,
         remove, debian, secret,
         register, run, rerun, attach, schedule, schedules, unschedule, logs, status, shell, stop, runs, compare, fetch,
         report, verify, destroy,

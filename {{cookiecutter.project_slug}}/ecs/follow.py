@@ -46,7 +46,10 @@ class Log:
             try:
                 # The reference of GetLogEvents: with a token, startFromHead must be true as well.
                 page = self.logs.get_log_events(
-                    logGroupName=self.group, logStreamName=self.stream, startFromHead=True, **position
+                    logGroupName=self.group,
+                    logStreamName=self.stream,
+                    startFromHead=True,
+                    **position,
                 )
             except self.logs.exceptions.ResourceNotFoundException:
                 return  # the stream begins with the container's first line

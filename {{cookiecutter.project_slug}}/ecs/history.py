@@ -1,5 +1,6 @@
 """What is known of runs: ``run.json`` and ``result.json`` beside the model, in S3 only."""
 
+import fnmatch
 import json
 import re
 import shlex
@@ -8,13 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs import contract
 from ecs.aws import client
 from ecs.errors import UserError
-from ecs.request import run_uri
+from ecs.request import project_uri, run_uri, variables_of
 from ecs.settings import Settings
 
 # What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
+
+
+LOOKED_THROUGH = 100  # runs, for the latest that succeeded
 
 
 def now() -> str:
@@ -193,7 +198,7 @@ def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
         "revision": run.get("revision"),
         "image": (run.get("image") or "").rpartition("@")[2],
         "command": command(run),
-        "data": " ".join(filter(None, (run.get("data") or {}).values())),
+        "data": json.dumps(run["data"], ensure_ascii=False) if run.get("data") else None,
         **{name: value for name, value in (run.get("size") or {}).items()},
         **{name: value for name, value in (metrics.get("hyperparameters") or {}).items()},
         "state": result.get("state"),
@@ -230,6 +235,60 @@ def words(record: Mapping) -> list[str]:
     """Return script and arguments of a run, whole even where ECS had only a pointer to them."""
     command = record["request"]["overrides"]["containerOverrides"][0]["command"]
     return [command[0], *record.get("argv", command[1:])]
+
+
+def data_versions(settings: Settings, stack: Mapping[str, str], request: Mapping) -> dict | None:
+    """Return of each channel of a request its address, and what tells its content from another.
+
+    That is the sha256 of each file that `make data` uploaded, else ETag and version of an object of the
+    bucket. A request of an older version has one channel, as ``data_version`` gives it.
+    """
+    from ecs.data import uploaded  # which imports this module
+
+    variables = variables_of(request)
+    if contract.CHANNELS not in variables:
+        return data_version(settings, stack, variables["SM_CHANNEL_TRAIN"])
+    own, files = f"{project_uri(settings, stack)}/", None
+    found = {}
+    for name, channel in json.loads(variables[contract.CHANNELS]).items():
+        found[name] = {"uri": channel["uri"]}
+        path = channel["uri"].removeprefix(own)
+        if path != channel["uri"] and path.startswith("data"):
+            files = uploaded(settings, stack)[0] if files is None else files
+            chosen = {each: files[each]["sha256"] for each in files if belongs(each, path)}
+            if chosen and all(chosen.values()):
+                found[name]["files"] = chosen
+                continue
+        found[name] |= data_version(settings, stack, channel["uri"]) or {}
+    return found
+
+
+def belongs(name: str, path: str) -> bool:
+    """Tell whether the uploaded file ``name`` is what ``path`` means, a file, folder or pattern."""
+    return (
+        name == path or name.startswith(path.rstrip("/") + "/") or fnmatch.fnmatchcase(name, path)
+    )
+
+
+def addresses(data: Mapping) -> list[str]:
+    """Return the addresses in what a record says of the data, today or in an older version."""
+    if isinstance(data.get("uri"), str):
+        return [data["uri"]]
+    return [each["uri"] for each in data.values()]
+
+
+def latest(settings: Settings, stack: Mapping[str, str]) -> str:
+    """Return the id of the latest successful run of another script than ``SCRIPT``.
+
+    Raises:
+        UserError: there is none.
+    """
+    for run in run_ids(settings, stack)[:LOOKED_THROUGH]:
+        ended, asked = (read(settings, stack, run, name) for name in ("result.json", "run.json"))
+        good = bool(ended and asked) and ended.get("state") == "Succeeded"
+        if good and words(asked)[0] != settings.script:
+            return run
+    raise UserError("latest: no run has succeeded yet; type: make run, or name one: model=runs/ID")
 
 
 def data_version(settings: Settings, stack: Mapping[str, str], uri: str) -> dict | None:

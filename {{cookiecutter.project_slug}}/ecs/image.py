@@ -1,8 +1,11 @@
 """Which image: the tag of what is in this folder, and its digest in the registry."""
 
 import hashlib
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ecs.errors import UserError
@@ -11,17 +14,8 @@ from ecs.settings import WITH_GPU, Settings
 CUDA = "cuda"  # the extra with which the library computes on a GPU, where there is one
 # What an image may have beyond the rest; each has a lock file of its own.
 EXTRAS = (CUDA, "mlflow", "treasure-data")
-# What the image is made of, as git and pathlib both read it (.dockerignore says the same).
-IMAGE_FILES = (
-    "Dockerfile",
-    ".dockerignore",
-    "packages.txt",
-    "requirements.txt",
-    *(f"requirements-{extra}.txt" for extra in EXTRAS),
-    "*.py",
-    "train",
-    "training/**/*",
-)
+# What the image is made of beside the files that .dockerignore admits.
+BUILD_FILES = ("Dockerfile", ".dockerignore")
 
 
 def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) -> None:
@@ -58,13 +52,62 @@ def git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def listed(folder: Path, names: Iterable[str] | None = None) -> list[str]:
+    """Return the relative paths of all files that go into the image, sorted; or those of ``names`` that would.
+
+    The launcher's own program tells them, so that what is copied to a run and what is in the image agree.
+
+    Raises:
+        UserError: it cannot tell.
+    """
+    asked = None if names is None else b"".join(os.fsencode(name) + b"\0" for name in names)
+    done = subprocess.run(
+        [sys.executable, "-m", "job.scripts", *(["-"] if asked is not None else [])],
+        cwd=folder, check=False, capture_output=True, input=asked or b"",
+    )  # fmt: skip
+    if done.returncode:
+        raise UserError(
+            f".dockerignore or job/ cannot be read: {done.stderr.decode(errors='replace').strip()[-300:]}; "
+            "type: git checkout .dockerignore job"
+        )
+    found = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return found if names is not None else sorted({*found, *BUILD_FILES})
+
+
+def committed(folder: Path) -> dict[str, str] | None:
+    """Return git's ids of the files in the revision, by relative path; None where there is no revision."""
+    told = git(folder, "ls-tree", "-r", "-z", "HEAD")
+    if told is None:
+        return None
+    entries = (entry.partition("\t") for entry in told.split("\0") if entry)
+    return {name: about.split()[2] for about, _, name in entries}
+
+
+def differs(folder: Path, known: Mapping[str, str]) -> bool:
+    """Tell whether a file of the image is another one than in the revision.
+
+    The files are read: what git says of its working tree depends on settings that hide changes.
+    """
+    names = [name for name in listed(folder) if (folder / name).is_file()]
+    for name in names:
+        content, there = (folder / name).read_bytes(), known.get(name, "")
+        digest = hashlib.new("sha256" if len(there) == 64 else "sha1", usedforsecurity=False)
+        digest.update(f"blob {len(content)}\0".encode() + content)
+        if digest.hexdigest() != there:
+            return True
+    gone = known.keys() - set(names)
+    return bool(listed(folder, gone)) or bool(gone & set(BUILD_FILES))
+
+
 def content_hash(folder: Path) -> str:
     """Return a hash of all files that go into the image, names and bytes."""
     digest = hashlib.sha256()
-    files = {path for pattern in IMAGE_FILES for path in folder.glob(pattern) if path.is_file()}
-    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+    for name in listed(folder):
+        path = folder / name
+        if not path.is_file():
+            continue
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:12]
 
@@ -91,16 +134,7 @@ def tag(settings: Settings, folder: Path = Path()) -> str:
     revision = git(folder, "rev-parse", "--short=12", "HEAD")
     if revision is None:
         return "-".join([f"files-{content_hash(folder)}", *extras])
-    changed = git(
-        folder,
-        "status",
-        "--porcelain",
-        "--ignored",
-        "--",
-        *(f":(glob){pattern}" for pattern in IMAGE_FILES),
-        ":(exclude,glob)**/__pycache__/**",
-    )
-    marks = ["dirty", content_hash(folder)] if changed else []
+    marks = ["dirty", content_hash(folder)] if differs(folder, committed(folder) or {}) else []
     return "-".join([revision, *marks, *extras])
 
 

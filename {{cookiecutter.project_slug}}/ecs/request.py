@@ -11,15 +11,17 @@ import shlex
 from collections.abc import Mapping
 from datetime import datetime
 
+from ecs import channels, contract
 from ecs.errors import UserError
 from ecs.settings import FARGATE, WITH_GPU, Settings
 
 CONTAINER = "train"
+SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
 # variables of the container's that `make run` sets itself
-OWN_VARIABLES = {"RUN_ID", "RUN_URI", "PROJECT_URI", "ARGV_URI", "RUN_SCHEDULE"}
+OWN_VARIABLES = set(contract.VARIABLES)
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
-ARGV = "argv.json"  # where a run keeps arguments that are longer
+ARGV = contract.ARGV  # where a run keeps arguments that are longer
 
 # CPU units: the memory sizes in MiB that Fargate offers with them
 FARGATE_SIZES = {
@@ -262,23 +264,6 @@ def run_uri(settings: Settings, stack: Mapping[str, str], run: str) -> str:
     return f"{project_uri(settings, stack)}/runs/{run}/"
 
 
-def data_uri(settings: Settings, stack: Mapping[str, str]) -> str:
-    """Return where the container finds ``DATA``: local paths are those that `make data` uploaded.
-
-    Raises:
-        UserError: a local path that `make data` does not upload.
-    """
-    if "://" in settings.data:
-        return settings.data
-    path = settings.data.removeprefix("./")
-    if path != "data" and not path.startswith("data/") or ".." in path.split("/"):
-        raise UserError(
-            f"DATA={settings.data!r}: a path below data/, which `make data` uploads, or a URI; "
-            "type for example: DATA=data/train.csv"
-        )
-    return f"{project_uri(settings, stack)}/{path}"
-
-
 def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
     """Return the capacity provider strategy for ``CAPACITY``.
 
@@ -300,6 +285,32 @@ def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
             )
         provider = stack["CapacityProvider"]
     return [{"capacityProvider": provider, "weight": 1}]
+
+
+def stop_seconds(settings: Settings, definition: Mapping) -> int:
+    """Return the seconds between SIGTERM and SIGKILL: of task-definition.json, by default 30."""
+    if settings.sandbox:
+        return SANDBOX_STOP
+    found = [
+        each.get("stopTimeout", 30)
+        for each in definition.get("containerDefinitions", [])
+        if each.get("name") == CONTAINER
+    ]
+    return int(found[0]) if found else 30
+
+
+def result_uri(settings: Settings) -> str:
+    """Return ``RESULT``.
+
+    Raises:
+        UserError: it is no table of Treasure Data.
+    """
+    if not re.fullmatch(r"td://[a-z0-9_]{3,255}/[a-z0-9_]{3,255}", settings.result):
+        raise UserError(
+            f"RESULT={settings.result!r}: a table of Treasure Data; type for example: "
+            "RESULT=td://database/table"
+        )
+    return settings.result
 
 
 def role_arn(name: str, stack: Mapping[str, str]) -> str:
@@ -340,22 +351,25 @@ def run_task_request(
         seconds(variable, text)
     retries(settings)
     if not settings.script or settings.script.startswith(("-", "/")):
-        raise UserError(
-            f"SCRIPT={settings.script!r}: a Python file of this project, such as train.py"
-        )
+        raise UserError(f"SCRIPT={settings.script!r}: a script of this project, such as train.py")
     given = environment(settings.env)
     if taken := sorted(given.keys() & OWN_VARIABLES):
         raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
     if taken := sorted(given.keys() & secret_names(settings, definition)):
         raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
     variables = {
-        "RUN_ID": run,
-        "RUN_URI": run_uri(settings, stack, run),
-        # what data/train.csv and runs/ID in ARGS are relative to
-        "PROJECT_URI": project_uri(settings, stack) + "/",
-        "SM_CHANNEL_TRAIN": data_uri(settings, stack),
-        **({"GIT_REVISION": revision} if revision else {}),
-        **({"RUN_SCHEDULE": schedule} if schedule else {}),
+        contract.RUN_ID: run,
+        contract.RUN_URI: run_uri(settings, stack, run),
+        contract.PROJECT_URI: project_uri(settings, stack) + "/",
+        contract.CHANNELS: json.dumps(
+            channels.on_ecs(channels.parse(settings.data), project_uri(settings, stack)),
+            ensure_ascii=False,
+        ),
+        contract.ATTEMPT: "1",
+        contract.STOP_SECONDS: str(stop_seconds(settings, definition)),
+        **({contract.REVISION: revision} if revision else {}),
+        **({contract.SCHEDULE: schedule} if schedule else {}),
+        **({contract.RESULT: result_uri(settings)} if settings.result else {}),
         **given,
     }
     if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
@@ -379,11 +393,11 @@ def run_task_request(
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
     if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
-        # the words go to S3 (``argv.json`` of the run); training.program reads them there
+        # the words go to S3 (``argv.json`` of the run); the launcher reads them there
         container = overrides["containerOverrides"][0]
         container["command"] = [settings.script]
         pointer = run_uri(settings, stack, run) + ARGV
-        container["environment"].append({"name": "ARGV_URI", "value": pointer})
+        container["environment"].append({"name": contract.ARGV_URI, "value": pointer})
     length = len(json.dumps(overrides))
     if length > OVERRIDES_LIMIT:
         raise UserError(

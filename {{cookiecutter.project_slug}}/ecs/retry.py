@@ -8,11 +8,14 @@ the user's to mend is never repeated.
 import copy
 from collections.abc import Mapping, Sequence
 
+from ecs import contract
 from ecs.explain import ELSEWHERE, NEVER, RESUME
 from ecs.verdict import Verdict
 
 FIRST, LONGEST = 10.0, 300.0  # seconds between two attempts
-RESUMES = "train.py"  # the script whose --resume goes on from a checkpoint in RUN_URI
+RESUMES = (
+    "train.py"  # of images without a launcher: its --resume goes on from a checkpoint in RUN_URI
+)
 # Rules of ``ecs.explain`` after which nobody knows whether RunTask started a task.
 UNCLEAR = {"connection", "server", "throttled", "throttled-code"}
 CAPACITIES = {"FARGATE": "fargate", "FARGATE_SPOT": "fargate-spot"}
@@ -39,8 +42,12 @@ def next_request(
     request = copy.deepcopy(dict(first))
     for name in ("clientToken", "startedBy"):
         request[name] = f"{first[name].rpartition('-')[0]}-{len(ended) + 1}"
-    if RESUME in classes:
-        resume(request)
+    container = request["overrides"]["containerOverrides"][0]
+    variables = {each["name"]: each for each in container.get("environment", [])}
+    if contract.ATTEMPT in variables:  # the launcher brings the checkpoints back
+        variables[contract.ATTEMPT]["value"] = str(len(ended) + 1)
+    elif RESUME in classes:
+        resume(container)
     moves = classes.count(ELSEWHERE)
     subnets = subnets_of(first)
     exhausted = moves > len(subnets) or moves > 0 and len(subnets) < 2
@@ -54,9 +61,9 @@ def next_request(
     return request
 
 
-def resume(request: dict) -> None:
-    """Make the script go on from its checkpoint, where it is one that can."""
-    command = request["overrides"]["containerOverrides"][0]["command"]
+def resume(container: dict) -> None:
+    """Make the script of an older image go on from its checkpoint, where it is one that can."""
+    command = container["command"]
     if command[0].rpartition("/")[2] == RESUMES and "--resume" not in command:
         command.append("--resume")
 

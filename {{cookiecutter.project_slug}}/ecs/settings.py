@@ -51,6 +51,7 @@ class Settings:
     script: str = "train.py"
     args: str = ""
     data: str = "data/train.csv"
+    result: str = ""  # td://database/table
     cpu: str = ""  # CPU units, 1024 a vCPU
     memory: str = ""  # MiB
     disk: str = ""  # GiB of ephemeral storage

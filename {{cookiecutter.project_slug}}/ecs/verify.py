@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecs import image, permissions, policy, request, stack
+from ecs import channels, image, permissions, policy, request, stack
 from ecs.errors import UserError
 from ecs.permissions import denied
 from ecs.settings import FARGATE, MANAGED, Settings
@@ -183,7 +183,7 @@ def check_arguments(context: Context) -> Result:
     settings = context.settings
     count = len(request.words(settings.args))
     request.environment(settings.env)
-    request.data_uri(settings, context.outputs)
+    channels.parse(settings.data)
     for name in ("TIMEOUT", "START_TIMEOUT"):
         request.seconds(name, getattr(settings, name.lower()))
     return ok(f"ARGS: {count} words")
@@ -505,15 +505,29 @@ def check_bucket(context: Context) -> Result:
 
 
 def check_data(context: Context) -> Result:
-    """Look whether DATA was uploaded."""
-    uri, own = request.data_uri(context.settings, context.outputs), context.outputs["Bucket"]
-    key = uri.removeprefix(f"s3://{own}/")
-    if key == uri:
-        return skip(f"data: {uri} is not in the project's bucket")
-    answer = context.client("s3").list_objects_v2(Bucket=own, Prefix=key, MaxKeys=1)
-    if not answer.get("Contents"):
-        return fail(f"there is no {uri}", "make data")
-    return ok(f"data {uri}")
+    """Look whether what DATA names was uploaded, and is what is here."""
+    from ecs.data import compare
+
+    settings, outputs = context.settings, context.outputs
+    wanted = channels.on_ecs(channels.parse(settings.data), request.project_uri(settings, outputs))
+    own = f"s3://{outputs['Bucket']}/"
+    looked = []
+    for name, each in wanted.items():
+        if not each["uri"].startswith(own):
+            continue
+        key = each["uri"].removeprefix(own)
+        prefix = key[: re.search(r"[*?[]|$", key).start()]
+        answer = context.client("s3").list_objects_v2(
+            Bucket=outputs["Bucket"], Prefix=prefix, MaxKeys=1
+        )
+        if not answer.get("Contents"):
+            return fail(f"there is no {each['uri']} (channel {name})", "make data")
+        looked.append(each["uri"])
+    if not looked:
+        return skip(f"data: {settings.data} is not in the project's bucket")
+    if difference := compare(settings, outputs, wanted):
+        return fail(*difference)
+    return ok(f"data {', '.join(looked)}")
 
 
 def named_secrets(made: Mapping) -> list[str]:

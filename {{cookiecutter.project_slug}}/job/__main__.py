@@ -293,7 +293,7 @@ def save(
             "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, "
             "comes back"
         )
-    elif not in_image():
+    elif "://" not in job.base:
         say(f"-- results: {os.path.relpath(job.base)}")
     return code
 
@@ -399,7 +399,8 @@ def main(words: list[str]) -> int:
     if sagemaker.starts(words):
         return as_sagemaker(words, told)
     code = launch(words, os.environ, told)
-    if run_id := os.environ.get(contract.RUN_ID):
+    run_id = os.environ.get(contract.RUN_ID)
+    if run_id and os.environ.get(contract.RUN_URI):
         # Docker reads the two streams side by side: let it take standard error's last line first.
         sys.stderr.flush()
         if in_image():

@@ -104,7 +104,7 @@ class Child:
         self.process = subprocess.Popen(
             command, cwd=work, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if keep else None, bufsize=0, process_group=0,
-            preexec_fn=first_to_go,
+            preexec_fn=first_to_go,  # noqa: PLW1509 - no thread of the launcher's runs yet
         )  # fmt: skip
         self.pumps = [self.pump(self.process.stdout, 1, self.metrics.feed)]
         if keep:

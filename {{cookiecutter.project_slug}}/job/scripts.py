@@ -103,5 +103,18 @@ def copy(root: Path, work: Path) -> None:
         target.chmod(target.stat().st_mode | 0o600)  # the image's are not this user's to change
 
 
+def main(arguments: list[str]) -> None:
+    """Print what goes into the image; with ``-`` which of the names on standard input would, NUL behind each."""
+    if arguments == ["-"]:
+        known = rules(Path(".dockerignore").read_text(encoding="utf-8"))
+        asked = sys.stdin.buffer.read().split(b"\0")
+        found = [
+            name for each in asked if (name := os.fsdecode(each)) and not excluded(name, known)
+        ]
+    else:
+        found = admitted(Path())
+    sys.stdout.buffer.write(b"".join(os.fsencode(name) + b"\0" for name in found))
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write(b"".join(os.fsencode(name) + b"\0" for name in admitted(Path())))
+    main(sys.argv[1:])

@@ -90,7 +90,7 @@ def here(path: str, folder: Path) -> dict[str, dict]:
         if source.is_dir()
         else [source]
         if source.is_file()
-        else [Path(each) for each in glob.glob(path) if Path(each).is_file()]
+        else [Path(each) for each in glob.glob(path) if Path(each).is_file()]  # noqa: PTH207 - absolute, too
     )
     if not found:
         raise UserError(
