@@ -174,7 +174,7 @@ def check_wheels(folder: Path, architecture: str) -> None:
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
     try:
         uv(
-            "pip", "install", "--dry-run", "--requirement", folder / "requirements.txt", "--no-deps",
+            "pip", "install", "--dry-run", "--requirement", folder / "requirements.txt",
             "--require-hashes", "--only-binary", ":all:", "--target", folder / "image",
             "--python-version", "3.13", "--python-platform", f"{machine}-manylinux_2_40",
         )  # fmt: skip
