@@ -180,7 +180,8 @@ def choose(
     if named["weight"] is None and libsvm.WEIGHT in before:
         named["weight"] = libsvm.WEIGHT
     wanted = [options.label] if options.label else ["label", "target"]
-    for name in (*wanted, *named.values()):
+    needed = [] if set(wanted) & set(names) else wanted
+    for name in (*needed, *named.values()):
         if name in before and name not in names:
             raise UserError(
                 f"the function of the features leaves out {name!r}: it is no feature, keep it"

@@ -81,15 +81,13 @@ class Features:
                 self.see(place, values)
             elif place in self.whole:
                 self.compare(place, values.drop_null())
-            block[:, place] = schema.encode(
-                column, values, self.table.dtype.type, self.levels.get(place)
-            )
-            empty = (
-                values.null_count if place in self.levels else numpy.isnan(block[:, place]).sum()
-            )
-            self.missing[place] += empty
-        self.low = numpy.fmin(self.low, numpy.fmin.reduce(block))
-        self.high = numpy.fmax(self.high, numpy.fmax.reduce(block))
+            codes = schema.encode(column, values, self.table.dtype.type, self.levels.get(place))
+            block[:, place] = codes
+            text = place in self.levels
+            self.missing[place] += values.null_count if text else numpy.isnan(codes).sum()
+            if not self.low[place] < self.high[place]:  # it is known to vary from then on
+                self.low[place] = numpy.fmin(self.low[place], numpy.fmin.reduce(codes))
+                self.high[place] = numpy.fmax(self.high[place], numpy.fmax.reduce(codes))
         self.table.append(block)
 
     def see(self, place: int, values: pyarrow.Array) -> None:

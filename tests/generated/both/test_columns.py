@@ -294,6 +294,13 @@ def test_features_keep_what_is_no_feature(run, monkeypatch, lost):
     assert (status, error.count("\n"), "leaves out 'beside'" in error) == (2, 1, True)
 
 
+def test_features_may_say_which_of_two_labels_it_is(trained, monkeypatch):
+    monkeypatch.setattr("features.features", lambda table: table.drop_columns("label"))
+    write({"label": [0, 1] * 30, "x": range(60), "target": [0, 1, 1] * 20})
+    trained("--train", "t.csv")
+    assert (schema()["label"], features()) == ("target", ["x"])
+
+
 def test_an_error_of_the_owners_function_is_shown_with_its_traceback(run, monkeypatch):
     monkeypatch.setattr("features.features", lambda table: table["no such column"])
     status, _, error = run(train, "--train", small(), "--output", "model")

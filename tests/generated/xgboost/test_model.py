@@ -75,6 +75,16 @@ def test_the_model_equals_one_that_xgboost_makes_by_hand():
     assert numpy.allclose(booster.predict(xgboost.DMatrix(features)), by_hand, atol=1e-4)
 
 
+@pytest.mark.parametrize("option", ["--num_round", "--num-boost-round", "--n-estimators"])
+def test_the_number_of_rounds_goes_by_its_names(option, capsys):
+    table(load_diabetes())
+    words = ["--verbosity", "1", "--objective", "reg:linear"]  # as SageMaker's examples have them
+    assert run("--train", "table.csv", option, "7", *words) == 0
+    assert report()["rounds"] == 7
+    assert run("--train", "table.csv", option, "0") == 2
+    assert f"{option.replace('_', '-')} 0: a whole number" in capsys.readouterr().err
+
+
 def test_importance_is_that_of_the_booster():
     bunch = load_wine()
     bunch.feature_names[0] = "alcohol [<% vol]"  # xgboost takes no such name
