@@ -70,6 +70,9 @@ class Bucket:
             raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
         return {"ETag": f'"{zlib.crc32(self.objects[Key])}"', "VersionId": "v1"}
 
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> dict:
+        return next(self.pages(Bucket=Bucket, Prefix=Prefix))
+
     def get_paginator(self, name: str) -> Any:
         assert name == "list_objects_v2"
         return SimpleNamespace(paginate=self.pages)

@@ -145,6 +145,9 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     (folder / ".aws-state/stack.json").write_text(json.dumps(remembered))
     (folder / ".project-id").write_text(f"{PROJECT_ID}\n")
     shutil.copy(PROJECT / "task-definition.json", folder)
+    for name in ("train.py", "predict.py"):
+        (folder / name).write_text("import json\n")
+    cloud.bucket.objects["churn/data/train.csv"] = b"label,a\n1,2\n"
     fake = folder / "tools/aws"
     fake.write_text(FAKE_CLI)
     fake.chmod(0o755)

@@ -1,16 +1,18 @@
 """The files of a run, from the bucket to runs/ID. Their names come from outside, and are checked first."""
 
 import contextlib
+import hashlib
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ecs import history
+from ecs import contract, history
 from ecs.aws import client
 from ecs.console import plain
 from ecs.errors import UserError
+from ecs.follow import note
 from ecs.settings import Settings
 from ecs.verdict import code_and_message
 
@@ -127,6 +129,11 @@ def download(
         each["Key"].removeprefix(prefix): each["Size"]
         for each in history.objects(settings, outputs, run)
     }
+    listed = history.files_of(settings, outputs, run)
+    if listed is None:
+        note("the last attempt left no list of its files: all that lies there is fetched")
+    else:
+        sizes = {n: size for n, size in sizes.items() if n in listed or n in contract.RESERVED}
     folder = folder_of(run)
     exact_case = not Path(str(folder.absolute()).swapcase()).exists()
     names = (name for name in sizes if not name.startswith("checkpoints/"))
@@ -147,8 +154,18 @@ def download(
                     Callback=lambda count: progress.advance(bar, count),
                 )  # fmt: skip
 
+            def check(path: str) -> None:
+                wanted = (listed or {}).get(name, {}).get("sha256")
+                with Path(path).open("rb") as file:
+                    if wanted and hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+                        raise UserError("it is not the file that the run wrote (sha256): try again")
+
+            def write_and_check(path: str) -> None:
+                write(path)
+                check(path)
+
             try:
-                save(folder / name, folder, sizes[name], write)
+                save(folder / name, folder, sizes[name], write_and_check)
             except UserError as error:
                 return str(error)
             except ClientError as error:

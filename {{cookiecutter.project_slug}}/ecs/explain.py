@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ecs import contract
 from ecs.request import FARGATE_SIZES
 from ecs.settings import WITH_GPU
 
@@ -416,6 +417,34 @@ RULES = (
         "script", "the image has no such script",
         "make push if it is new, then make run SCRIPT=train.py", exit_code=2,
         log=r"can't open file",
+    ),
+    # ---- the launcher's own exit statuses (contract.py)
+    Rule(
+        "staging-refused", "the data cannot be had: {said}",
+        "make data, or DATA=… as the message says, then make run", exit_code=contract.STAGING_REFUSED,
+    ),
+    Rule(
+        "staging-failed", "the data could not be fetched this time: {said}", AGAIN_3, AGAIN,
+        exit_code=contract.STAGING_FAILED,
+    ),
+    Rule(
+        "publishing-failed", "the script ended well, and what it wrote could not be saved: {said}",
+        AGAIN_3, RESUME, exit_code=contract.PUBLISHING_FAILED,
+    ),
+    Rule(
+        "script-memory", "the script needed more memory than the task has", "make run {larger}",
+        exit_code=contract.OUT_OF_MEMORY,
+    ),
+    Rule(
+        "outside", "the script writes outside of its folder: {path}",
+        "make run, once it writes below its working folder, to SM_MODEL_DIR or to /tmp: docs/scripts.md",
+        exit_code=ANY,
+        log=r"(Read-only file system|Permission denied): '(?P<path>/[^']+)'",
+    ),
+    Rule(
+        "unnamed-data", "the script found no {path}: only what DATA names is there",
+        'make data, then make run DATA="train=data/train.csv more={path}"', exit_code=ANY,
+        log=r"No such file or directory: '(?:\./)?(?P<path>data/[^']+)'",
     ),
     Rule(
         "module", "the image lacks the Python package {module}",

@@ -137,22 +137,42 @@ def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]
             lines.append(
                 f"model: {run_uri(settings, stack, run)}{name} ({each['Size'] / 1e3:,.1f} kB)"
             )
-    metrics = read(settings, stack, run, "metrics.json") or {}
-    for part in ("train", "validation"):
-        values = metrics.get(part)
-        if isinstance(values, dict):
-            shown = (
-                f"{name} {value:.5g}"
-                for name, value in values.items()
-                if isinstance(value, int | float)
-            )
-            lines.append(f"{part}: " + ", ".join(shown))
+    for part, values in measures(read(settings, stack, run, contract.METRICS)).items():
+        shown = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+        lines.append(f"{part}: {shown}" if part else shown)
+    if saved_nothing(read(settings, stack, run, contract.MANIFEST)):
+        lines.append(
+            "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, "
+            "comes back"
+        )
     return lines
 
 
 RECORDS = ("run.json", "result.json", "metrics.json")
+SETS = ("train", "validation")
 # The first of these that a run measured stands for it in the table.
 HEADLINES = ("auc", "accuracy", "r2", "rmse", "log_loss")
+
+
+def files_of(settings: Settings, stack: Mapping[str, str], run: str) -> dict[str, Any] | None:
+    """Return the files of a run, by the manifest of its last attempt; None where that has left none.
+
+    What an earlier attempt has saved may lie beside them. Runs from before there was a launcher list their
+    files in a manifest that counts no attempts.
+    """
+    manifest, asked = (read(settings, stack, run, n) for n in (contract.MANIFEST, contract.RUN))
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict):
+        return None
+    attempts = len((with_attempts(asked) or {}).get("attempts") or [1])
+    return files if manifest.get("attempt", attempts) == attempts else None
+
+
+def saved_nothing(manifest: Mapping | None) -> bool:
+    """Tell whether a script ended well and left no file."""
+    if not isinstance(manifest, Mapping):
+        return False
+    return manifest.get("exit_code") == 0 and manifest.get("files") == {}
 
 
 def read_all(
@@ -172,13 +192,36 @@ def read_all(
     return records
 
 
+def measures(metrics: Mapping | None) -> dict[str, dict[str, float]]:
+    """Return the numbers in metrics.json by set; those that stand there alone are of the set "".
+
+    A script of one's own writes ``{"auc": 0.9}`` or ``{"validation": {"auc": 0.9}}``; the bundled one has
+    much else beside ``train`` and ``validation``.
+    """
+    metrics = metrics if isinstance(metrics, Mapping) else {}
+    bundled = "hyperparameters" in metrics
+    found: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping) and (not bundled or name in SETS):
+            found[name] = {each: number for each, number in value.items() if is_number(number)}
+        elif is_number(value) and not bundled:
+            found.setdefault("", {})[name] = value
+    return {name: values for name, values in found.items() if values}
+
+
+def is_number(value: object) -> bool:
+    """Tell whether ``value`` is a number, and not a boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def headline(metrics: Mapping | None) -> str:
     """Return a run's first measure, of its validation set if there is one: ``auc 0.9912``."""
-    for part in ("validation", "train"):
-        values = (metrics or {}).get(part)
-        for name in HEADLINES if isinstance(values, Mapping) else ():
-            if isinstance(values.get(name), int | float):
-                return f"{name} {values[name]:.5g}"
+    found = measures(metrics)
+    order = [name for name in (*SETS[::-1], "") if name in found] + list(found)
+    for part in order:
+        for name in (*HEADLINES, *found[part]):
+            if name in found[part]:
+                return f"{name} {found[part][name]:.5g}"
     return ""
 
 
@@ -204,10 +247,8 @@ def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
         "state": result.get("state"),
         "cost": result.get("cost"),
     }
-    for part in ("train", "validation"):
-        for name, value in (metrics.get(part) or {}).items():
-            if isinstance(value, int | float):
-                values[f"{part} {name}"] = value
+    for part, numbers in measures(metrics).items():
+        values |= {f"{part} {name}".strip(): value for name, value in numbers.items()}
     return {name: text(value) for name, value in values.items()}
 
 

@@ -64,6 +64,7 @@ def listed(folder: Path, names: Iterable[str] | None = None) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-m", "job.scripts", *(["-"] if asked is not None else [])],
         cwd=folder, check=False, capture_output=True, input=asked or b"",
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
     )  # fmt: skip
     if done.returncode:
         raise UserError(

@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ecs.history import measures
+
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 260, 56, 40, 12  # of a drawing and its margins, in pixels
 COLOURS = ("#2563a8", "#c2571a", "#2c8a4b", "#8a3fa0", "#a08a1a", "#1a8a8a")
 TOP_FEATURES = 20
@@ -25,7 +27,7 @@ POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
 )
-NAMES = ("run", "result", "metrics", "importance", "curves", "manifest", "schema")
+NAMES = ("run", "result", "metrics", "importance", "curves", "manifest", "training", "schema")
 # A line of a drawing: its name and its points.
 Line = tuple[str, Sequence[tuple[float, float]]]
 
@@ -98,13 +100,12 @@ def verdict(files: Mapping[str, dict]) -> list[tuple[str, Any]]:
 
 
 def scores(metrics: Mapping) -> str:
-    """Return the metrics, a row a set."""
-    parts = {part: mapping(metrics.get(part)) for part in ("train", "validation")}
+    """Return the metrics, a row a set; of any script's metrics.json."""
+    parts = measures(metrics)
     names = list(dict.fromkeys(name for values in parts.values() for name in values))
     rows = [
         (part, mapping(metrics.get("rows")).get(part, ""), *(shown(values.get(n)) for n in names))
         for part, values in parts.items()
-        if values
     ]
     return table(rows, ("set", "rows", *names))
 
@@ -183,7 +184,7 @@ def residuals(curves: Mapping) -> Iterable[str]:
 
 def data(files: Mapping[str, dict]) -> list[tuple]:
     """Return which tables were read, as far as it is known."""
-    tables = mapping(files["manifest"].get("data"))
+    tables = mapping((files["training"] or files["manifest"]).get("data"))
     if not tables:
         return [row for row in mapping(files["metrics"].get("data")).items() if row[1] is not None]
     return [(part, *mapping(facts).values()) for part, facts in tables.items()]

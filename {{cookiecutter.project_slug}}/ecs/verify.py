@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecs import channels, image, permissions, policy, request, stack
+from ecs import channels, image, permissions, policy, preflight, request, stack
 from ecs.errors import UserError
 from ecs.permissions import denied
 from ecs.settings import FARGATE, MANAGED, Settings
@@ -215,13 +215,49 @@ def check_gpu(context: Context) -> Result:
 
 
 def check_script(context: Context) -> Result:
-    """Look whether SCRIPT is here, from where the image takes it."""
+    """Look whether the image has SCRIPT, a file or a module."""
     script = context.settings.script
     if context.settings.tag:
         return skip(f"{script}: it is in the image of TAG, if anywhere")
-    if not Path(script).is_file():
-        return fail(f"there is no {script} in this folder", "make run SCRIPT=train.py")
-    return ok(f"{script} is here")
+    if script_file(script) in image.listed(Path()):
+        return ok(f"{script} goes into the image")
+    if Path(script).is_file():
+        return fail(
+            f".dockerignore keeps {script} out of the image",
+            f"echo '!{script}' >> .dockerignore, then make push",
+        )
+    return fail(f"there is no {script} in this folder", "make run SCRIPT=train.py")
+
+
+def script_file(script: str) -> str:
+    """Return the file behind SCRIPT, which may be the name of a module."""
+    if Path(script).is_file() or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", script):
+        return script.removeprefix("./")
+    path = script.replace(".", "/")
+    return f"{path}.py" if Path(f"{path}.py").is_file() else f"{path}/__main__.py"
+
+
+def check_packages(context: Context) -> Result:
+    """Look whether the image has the packages that SCRIPT imports."""
+    settings = context.settings
+    if settings.tag:
+        return skip("packages: the image of TAG has what it has")
+    script, files = script_file(settings.script), image.listed(Path())
+    if script not in files:
+        return skip("packages: the script is not there")
+    if missing := preflight.lacking(script, files, settings.extras.split()):
+        return fail(
+            f"{settings.script} imports {', '.join(missing)}, and the image lacks that",
+            f'make add PACKAGE="{" ".join(missing)}", then make push',
+        )
+    return ok(f"the image has what {settings.script} imports")
+
+
+def check_label(context: Context) -> Result:
+    """Look whether train.py finds its label in a table that is here."""
+    if found := preflight.label_missing(context.settings):
+        return fail(*found)
+    return ok("the label: nothing that can be seen from here is wrong with it")
 
 
 def check_cli(context: Context) -> Result:
@@ -742,7 +778,9 @@ CHECKS = (
     Check("size", check_size, ("task definition",), offline=True, quick=True),
     Check("arguments", check_arguments, offline=True, quick=True),
     Check("GPU", check_gpu, offline=True, quick=True),
-    Check("script", check_script, offline=True),
+    Check("script", check_script, offline=True, quick=True),
+    Check("packages", check_packages, ("script",), offline=True, quick=True),
+    Check("label", check_label, ("arguments",), offline=True, quick=True),
     Check("credentials", check_credentials, ("region",), required=True),
     Check("permissions", check_permissions, ("credentials",)),
     Check("stack", check_stack, ("credentials",)),
@@ -758,7 +796,7 @@ CHECKS = (
     Check("iam:PassRole", check_pass_role, ("stack", "task definition")),
     Check("log group", check_log_group, ("stack", "task definition")),
     Check("bucket", check_bucket, ("stack",)),
-    Check("data", check_data, ("bucket", "arguments")),
+    Check("data", check_data, ("arguments",), quick=True),
     Check("secrets", check_secrets, ("credentials", "task definition")),
     Check("cluster", check_cluster, ("stack", "stack's capacity")),
     Check("subnets", check_subnets, ("stack",)),
