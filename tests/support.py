@@ -16,10 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 BIN = Path(sys.executable).parent  # of this repository's environment, where the linters are
 
-# of the project that the unit tests are about
-PROJECT_ID = "0f1e2d3c-0000-4000-8000-abcdefabcdef"
-MARKED = [{"Key": "project", "Value": "churn"}, {"Key": "project-id", "Value": PROJECT_ID}]
-
 FRAMEWORKS = ("xgboost", "scikit-learn")
 COMPUTES = ("fargate", "fargate-spot", "ec2", "gpu", "managed", "managed-gpu")
 ARCHITECTURES = ("x86_64", "arm64")

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from ecs import aws, definition, destroy, download, history, plan, schedule, secret, submit
 from ecs.settings import Settings
-from support import PROJECT_ID
 
 OUTPUTS = {
     "Bucket": "the-bucket",
@@ -41,7 +40,7 @@ def outputs() -> dict[str, str]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Return what a project has that sets nothing."""
-    return Settings("churn", "us-east-1", state=str(tmp_path / "state"), project_id=PROJECT_ID)
+    return Settings("churn", "us-east-1", state=str(tmp_path / "state"))
 
 
 class NoSuchKey(Exception):

@@ -20,7 +20,7 @@ from botocore.validate import ParamValidator
 from ecs import __main__ as cli
 from ecs import definition, image
 from ecs.errors import UserError
-from support import PROJECT, PROJECT_ID
+from support import PROJECT
 
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123456789abcdef"
 STARTED = {"tasks": [{"taskArn": TASK}], "failures": []}
@@ -141,9 +141,7 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     folder = tmp_path / "project"
     (folder / "tools").mkdir(parents=True)
     (folder / ".aws-state").mkdir()
-    remembered = outputs | {"Region": "us-east-1", "ProjectId": PROJECT_ID}
-    (folder / ".aws-state/stack.json").write_text(json.dumps(remembered))
-    (folder / ".project-id").write_text(f"{PROJECT_ID}\n")
+    (folder / ".aws-state/stack.json").write_text(json.dumps(outputs))
     shutil.copy(PROJECT / "task-definition.json", folder)
     for name in ("train.py", "predict.py"):
         (folder / name).write_text("import json\n")
@@ -377,8 +375,7 @@ def test_no_capacity_moves_on_from_subnet_to_subnet_and_to_on_demand(user):
 
 def test_a_run_on_a_gpu_is_recorded_as_such_and_its_remedy_fits(user, outputs):
     (user.folder / "requirements-cuda.txt").write_text("")
-    remembered = {"Region": "us-east-1", "ProjectId": PROJECT_ID}
-    has = outputs | remembered | {"Capacities": "fargate,fargate-spot,gpu"}
+    has = outputs | {"Capacities": "fargate,fargate-spot,gpu"}
     (user.folder / ".aws-state/stack.json").write_text(json.dumps(has))
     user.ends(Fate(0))
     on_gpu = {"CAPACITY": "gpu", "EXTRAS": "cuda", "GPUS": "2"}

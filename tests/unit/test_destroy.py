@@ -7,11 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 from ecs import destroy
 from ecs.errors import UserError
-from support import MARKED
-
-BUCKET = destroy.Bucket("the-bucket", "ACCOUNT")
-NAMED = {"Bucket": "the-bucket", "ExpectedBucketOwner": "ACCOUNT"}
-OTHERS = [{"Key": "project", "Value": "churn"}, {"Key": "project-id", "Value": "of-another"}]
 
 
 class Terminal(io.StringIO):
@@ -54,15 +49,8 @@ def test_task_definitions_of_a_project_whose_name_begins_so_are_left_alone(setti
             {"taskDefinitionArns": [arn.format(name) for name in found]},
             {"familyPrefix": "churn", "status": status},
         )
-    # by their tags: ours, made before there was a mark, another project's of the same name
-    for name, tags in (("churn:1", MARKED), ("churn:10", MARKED[:1]), ("churn:2", OTHERS)):
-        cloud.stub("ecs").add_response(
-            "describe_task_definition",
-            {"tags": [{"key": each["Key"], "value": each["Value"]} for each in tags]},
-            {"taskDefinition": arn.format(name), "include": ["TAGS"]},
-        )
     found = destroy.task_definitions(settings)
-    assert found == [arn.format(name) for name in ("churn:1", "churn:10")]
+    assert found == [arn.format(name) for name in ("churn:1", "churn:10", "churn:2")]
 
 
 def test_every_version_and_delete_marker_of_the_bucket_is_deleted(settings, cloud):
@@ -80,10 +68,10 @@ def test_every_version_and_delete_marker_of_the_bucket_is_deleted(settings, clou
     ]
     for page, (key, version) in zip(pages, (("a", "1"), ("b", "2")), strict=True):
         answer, marker = page
-        s3.add_response("list_object_versions", answer, {**NAMED, **marker})
+        s3.add_response("list_object_versions", answer, {"Bucket": "the-bucket", **marker})
         objects = {"Objects": [{"Key": key, "VersionId": version}], "Quiet": True}
-        s3.add_response("delete_objects", {}, {**NAMED, "Delete": objects})
-    destroy.empty_bucket(settings, BUCKET)
+        s3.add_response("delete_objects", {}, {"Bucket": "the-bucket", "Delete": objects})
+    destroy.empty_bucket(settings, "the-bucket")
     s3.assert_no_pending_responses()
 
 
@@ -93,7 +81,7 @@ def test_an_object_that_cannot_be_deleted_is_named(settings, cloud):
     error = {"Key": "a", "Code": "AccessDenied", "Message": "locked"}
     s3.add_response("delete_objects", {"Errors": [error]})
     with pytest.raises(UserError, match=r"s3://the-bucket/a: locked"):
-        destroy.empty_bucket(settings, BUCKET)
+        destroy.empty_bucket(settings, "the-bucket")
 
 
 def test_what_is_gone_already_is_no_error(settings, cloud):
@@ -101,7 +89,7 @@ def test_what_is_gone_already_is_no_error(settings, cloud):
     cloud.stub("s3").add_client_error("list_object_versions", "NoSuchBucket")
     cloud.stub("ecr").add_client_error("list_images", "RepositoryNotFoundException")
     cloud.stub("ecs").add_client_error("list_tasks", "ClusterNotFoundException")
-    destroy.empty_bucket(settings, BUCKET)
+    destroy.empty_bucket(settings, "the-bucket")
     assert destroy.images(settings, "churn") == []
     assert destroy.running_tasks(settings, "the-cluster") == []
 
@@ -133,18 +121,19 @@ def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(setti
     cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
     cloud.stub("ecr")  # has no answer: nothing to empty
     cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    cloud.stub("scheduler").add_client_error("list_schedules", "ResourceNotFoundException")
     cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": []})
+    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     for _ in ("ACTIVE", "INACTIVE"):
         ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})
+    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
     destroy.destroy(replace(settings, yes=True, sandbox=True), {})
     cloudformation.assert_no_pending_responses()
 
 
-def test_data_that_is_kept_is_neither_emptied_nor_deleted(
-    settings, outputs, cloud, monkeypatch, capsys
-):
+def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monkeypatch, capsys):
     for service in ("ecr", "ecs", "scheduler", "secretsmanager"):
         cloud.services[service] = None  # nobody is asked
     for name in ("running_tasks", "task_definitions", "images", "stored_secrets"):
@@ -157,17 +146,13 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(
         "ResourceType": "AWS::IAM::OIDCProvider", "ResourceStatus": "CREATE_COMPLETE",
         "LogicalResourceId": "GitHubProvider", "LastUpdatedTimestamp": 0,
     }  # fmt: skip
-    made = {**provider, "ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "the-bucket"}
-    cloudformation.add_response(
-        "list_stack_resources", {"StackResourceSummaries": [provider, made]}
-    )
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [provider]})
     cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
     cloud.stub("s3").add_response("list_object_versions", {"Versions": [{"Key": "a"}]})
     # the stub has no answer to a deletion
     destroy.destroy(
-        replace(settings, yes=True, keep_data=True, sandbox=True),
-        {"Bucket": "the-bucket", "TaskRoleArn": outputs["TaskRoleArn"]},
+        replace(settings, yes=True, keep_data=True, sandbox=True), {"Bucket": "the-bucket"}
     )
     said = capsys.readouterr().err
     assert "1 object versions in the bucket, data and models of all runs (KEEP_DATA=1" in said
@@ -178,11 +163,11 @@ def test_data_that_is_kept_is_neither_emptied_nor_deleted(
 def test_a_bucket_that_is_gone_already_is_no_error_either(settings, cloud):
     s3 = cloud.stub("s3")
     s3.add_response("list_object_versions", {})
-    s3.add_response("delete_bucket", {}, NAMED)
+    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
     s3.add_client_error("list_object_versions", "NoSuchBucket")
     s3.add_client_error("delete_bucket", "NoSuchBucket")
     for _ in range(2):
-        destroy.delete_bucket(settings, BUCKET)
+        destroy.delete_bucket(settings, "the-bucket")
     s3.assert_no_pending_responses()
 
 
@@ -193,8 +178,8 @@ def test_a_bucket_in_which_something_is_still_written_is_emptied_again(settings,
     s3.add_client_error("delete_bucket", "BucketNotEmpty")
     s3.add_response("list_object_versions", late)
     s3.add_response("delete_objects", {})
-    s3.add_response("delete_bucket", {}, NAMED)
-    destroy.delete_bucket(settings, BUCKET)
+    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
+    destroy.delete_bucket(settings, "the-bucket")
     s3.assert_no_pending_responses()
 
 
@@ -204,59 +189,5 @@ def test_a_bucket_that_never_gets_empty_is_an_error(settings, cloud):
         s3.add_response("list_object_versions", {})
         s3.add_client_error("delete_bucket", "BucketNotEmpty")
     with pytest.raises(ClientError, match="BucketNotEmpty"):
-        destroy.delete_bucket(settings, BUCKET)
+        destroy.delete_bucket(settings, "the-bucket")
     s3.assert_no_pending_responses()
-
-
-@pytest.mark.parametrize(
-    ("made", "tags", "own"),
-    [
-        ({"the-bucket"}, None, True),  # the stack's own: nobody is asked
-        (set(), MARKED, True),  # taken up after KEEP_DATA=1
-        (set(), MARKED[:1], True),  # and made before there was a mark
-        (set(), OTHERS, False),
-        (set(), [], False),
-        ({"another-bucket"}, [], False),
-        (set(), "NoSuchBucket", False),
-    ],
-)
-def test_a_bucket_is_emptied_only_if_the_stack_made_it_or_it_bears_the_mark(
-    settings, outputs, cloud, made, tags, own
-):
-    s3 = cloud.stub("s3")
-    if isinstance(tags, str):
-        s3.add_client_error("get_bucket_tagging", tags, expected_params=NAMED)
-    elif tags is not None:
-        s3.add_response("get_bucket_tagging", {"TagSet": tags}, NAMED)
-    found = destroy.own_bucket(settings, outputs, {"AWS::S3::Bucket": made})
-    assert found == (BUCKET if own else None)
-    s3.assert_no_pending_responses()
-    assert destroy.own_bucket(settings, {}, {"AWS::S3::Bucket": made}) is None
-
-
-def test_what_another_project_has_under_these_names_is_left_alone(settings, outputs, cloud, capsys):
-    """The stack is ours and has made none of it: nothing is listed, emptied or stopped."""
-    cloudformation = cloud.stub("cloudformation")
-    others = [
-        {
-            "ResourceType": kind, "PhysicalResourceId": name, "ResourceStatus": "CREATE_COMPLETE",
-            "LogicalResourceId": "x", "LastUpdatedTimestamp": 0,
-        }
-        for kind, name in (("AWS::ECR::Repository", "not-churn"), ("AWS::ECS::Cluster", "not-the-cluster"))
-    ]  # fmt: skip
-    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": others})
-    cloud.stub("s3").add_response("get_bucket_tagging", {"TagSet": OTHERS}, NAMED)
-    secrets = [{"Name": "churn/KEY", "Tags": OTHERS}]
-    cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": secrets})
-    for _ in ("ACTIVE", "INACTIVE"):
-        cloud.stub("ecs").add_response("list_task_definitions", {"taskDefinitionArns": []})
-    for service in ("ecr", "scheduler"):
-        cloud.stub(service)  # has no answer
-    cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
-    cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
-    destroy.destroy(replace(settings, yes=True, sandbox=True), outputs)
-    cloudformation.assert_no_pending_responses()
-    said = capsys.readouterr().err
-    assert "s3://the-bucket is not this project's: it stays" in said
-    assert "0 images, 0 task definitions, 0 running tasks" in said
-    assert "  0 secrets\n" in said

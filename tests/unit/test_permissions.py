@@ -21,10 +21,10 @@ from botocore.validate import ParamValidator
 from ecs import aws, image, permissions, policy, stack, verify
 from ecs.settings import Settings
 from sandbox import __main__ as sandbox
-from support import MARKED, PROJECT, PROJECT_ID
+from support import PROJECT
 
 ACCOUNT = "0" * 12
-SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True, project_id=PROJECT_ID)
+SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policy.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policy.runs(NAMES))
 # As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it
@@ -104,7 +104,6 @@ def deploy(client: Callable[[str], Any]) -> None:
         TemplateBody=(PROJECT / "infrastructure.yaml").read_text(),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given],
         Capabilities=["CAPABILITY_IAM"],
-        Tags=MARKED,
     )
     client("cloudformation").get_waiter("stack_create_complete").wait(
         StackName="churn", WaiterConfig={"Delay": 1}

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from ecs import plan
 from ecs.errors import UserError
-from support import MARKED
 
 SET = {"StackName": "churn", "ChangeSetName": "plan-1"}
-STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE", "Tags": MARKED}
+STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
 GIVEN = ["LogDays=7", "Boundary="]
 
 
@@ -35,7 +34,7 @@ def create(kind: str) -> dict:
             {"ParameterKey": "Boundary", "ParameterValue": ""},
         ],
         "Capabilities": ["CAPABILITY_IAM"],
-        "Tags": MARKED,
+        "Tags": [{"Key": "project", "Value": "churn"}],
     }
 
 

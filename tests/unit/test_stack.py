@@ -1,6 +1,5 @@
 """The stack: what it is given, what it gives, and what this machine remembers of it."""
 
-import io
 import json
 from dataclasses import replace
 
@@ -8,7 +7,6 @@ import pytest
 from ecs import stack
 from ecs.errors import UserError
 from ecs.settings import CAPACITIES
-from support import MARKED, PROJECT_ID
 
 ASKED = {"StackName": "churn"}
 
@@ -16,14 +14,13 @@ ASKED = {"StackName": "churn"}
 def described(outputs: dict[str, str]) -> dict:
     listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
     fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
-    fields["Tags"] = MARKED
     return {"Stacks": [{**fields, "Outputs": listed}]}
 
 
 def test_outputs_are_asked_for_once_and_remembered(settings, outputs, cloud):
     cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
     assert stack.cached_outputs(settings) is None
-    known = outputs | {"Region": "us-east-1", "ProjectId": PROJECT_ID}
+    known = outputs | {"Region": "us-east-1"}
     assert stack.outputs(settings) == known
     assert stack.outputs(settings) == known  # the stub has no second answer
     assert stack.cached_outputs(settings) == known
@@ -98,63 +95,16 @@ IDENTITY = {"Account": "ACCOUNT", "Arn": "arn:aws:iam::ACCOUNT:user/somebody", "
 MISSING = ("describe_stacks", "ValidationError", "Stack with id churn does not exist")
 
 
-OWN_BUCKET = {"Bucket": "churn-ACCOUNT-us-east-1", "ExpectedBucketOwner": "ACCOUNT"}
-
-
-def bucket_is(cloud, head: str = "", tags: list[dict] | str = "") -> None:
-    """Script that there is no stack, what HEAD of the bucket answers, and the bucket's tags."""
-    cloud.stub("cloudformation").add_client_error(*MISSING)
-    cloud.stub("sts").add_response("get_caller_identity", IDENTITY)
-    s3 = cloud.stub("s3")
-    if head:
-        s3.add_client_error("head_bucket", head, expected_params=OWN_BUCKET)
-        return
-    s3.add_response("head_bucket", {}, OWN_BUCKET)
-    if isinstance(tags, str):
-        s3.add_client_error("get_bucket_tagging", tags, expected_params=OWN_BUCKET)
-    else:
-        s3.add_response("get_bucket_tagging", {"TagSet": tags}, OWN_BUCKET)
-
-
-def test_a_bucket_that_was_kept_is_taken_up_again(settings, cloud, capsys):
-    bucket_is(cloud, tags=MARKED)
-    assert stack.bucket(settings) == {"NewBucket": "false"}
-    assert "s3://churn-ACCOUNT-us-east-1 is taken up again" in capsys.readouterr().err
-
-
-def test_a_bucket_that_is_not_there_is_made(settings, cloud):
-    bucket_is(cloud, "404")
-    assert stack.bucket(settings) == {"NewBucket": "true"}
-
-
-@pytest.mark.parametrize(
-    ("head", "tags", "sentence"),
-    [
-        (
-            "403",
-            "",
-            "is in another account, .*type|choose another name: make cluster PROJECT=churn-2",
-        ),
-        ("", "NoSuchTagSet", "is not this project's, so it was left alone"),
-        ("", [], "is not this project's"),
-        ("", [{"Key": "project", "Value": "other"}], "is not this project's"),
-        ("", [{"Key": "project-id", "Value": "another-id"}], "type: echo another-id > .project-id"),
-        ("", [{"Key": "project-id", "Value": "a; rm -rf /"}], "make cluster PROJECT=churn-2$"),
-        ("", MARKED[:1], "bears this project's name and no mark yet; .* type: make cluster YES=1"),
-    ],
-)
-def test_a_bucket_that_is_not_known_to_be_ours_is_not_taken(
-    settings, cloud, monkeypatch, head, tags, sentence
-):
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    bucket_is(cloud, head, tags)
-    with pytest.raises(UserError, match=sentence):
-        stack.bucket(settings)
-
-
-def test_a_bucket_without_a_mark_is_taken_up_by_who_says_that_it_is_theirs(settings, cloud):
-    bucket_is(cloud, tags=MARKED[:1])
-    assert stack.bucket(replace(settings, yes=True)) == {"NewBucket": "false"}
+def test_a_bucket_that_was_kept_is_taken_up_again(settings, cloud):
+    name = {"Bucket": "churn-ACCOUNT-us-east-1"}
+    for found in (True, False):
+        cloud.stub("cloudformation").add_client_error(*MISSING)
+        cloud.stub("sts").add_response("get_caller_identity", IDENTITY)
+        if found:
+            cloud.stub("s3").add_response("head_bucket", {}, name)
+        else:
+            cloud.stub("s3").add_client_error("head_bucket", "404", expected_params=name)
+        assert stack.bucket(settings) == {"NewBucket": "false" if found else "true"}
 
 
 @pytest.mark.parametrize("made", ["true", "false", None])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ecs import aws, image, permissions, verify
 from ecs.errors import UserError
-from support import MARKED, PROJECT
+from support import PROJECT
 
 TRUST = {
     "Version": "2012-10-17",
@@ -132,12 +132,7 @@ class World:
     def described(self) -> dict:
         listed = [{"OutputKey": name, "OutputValue": each} for name, each in self.outputs.items()]
         vpc = [{"ParameterKey": "VpcId", "ParameterValue": "vpc-1"}]
-        fields = {
-            "StackName": "churn",
-            "CreationTime": 0,
-            "StackStatus": self.status,
-            "Tags": MARKED,
-        }
+        fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": self.status}
         return {"Stacks": [{**fields, "Outputs": listed, "Parameters": vpc}]}
 
     def edit(self, old: str, new: str) -> None:

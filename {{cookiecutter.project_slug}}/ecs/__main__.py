@@ -53,12 +53,8 @@ def cli(settings: Settings) -> None:
 def parameters(settings: Settings) -> None:
     """Write the stack's parameters to a new file and print its name, for `make cluster`."""
     from ecs.aws import own_file
-    from ecs.ownership import new_id
 
     image.check_gpu(settings, library=True)
-    if not settings.project_id:
-        settings = replace(settings, project_id=new_id())
-    stack.claim(settings)
     values = stack.parameters(settings, stack.looked_up(settings))
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
@@ -940,7 +936,7 @@ def destroy(settings: Settings) -> None:
     """List, ask, and delete everything of this project in AWS."""
     from ecs.destroy import destroy as destroy_all
 
-    destroy_all(settings, stack.refresh(settings))  # which refuses another project's
+    destroy_all(settings, stack.refresh(settings))
     stack.cache(settings).unlink(missing_ok=True)
 
 

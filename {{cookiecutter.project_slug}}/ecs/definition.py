@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ecs import image, ownership
+from ecs import image
 from ecs.aws import call_cli, client
 from ecs.errors import UserError
 from ecs.request import CONTAINER
@@ -159,8 +159,10 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
     if known == content(request):
         print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)
         return arn, image_uri
-    values = {**ownership.tags(settings), CONTENT_TAG: content(request)}
-    tags = [{"key": name, "value": value} for name, value in values.items()]
+    tags = [
+        {"key": "project", "value": settings.project},
+        {"key": CONTENT_TAG, "value": content(request)},
+    ]
     answer = call_cli(
         settings,
         "ecs",

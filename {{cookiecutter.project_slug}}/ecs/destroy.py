@@ -1,19 +1,16 @@
 """Everything of the project in AWS: list it, ask, stop, empty, delete."""
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ecs import schedule
 from ecs.aws import client
-from ecs.console import plain
 from ecs.errors import UserError
 from ecs.follow import note
-from ecs.ownership import FOREIGN, standing, tags_of
 from ecs.secret import delete_secrets, stored_secrets
 from ecs.settings import Settings
-from ecs.stack import ISSUER, bucket_tags
+from ecs.stack import ISSUER
 
 EMPTYINGS = 5
 
@@ -39,61 +36,14 @@ def task_definitions(settings: Settings) -> list[str]:
         )
         found += [arn for page in pages for arn in page["taskDefinitionArns"]]
     # familyPrefix is a prefix in older answers: keep the family itself
-    family = [arn for arn in found if arn.rpartition("/")[2].rpartition(":")[0] == settings.project]
-    return [arn for arn in family if not foreign(settings, arn)]
+    return [arn for arn in found if arn.rpartition("/")[2].rpartition(":")[0] == settings.project]
 
 
-def foreign(settings: Settings, definition: str) -> bool:
-    """Tell whether a revision of the family is another project's, by its tags."""
-    answer = client(settings, "ecs").describe_task_definition(
-        taskDefinition=definition, include=["TAGS"]
-    )
-    return standing(settings, tags_of(answer.get("tags", []))) == FOREIGN
-
-
-class Bucket(NamedTuple):
-    """The project's bucket. S3 refuses a call where the bucket of that name is in another account."""
-
-    name: str
-    account: str
-
-    def named(self) -> dict[str, str]:
-        """Return what every call says of the bucket."""
-        return {"Bucket": self.name, "ExpectedBucketOwner": self.account}
-
-
-def own_bucket(
-    settings: Settings, stack: Mapping[str, str], made: Mapping[str, set[str]]
-) -> Bucket | None:
-    """Return the bucket of the stack, or None where it has none that bears the project's mark.
-
-    Args:
-        settings: the Makefile's variables.
-        stack: outputs of the stack.
-        made: names of the stack's own resources, by type.
-    """
-    name = stack.get("Bucket")
-    if not name:
-        return None
-    bucket = Bucket(name, stack["TaskRoleArn"].split(":")[4])
-    if name in made["AWS::S3::Bucket"]:
-        return bucket
-    # taken up by the stack after KEEP_DATA=1, or gone already
-    try:
-        found = bucket_tags(settings, *bucket)
-    except client(settings, "s3").exceptions.NoSuchBucket:
-        return None
-    if standing(settings, found) == FOREIGN:
-        note(f"  s3://{name} is not this project's: it stays")
-        return None
-    return bucket
-
-
-def versions(settings: Settings, bucket: Bucket) -> Iterator[list[dict]]:
+def versions(settings: Settings, bucket: str) -> Iterator[list[dict]]:
     """Give out the bucket's object versions and delete markers, up to 1000 at a time."""
     s3 = client(settings, "s3")
     try:
-        for page in s3.get_paginator("list_object_versions").paginate(**bucket.named()):
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             found = page.get("Versions", []) + page.get("DeleteMarkers", [])
             if found:
                 yield found
@@ -133,6 +83,8 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     A stack whose creation failed has no outputs, and nothing in it that must be emptied first. The
     stack goes last: as long as anything of the project is left, it tells the next attempt where.
     """
+    bucket, cluster = stack.get("Bucket"), stack.get("Cluster", settings.project)
+    repository = stack.get("RepositoryUri", "").partition("/")[2]
     cloudformation = client(settings, "cloudformation")
     resources = [
         each
@@ -144,40 +96,28 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     ]
     note(f"stack {settings.project} in {settings.region}:")
     for each in resources:
-        note(f"  {each['ResourceType']:<34} {plain(each.get('PhysicalResourceId', ''))}")
-    # Only what the stack itself has made is emptied or stopped, by these names.
-    made: dict[str, set[str]] = defaultdict(set)
-    for each in resources:
-        made[each["ResourceType"]].add(each.get("PhysicalResourceId", ""))
-    bucket, cluster = own_bucket(settings, stack, made), stack.get("Cluster", settings.project)
-    own_cluster = cluster in made["AWS::ECS::Cluster"]
-    tasks = running_tasks(settings, cluster) if own_cluster else []
+        note(f"  {each['ResourceType']:<34} {each.get('PhysicalResourceId', '')}")
+    tasks = running_tasks(settings, cluster)
     definitions = task_definitions(settings)
-    repository = stack.get("RepositoryUri", "").partition("/")[2]
-    if repository not in made["AWS::ECR::Repository"]:
-        repository = ""
     objects = sum(len(page) for page in versions(settings, bucket)) if bucket else 0
     pushed = images(settings, repository) if repository else []
     kept = " (KEEP_DATA=1: they stay)" if settings.keep_data else ""
     note(f"  and {objects} object versions in the bucket, data and models of all runs{kept},")
     note(f"  {len(pushed)} images, {len(definitions)} task definitions, {len(tasks)} running tasks")
-    own_group = bool(made["AWS::Scheduler::ScheduleGroup"])
-    schedules = [each["Name"] for each in schedule.schedules(settings)] if own_group else []
+    schedules = [each["Name"] for each in schedule.schedules(settings)]
     note(f"  {len(schedules)} schedules{': ' if schedules else ''}{', '.join(schedules)}")
     names = stored_secrets(settings)
     note(f"  {len(names)} secrets{': ' if names else ''}{', '.join(names)}")
     confirm(settings)
     for name in schedules:  # before the tasks: none must start another
         schedule.delete(settings, name)
-    if own_cluster:
-        stop_tasks(settings, cluster, running_tasks(settings, cluster))
+    stop_tasks(settings, cluster, running_tasks(settings, cluster))
     delete_definitions(settings, definitions)
     delete_secrets(settings, names)
     if bucket and not settings.keep_data:
-        note(f"emptying and deleting s3://{bucket.name}")
+        note(f"emptying and deleting s3://{bucket}")
         delete_bucket(settings, bucket)
-    if pushed:
-        empty_repository(settings, repository, pushed)
+    empty_repository(settings, repository, pushed)
     note(f"deleting the stack {settings.project}")
     cloudformation.delete_stack(StackName=settings.project)
     cloudformation.get_waiter("stack_delete_complete").wait(
@@ -186,7 +126,7 @@ def destroy(settings: Settings, stack: Mapping[str, str]) -> None:
     )
     note("deleted")
     if bucket and settings.keep_data:
-        note(f"kept: s3://{bucket.name}; make cluster takes it up again")
+        note(f"kept: s3://{bucket}; make cluster takes it up again")
     if any(each["ResourceType"] == "AWS::IAM::OIDCProvider" for each in resources):
         note(f"kept: the account's identity provider {ISSUER}, which other projects may use")
 
@@ -210,20 +150,20 @@ def delete_definitions(settings: Settings, arns: list[str]) -> None:
         ecs.delete_task_definitions(taskDefinitions=arns[start : start + 10])
 
 
-def empty_bucket(settings: Settings, bucket: Bucket) -> None:
+def empty_bucket(settings: Settings, bucket: str) -> None:
     """Delete every version of every object."""
     s3 = client(settings, "s3")
     for page in versions(settings, bucket):
         keys = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in page]
-        answer = s3.delete_objects(**bucket.named(), Delete={"Objects": keys, "Quiet": True})
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         if answer.get("Errors"):
             first = answer["Errors"][0]
             raise UserError(
-                f"s3://{bucket.name}/{plain(first['Key'])}: {first['Message']}; then type: make destroy"
+                f"s3://{bucket}/{first['Key']}: {first['Message']}; then type: make destroy"
             )
 
 
-def delete_bucket(settings: Settings, bucket: Bucket) -> None:
+def delete_bucket(settings: Settings, bucket: str) -> None:
     """Empty and delete the bucket. The stack leaves it alone, whoever deletes the stack.
 
     Something may still be written while it is emptied, by a laptop's `make data` for one: then
@@ -233,7 +173,7 @@ def delete_bucket(settings: Settings, bucket: Bucket) -> None:
     for left in reversed(range(EMPTYINGS)):
         empty_bucket(settings, bucket)
         try:
-            s3.delete_bucket(**bucket.named())
+            s3.delete_bucket(Bucket=bucket)
             return
         except s3.exceptions.ClientError as error:
             code = error.response["Error"]["Code"]

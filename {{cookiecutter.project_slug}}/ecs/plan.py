@@ -9,7 +9,6 @@ from typing import Any
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
-from ecs.ownership import tags
 from ecs.settings import Settings
 from ecs.stack import existing
 
@@ -85,7 +84,7 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
             {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
         ],
         Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": name, "Value": value} for name, value in tags(settings).items()],
+        Tags=[{"Key": "project", "Value": settings.project}],
     )
     pause = 0.2 if settings.sandbox else 2.0
     try:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 
 from ecs.aws import client
 from ecs.errors import UserError
-from ecs.ownership import FOREIGN, standing, tags, tags_of
 from ecs.request import CONTAINER, OWN_VARIABLES
 from ecs.settings import Settings
 
@@ -72,7 +71,7 @@ def store(settings: Settings, name: str, value: str) -> str:
             Name=stored,
             SecretString=value,
             Description=f"{name} of the tasks of {settings.project}",
-            Tags=[{"Key": key, "Value": each} for key, each in tags(settings).items()],
+            Tags=[{"Key": "project", "Value": settings.project}],
         )
         return "created"
     except exceptions.ResourceExistsException:
@@ -154,24 +153,16 @@ def arn(settings: Settings, stored: str) -> str:
 
 
 def stored_secrets(settings: Settings) -> list[str]:
-    """Return the names in Secrets Manager of all secrets of the project.
-
-    One whose name begins like theirs, and whose tags say that it is another's, is none of them.
-    """
+    """Return the names in Secrets Manager of all secrets of the project."""
     prefix = full_name(settings, "")
     pages = (
         client(settings, "secretsmanager")
         .get_paginator("list_secrets")
         .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
-    found = [each for page in pages for each in page["SecretList"]]
-    return sorted(
-        each["Name"]
-        for each in found
-        # the filter takes no notice of case
-        if each["Name"].startswith(prefix)
-        and standing(settings, tags_of(each.get("Tags", []))) != FOREIGN
-    )
+    found = [each["Name"] for page in pages for each in page["SecretList"]]
+    # the filter takes no notice of case
+    return sorted(name for name in found if name.startswith(prefix))
 
 
 def delete_secrets(settings: Settings, names: Iterable[str]) -> None:

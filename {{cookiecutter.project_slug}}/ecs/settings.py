@@ -26,9 +26,6 @@ INSTANCE_TYPES = {
 }
 
 
-ID_FILE = Path(".project-id")  # tells this project from others of its name (ecs/ownership.py)
-
-
 @dataclass(frozen=True)
 class Settings:
     """What the user asked for. Empty strings mean: not given."""
@@ -82,7 +79,6 @@ class Settings:
     retries: str = ""  # attempts after the first
     spot_fallback: bool = False
     state: str = ".aws-state"
-    project_id: str = ""  # of ID_FILE
 
     @property
     def state_folder(self) -> Path:
@@ -105,25 +101,6 @@ def flag(variable: str, text: str) -> bool:
     return word in YES
 
 
-def read_id(path: Path = ID_FILE) -> str:
-    """Return the project's id; "" where the project has none yet.
-
-    Raises:
-        UserError: the file holds something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read; type: git checkout {path}") from error
-    if not re.fullmatch(r"[0-9A-Za-z-]{8,64}", text):
-        raise UserError(
-            f"{path} holds no id (8 to 64 letters, digits, hyphens); type: git checkout {path}"
-        )
-    return text
-
-
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """Return the settings in ``environ``, whose names are the Makefile's.
 
@@ -136,14 +113,13 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     given = {
         each.name: (each.type, environ[each.name.upper()])
         for each in dataclasses.fields(Settings)
-        if each.name.upper() in environ and each.name != "project_id"
+        if each.name.upper() in environ
     }
     settings = Settings(
-        project_id=read_id(),
         **{
             name: flag(name.upper(), text) if kind is bool else text
             for name, (kind, text) in given.items()
-        },
+        }
     )
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),

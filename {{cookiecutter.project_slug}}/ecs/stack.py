@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ecs import ownership
 from ecs.errors import UserError
 from ecs.follow import note
 from ecs.settings import Settings, instance_type
@@ -30,14 +29,13 @@ def placeholders() -> dict[str, str]:
 
 
 def cached_outputs(settings: Settings) -> dict[str, str] | None:
-    """Return the outputs as this machine last saw them, or None. Another region or project has others."""
+    """Return the outputs as this machine last saw them, or None. Another region has others."""
     path = cache(settings)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # not there, or cut off while it was written
         return None
-    keys = {"Region": settings.region, "ProjectId": settings.project_id}
-    return found if all(found.get(name) == value for name, value in keys.items()) else None
+    return found if found.get("Region", settings.region) == settings.region else None
 
 
 def outputs(settings: Settings) -> dict[str, str]:
@@ -61,20 +59,27 @@ def refresh(settings: Settings) -> dict[str, str]:
     A stack that is still being created, or whose creation failed, has none.
 
     Raises:
-        UserError: there is no stack, or it is another project's.
+        UserError: there is no stack.
     """
-    from ecs.aws import write_private
+    from botocore.exceptions import ClientError
 
-    described = existing(settings)
-    if described is None:
+    from ecs.aws import client, write_private
+
+    try:
+        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
         raise UserError(
             f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
-        )
-    found = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+        ) from error
+    found = {
+        each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])
+    }
     if not found:
         cache(settings).unlink(missing_ok=True)
         return found
-    found |= {"Region": settings.region, "ProjectId": settings.project_id}
+    found["Region"] = settings.region
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
         import os
@@ -118,11 +123,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
 
 
 def existing(settings: Settings) -> dict | None:
-    """Return the stack as CloudFormation describes it, or None where there is none yet.
-
-    Raises:
-        UserError: it is another project's.
-    """
+    """Return the stack as CloudFormation describes it, or None where there is none yet."""
     from botocore.exceptions import ClientError
 
     from ecs.aws import client
@@ -134,24 +135,8 @@ def existing(settings: Settings) -> dict | None:
             raise
         return None
     stack = answer["Stacks"][0]
-    # all that is left of a change set that would have created it; whose it was, its tags may tell
-    empty = stack["StackStatus"] == "REVIEW_IN_PROGRESS"
-    if not empty or stack.get("Tags"):
-        what = f"the stack {settings.project!r} in {settings.region}"
-        whose = ownership.of_stack(settings, stack)
-        ownership.check(settings, what, whose, ownership.tags_of(stack.get("Tags", [])))
-    return None if empty else stack
-
-
-def claim(settings: Settings) -> None:
-    """Look before `make cluster` whether the stack may be made or updated; ask about one without a mark.
-
-    Raises:
-        UserError: it may not.
-    """
-    found = existing(settings)
-    if found is not None and ownership.of_stack(settings, found) == ownership.OLDER:
-        ownership.adopt(settings, f"the stack {settings.project!r} in {settings.region}")
+    # all that is left of a change set that would have created it
+    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
 
 
 def present(settings: Settings) -> dict[str, str] | None:
@@ -218,11 +203,7 @@ def github(settings: Settings) -> dict[str, str]:
 
 
 def bucket(settings: Settings) -> dict[str, str]:
-    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left.
-
-    Raises:
-        UserError: the bucket of that name is another project's, or in another account.
-    """
+    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left."""
     from botocore.exceptions import ClientError
 
     from ecs.aws import client
@@ -231,40 +212,13 @@ def bucket(settings: Settings) -> dict[str, str]:
     if made is not None:  # as it was decided when the stack was made
         return {"NewBucket": made.get("NewBucket", "true")}
     account = client(settings, "sts").get_caller_identity()["Account"]
-    name, s3 = f"{settings.project}-{account}-{settings.region}", client(settings, "s3")
+    name = f"{settings.project}-{account}-{settings.region}"
     try:
-        s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
-            return {"NewBucket": "true"}
-        if error.response["Error"]["Code"] != "403":
-            raise
-        raise UserError(
-            f"s3://{name} is in another account, or this identity may not see it; choose another name: "
-            f"make cluster PROJECT={settings.project}-2"
-        ) from error
-    found = bucket_tags(settings, name, account)
-    whose = ownership.standing(settings, found)
-    ownership.check(settings, f"s3://{name}", whose, found)
-    if whose == ownership.OLDER:
-        ownership.adopt(settings, f"s3://{name}")
+        client(settings, "s3").head_bucket(Bucket=name)
+    except ClientError:  # it is not there, or not ours: CloudFormation will say so
+        return {"NewBucket": "true"}
     note(f"the data in s3://{name} is taken up again")
     return {"NewBucket": "false"}
-
-
-def bucket_tags(settings: Settings, name: str, account: str) -> dict[str, str]:
-    """Return the tags of a bucket of ``account``."""
-    from botocore.exceptions import ClientError
-
-    from ecs.aws import client
-
-    try:
-        answer = client(settings, "s3").get_bucket_tagging(Bucket=name, ExpectedBucketOwner=account)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NoSuchTagSet", "NoSuchTagSetError"):
-            raise
-        return {}
-    return ownership.tags_of(answer["TagSet"])
 
 
 def network(settings: Settings) -> dict[str, str]:
