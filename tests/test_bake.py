@@ -27,13 +27,13 @@ from support import (
 # What a project of either framework has, and nothing else.
 FILES = {
     "": ".dockerignore .gitignore Dockerfile Makefile README.md hyperparameters.py "
-    "infrastructure.yaml predict.py pyproject.toml requirements-dev.txt requirements-mlflow.txt "
+    "infrastructure.yaml predict.py project-id pyproject.toml requirements-dev.txt requirements-mlflow.txt "
     "requirements-treasure-data.txt requirements.txt "
     "task-definition.json train train.py resume.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py aws.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
-    "image.py permissions.py plan.py policy.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "
+    "ecs/": "__init__.py __main__.py aws.py bucket.py claim.py cost.py definition.py destroy.py errors.py explain.py follow.py history.py "
+    "image.py mark.py permissions.py plan.py policy.py report.py request.py retry.py schedule.py secret.py settings.py stack.py submit.py verdict.py "
     "verify.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
     "tests/": "test_model.py test_results.py test_resume.py test_sources.py test_training.py",

@@ -96,8 +96,8 @@ def problem(what: str, found: Mapping[str, str], before: bool) -> tuple[str, str
     if other and re.fullmatch(FORM, other):
         return (
             f"{what} belongs to another project, whose id is {other}",
-            f"echo {other} > {FILE}, but only if the two are to share it; otherwise give this "
-            "project another name: PROJECT in the Makefile",
+            f"echo {other} > {FILE}, but only if the two are to share it; if not, change PROJECT in "
+            + "the Makefile",
         )
     if before:
         return f"{what} does not have this project's id yet", "make cluster, which asks first"
