@@ -10,9 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import (
-    aws, claim, definition, destroy, history, mark, plan, schedule, secret, submit,
-)  # fmt: skip
+from ecs import aws, claim, definition, destroy, history, mark, plan, schedule, secret, submit
 from ecs import bucket as bucket_module
 from ecs.settings import Settings
 

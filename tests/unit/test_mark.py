@@ -32,7 +32,7 @@ def described(found: dict[str, str], description: str = "", status="CREATE_COMPL
         "CreationTime": 0,
         "StackStatus": status,
         "Tags": tags(found),
-        "Description": description,
+        **({"Description": description} if description else {}),
         "Outputs": [{"OutputKey": "Bucket", "OutputValue": NAME}],
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
@@ -173,13 +173,12 @@ STACKS = {
     "ours": (described(MARKED), ""),
     "ours though another made it": (described({"project-id": ID}, "by hand"), ""),
     "another id": (described({"project": "churn", "project-id": OTHER}, DESCRIPTION), f"echo {OTHER} > "),
-    "an id that is none": (described({"project": "churn", "project-id": "a; rm -rf /"}, DESCRIPTION), "PROJECT="),
+    "an id that is none": (described({"project": "churn", "project-id": "a; rm -rf /"}, DESCRIPTION), "make cluster PROJECT="),
     "made before": (described(BEFORE, DESCRIPTION), "make cluster, which asks first"),
     "another description": (described(BEFORE, "Our web site"), "make cluster PROJECT="),
     "no description": (described(BEFORE), "make cluster PROJECT="),
     "no tags": (described({}, DESCRIPTION), "make cluster PROJECT="),
     "another project": (described({"project": "web"}, DESCRIPTION), "make cluster PROJECT="),
-    "an empty id": (described({"project": "churn", "project-id": ""}, DESCRIPTION), "make cluster PROJECT="),
 }  # fmt: skip
 COMMANDS = {
     "run": stack.refresh,
@@ -418,7 +417,7 @@ def test_without_yes_a_bucket_from_before_is_not_adopted(settings, account, monk
 @pytest.mark.parametrize("code", ["403", "301"])
 def test_a_bucket_of_another_account_s_is_left_to_cloudformation_to_refuse(settings, account, code):
     account.stack(None)
-    who = {"Account": "000000000000", "Arn": "arn"}
+    who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
     account.cloud.stub("sts").add_response("get_caller_identity", who)
     account.cloud.stub("s3").add_client_error("head_bucket", code, expected_params=OWNED)
     assert stack.bucket(settings) == {"NewBucket": "true"}
@@ -427,7 +426,10 @@ def test_a_bucket_of_another_account_s_is_left_to_cloudformation_to_refuse(setti
 def test_an_error_of_s3_is_not_taken_for_an_answer(settings, account, cloud):
     from botocore.exceptions import ClientError
 
-    cloud.stub("sts").add_response("get_caller_identity", {"Account": "000000000000", "Arn": "arn"})
+    cloud.stub("sts").add_response(
+        "get_caller_identity",
+        {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"},
+    )
     cloud.stub("s3").add_client_error("head_bucket", "500")
     with pytest.raises(ClientError):
         bucket.kept(settings)
