@@ -54,7 +54,8 @@ def deploy(project: Project, compute: str, architecture: str, **variables: str) 
     done = project.run(
         f"{project.folder}/.venv/bin/aws cloudformation deploy --stack-name churn-model "
         f"--template-file {without_providers(project)} --parameter-overrides file://{parameters} "
-        "--capabilities CAPABILITY_IAM --no-fail-on-empty-changeset",
+        "--capabilities CAPABILITY_IAM --no-fail-on-empty-changeset "
+        f"--tags project-id={(project.folder / 'project-id').read_text().strip()}",
         AWS_ENDPOINT_URL=project.endpoint,
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",

@@ -305,7 +305,8 @@ def test_the_run_id_is_in_the_environment_the_token_and_the_starter(dry_run):
 def test_what_aws_knows_comes_from_the_stacks_cached_outputs(dry_run, copy_of: Callable[..., Path]):
     project = copy_of()
     (project / ".aws-state").mkdir()
-    (project / ".aws-state/stack.json").write_text(json.dumps(STACK))
+    cached = STACK | {"ProjectId": (project / "project-id").read_text().strip()}
+    (project / ".aws-state/stack.json").write_text(json.dumps(cached))
     request = dry_run(project, TASK_ROLE="reader", DATA="data/big.parquet")
     assert_valid("RunTask", request)
     assert "<" not in json.dumps(request)

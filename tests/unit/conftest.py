@@ -10,9 +10,24 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, download, history, plan, schedule, secret, submit
+from ecs import (
+    aws,
+    claim,
+    definition,
+    destroy,
+    download,
+    history,
+    mark,
+    plan,
+    schedule,
+    secret,
+    submit,
+)
+from ecs import bucket as bucket_module
 from ecs.settings import Settings
 
+ID = "abcdefghijklmnop"
+TAGS = [{"Key": "project", "Value": "churn"}, {"Key": "project-id", "Value": ID}]
 OUTPUTS = {
     "Bucket": "the-bucket",
     "Capacities": "fargate,fargate-spot,ec2",
@@ -22,6 +37,7 @@ OUTPUTS = {
     "Exec": "DISABLED",
     "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/execution",
     "LogGroup": "/ecs/churn",
+    "ProjectId": ID,  # as this machine remembers whose they are
     "PublicIp": "ENABLED",
     "RepositoryUri": "registry.example/churn",
     "SchedulerRoleArn": "arn:aws:iam::ACCOUNT:role/scheduler",
@@ -29,6 +45,15 @@ OUTPUTS = {
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
 }
+
+
+@pytest.fixture(autouse=True)
+def project_id(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the project its id, and return the file."""
+    path = tmp_path_factory.mktemp("id") / "project-id"
+    path.write_text(ID + "\n")
+    monkeypatch.setattr(mark, "FILE", path)
+    return path
 
 
 @pytest.fixture
@@ -133,7 +158,19 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, download, history, plan, schedule, secret, submit):
+    for module in (
+        aws,
+        bucket_module,
+        claim,
+        definition,
+        destroy,
+        download,
+        history,
+        plan,
+        schedule,
+        secret,
+        submit,
+    ):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

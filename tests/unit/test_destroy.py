@@ -8,6 +8,9 @@ from botocore.exceptions import ClientError
 from ecs import destroy
 from ecs.errors import UserError
 
+ID = "abcdefghijklmnop"
+BUCKET = {"Bucket": "the-bucket", "ExpectedBucketOwner": "000000000000"}
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
@@ -15,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def test_yes_answers_the_question(settings):
-    destroy.confirm(replace(settings, yes=True), ask=lambda _: pytest.fail("asked all the same"))
+    destroy.confirm(replace(settings, yes="1"), ask=lambda _: pytest.fail("asked all the same"))
 
 
 def test_where_nobody_can_be_asked_nothing_is_deleted(settings, monkeypatch):
@@ -38,19 +41,41 @@ def test_the_projects_name_is_the_answer(settings, monkeypatch):
     assert "churn" in asked[0]
 
 
-def test_task_definitions_of_a_project_whose_name_begins_so_are_left_alone(settings, cloud):
+def test_task_definitions_are_deleted_by_their_mark_or_their_role(settings, cloud):
+    """Not by the name alone, and not of a project whose name begins so."""
     arn = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/{}"
+    stub = cloud.stub("ecs")
+    before = [{"key": "project", "value": "churn"}]
+    marked = [*before, {"key": "project-id", "value": ID}]
+    another = [*before, {"key": "project-id", "value": "another-project"}]
+    revisions = {
+        "churn:1": (marked, "role/gone"),
+        "churn:2": (before, "role/churn-ExecutionRole-1"),
+        "churn:3": ([], "role/path/churn-ExecutionRole-1"),
+        "churn:4": (before, "role/somebody"),
+        "churn:5": (another, "role/churn-ExecutionRole-1"),
+        "churn:6": ([], ""),
+    }
     for status, found in (
-        ("ACTIVE", ["churn:1", "churn-2:1", "churn:10"]),
-        ("INACTIVE", ["churn:2", "churning:3"]),
+        ("ACTIVE", ["churn:1", "churn-2:1", "churn:2", "churn:3"]),
+        ("INACTIVE", ["churn:4", "churning:3", "churn:5", "churn:6"]),
     ):
-        cloud.stub("ecs").add_response(
+        stub.add_response(
             "list_task_definitions",
             {"taskDefinitionArns": [arn.format(name) for name in found]},
             {"familyPrefix": "churn", "status": status},
         )
-    found = destroy.task_definitions(settings)
-    assert found == [arn.format(name) for name in ("churn:1", "churn:10", "churn:2")]
+    for name, (tags, role) in revisions.items():
+        definition = {"executionRoleArn": f"arn:aws:iam::ACCOUNT:{role}"} if role else {}
+        stub.add_response(
+            "describe_task_definition",
+            {"taskDefinition": definition, "tags": tags},
+            {"taskDefinition": arn.format(name), "include": ["TAGS"]},
+        )
+    own, others = destroy.task_definitions(settings, ["churn-ExecutionRole-1"])
+    assert own == [arn.format(f"churn:{number}") for number in (1, 2, 3)]
+    assert others == [arn.format(f"churn:{number}") for number in (4, 5, 6)]
+    stub.assert_no_pending_responses()
 
 
 def test_every_version_and_delete_marker_of_the_bucket_is_deleted(settings, cloud):
@@ -68,10 +93,10 @@ def test_every_version_and_delete_marker_of_the_bucket_is_deleted(settings, clou
     ]
     for page, (key, version) in zip(pages, (("a", "1"), ("b", "2")), strict=True):
         answer, marker = page
-        s3.add_response("list_object_versions", answer, {"Bucket": "the-bucket", **marker})
+        s3.add_response("list_object_versions", answer, {**BUCKET, **marker})
         objects = {"Objects": [{"Key": key, "VersionId": version}], "Quiet": True}
-        s3.add_response("delete_objects", {}, {"Bucket": "the-bucket", "Delete": objects})
-    destroy.empty_bucket(settings, "the-bucket")
+        s3.add_response("delete_objects", {}, {**BUCKET, "Delete": objects})
+    destroy.empty_bucket(settings, BUCKET)
     s3.assert_no_pending_responses()
 
 
@@ -81,7 +106,7 @@ def test_an_object_that_cannot_be_deleted_is_named(settings, cloud):
     error = {"Key": "a", "Code": "AccessDenied", "Message": "locked"}
     s3.add_response("delete_objects", {"Errors": [error]})
     with pytest.raises(UserError, match=r"s3://the-bucket/a: locked"):
-        destroy.empty_bucket(settings, "the-bucket")
+        destroy.empty_bucket(settings, BUCKET)
 
 
 def test_what_is_gone_already_is_no_error(settings, cloud):
@@ -89,9 +114,11 @@ def test_what_is_gone_already_is_no_error(settings, cloud):
     cloud.stub("s3").add_client_error("list_object_versions", "NoSuchBucket")
     cloud.stub("ecr").add_client_error("list_images", "RepositoryNotFoundException")
     cloud.stub("ecs").add_client_error("list_tasks", "ClusterNotFoundException")
-    destroy.empty_bucket(settings, "the-bucket")
+    destroy.empty_bucket(settings, BUCKET)
     assert destroy.images(settings, "churn") == []
     assert destroy.running_tasks(settings, "the-cluster") == []
+    # nor is what the stack never had
+    assert destroy.images(settings, "") == destroy.running_tasks(settings, "") == []
 
 
 def test_an_image_of_two_tags_is_deleted_once(settings, cloud):
@@ -117,57 +144,14 @@ def test_images_are_deleted_a_hundred_a_call(settings, cloud):
     cloud.stub("ecr").assert_no_pending_responses()
 
 
-def test_a_stack_whose_creation_failed_is_deleted_though_it_has_no_outputs(settings, cloud):
-    cloudformation, ecs = cloud.stub("cloudformation"), cloud.stub("ecs")
-    cloud.stub("ecr")  # has no answer: nothing to empty
-    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": []})
-    cloud.stub("scheduler").add_client_error("list_schedules", "ResourceNotFoundException")
-    cloud.stub("secretsmanager").add_response("list_secrets", {"SecretList": []})
-    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
-    for _ in ("ACTIVE", "INACTIVE"):
-        ecs.add_response("list_task_definitions", {"taskDefinitionArns": []})
-    ecs.add_client_error("list_tasks", "ClusterNotFoundException")
-    cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
-    cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
-    destroy.destroy(replace(settings, yes=True, sandbox=True), {})
-    cloudformation.assert_no_pending_responses()
-
-
-def test_data_that_is_kept_is_neither_emptied_nor_deleted(settings, cloud, monkeypatch, capsys):
-    for service in ("ecr", "ecs", "scheduler", "secretsmanager"):
-        cloud.services[service] = None  # nobody is asked
-    for name in ("running_tasks", "task_definitions", "images", "stored_secrets"):
-        monkeypatch.setattr(destroy, name, lambda *_: [])
-    for name in ("stop_tasks", "delete_definitions", "delete_secrets", "empty_repository"):
-        monkeypatch.setattr(destroy, name, lambda *_: None)
-    monkeypatch.setattr("ecs.schedule.schedules", lambda _: [])
-    cloudformation = cloud.stub("cloudformation")
-    provider = {
-        "ResourceType": "AWS::IAM::OIDCProvider", "ResourceStatus": "CREATE_COMPLETE",
-        "LogicalResourceId": "GitHubProvider", "LastUpdatedTimestamp": 0,
-    }  # fmt: skip
-    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [provider]})
-    cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
-    cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
-    cloud.stub("s3").add_response("list_object_versions", {"Versions": [{"Key": "a"}]})
-    # the stub has no answer to a deletion
-    destroy.destroy(
-        replace(settings, yes=True, keep_data=True, sandbox=True), {"Bucket": "the-bucket"}
-    )
-    said = capsys.readouterr().err
-    assert "1 object versions in the bucket, data and models of all runs (KEEP_DATA=1" in said
-    assert "kept: s3://the-bucket; make cluster takes it up again" in said
-    assert "kept: the account's identity provider token.actions.githubusercontent.com" in said
-
-
 def test_a_bucket_that_is_gone_already_is_no_error_either(settings, cloud):
     s3 = cloud.stub("s3")
     s3.add_response("list_object_versions", {})
-    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
+    s3.add_response("delete_bucket", {}, BUCKET)
     s3.add_client_error("list_object_versions", "NoSuchBucket")
     s3.add_client_error("delete_bucket", "NoSuchBucket")
     for _ in range(2):
-        destroy.delete_bucket(settings, "the-bucket")
+        destroy.delete_bucket(settings, BUCKET)
     s3.assert_no_pending_responses()
 
 
@@ -178,8 +162,8 @@ def test_a_bucket_in_which_something_is_still_written_is_emptied_again(settings,
     s3.add_client_error("delete_bucket", "BucketNotEmpty")
     s3.add_response("list_object_versions", late)
     s3.add_response("delete_objects", {})
-    s3.add_response("delete_bucket", {}, {"Bucket": "the-bucket"})
-    destroy.delete_bucket(settings, "the-bucket")
+    s3.add_response("delete_bucket", {}, BUCKET)
+    destroy.delete_bucket(settings, BUCKET)
     s3.assert_no_pending_responses()
 
 
@@ -189,5 +173,5 @@ def test_a_bucket_that_never_gets_empty_is_an_error(settings, cloud):
         s3.add_response("list_object_versions", {})
         s3.add_client_error("delete_bucket", "BucketNotEmpty")
     with pytest.raises(ClientError, match="BucketNotEmpty"):
-        destroy.delete_bucket(settings, "the-bucket")
+        destroy.delete_bucket(settings, BUCKET)
     s3.assert_no_pending_responses()

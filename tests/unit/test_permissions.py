@@ -104,6 +104,7 @@ def deploy(client: Callable[[str], Any]) -> None:
         TemplateBody=(PROJECT / "infrastructure.yaml").read_text(),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given],
         Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": "project-id", "Value": "abcdefghijklmnop"}],
     )
     client("cloudformation").get_waiter("stack_create_complete").wait(
         StackName="churn", WaiterConfig={"Delay": 1}

@@ -6,7 +6,7 @@ import pytest
 from ecs import plan
 from ecs.errors import UserError
 
-SET = {"StackName": "churn", "ChangeSetName": "plan-1"}
+SET = {"StackName": "churn", "ChangeSetName": "plan-abcdefghijklmnop-1"}
 STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
 GIVEN = ["LogDays=7", "Boundary="]
 
@@ -34,7 +34,10 @@ def create(kind: str) -> dict:
             {"ParameterKey": "Boundary", "ParameterValue": ""},
         ],
         "Capabilities": ["CAPABILITY_IAM"],
-        "Tags": [{"Key": "project", "Value": "churn"}],
+        "Tags": [
+            {"Key": "project", "Value": "churn"},
+            {"Key": "project-id", "Value": "abcdefghijklmnop"},
+        ],
     }
 
 
@@ -83,6 +86,8 @@ def test_the_plan_of_a_new_stack_leaves_no_stack_behind(sandboxed, cloud):
     stub.add_response("delete_change_set", {}, SET)
     review = {**STACK, "StackStatus": "REVIEW_IN_PROGRESS"}
     stub.add_response("describe_stacks", {"Stacks": [review]})
+    left = {"Summaries": [{"ChangeSetName": SET["ChangeSetName"]}]}  # it is still going
+    stub.add_response("list_change_sets", left, {"StackName": "churn"})
     stub.add_response("delete_stack", {}, {"StackName": "churn"})
     found = plan.changes(sandboxed, None, GIVEN)
     assert [each["ResourceChange"]["LogicalResourceId"] for each in found] == ["A", "B"]
@@ -96,6 +101,18 @@ def test_a_stack_that_somebody_made_meanwhile_is_not_deleted(sandboxed, cloud):
     stub.add_response("delete_change_set", {}, SET)
     stub.add_response("describe_stacks", {"Stacks": [STACK]})
     assert plan.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
+
+
+def test_a_stack_in_which_another_change_set_waits_is_not_deleted(sandboxed, cloud):
+    stub = cloud.stub("cloudformation")
+    stub.add_response("create_change_set", {}, create("CREATE"))
+    stub.add_response("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []}, SET)
+    stub.add_response("delete_change_set", {}, SET)
+    review = {**STACK, "StackStatus": "REVIEW_IN_PROGRESS"}
+    stub.add_response("describe_stacks", {"Stacks": [review]})
+    stub.add_response("list_change_sets", {"Summaries": [{"ChangeSetName": "theirs"}]})
+    assert plan.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
+    stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

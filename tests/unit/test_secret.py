@@ -9,7 +9,8 @@ from ecs import request, secret
 from ecs.errors import UserError
 
 ARN = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:churn/{}-AbCdEf"
-TAGS = [{"Key": "project", "Value": "churn"}]
+BEFORE = [{"Key": "project", "Value": "churn"}]
+TAGS = [*BEFORE, {"Key": "project-id", "Value": "abcdefghijklmnop"}]
 
 
 def definition(*secrets: dict) -> dict:
@@ -75,22 +76,37 @@ def test_a_secret_is_created(settings, cloud):
     assert secret.store(settings, "KEY", "v") == "created"
 
 
-def test_a_secret_that_is_there_gets_a_new_value(settings, cloud):
-    stub = cloud.stub("secretsmanager")
-    stub.add_client_error("create_secret", "ResourceExistsException")
-    stub.add_response("put_secret_value", {}, PUT)
-    assert secret.store(settings, "KEY", "v") == "updated"
-    stub.assert_no_pending_responses()
+OWN, OTHER = "KEY of the tasks of churn", "somebody's"
+ANOTHER = [*BEFORE, {"Key": "project-id", "Value": "another-project"}]
+# what a secret has, and whether it is the project's
+WHOSE = [
+    (TAGS, OWN, True), (TAGS, OTHER, True), (BEFORE, OWN, True), (BEFORE, OTHER, False),
+    ([], OWN, False), (ANOTHER, OWN, False), ([{"Key": "project", "Value": "x"}], OWN, False),
+]  # fmt: skip
+THERE = {
+    "get a new value": ("ResourceExistsException", "exists", []),
+    "being deleted": ("InvalidRequestException", "it is already scheduled for deletion", ["restore_secret"]),
+}  # fmt: skip
 
 
-def test_a_secret_that_is_being_deleted_is_restored(settings, cloud):
+@pytest.mark.parametrize(("tags", "description", "ours"), WHOSE)
+@pytest.mark.parametrize("there", THERE)
+def test_a_secret_that_is_there_is_changed_only_if_it_is_ours(
+    settings, cloud, there, tags, description, ours
+):
+    code, message, calls = THERE[there]
     stub = cloud.stub("secretsmanager")
-    stub.add_client_error(
-        "create_secret", "InvalidRequestException", "it is already scheduled for deletion"
-    )
-    stub.add_response("restore_secret", {}, {"SecretId": "churn/KEY"})
-    stub.add_response("put_secret_value", {}, PUT)
-    assert secret.store(settings, "KEY", "v") == "updated"
+    stub.add_client_error("create_secret", code, message)
+    answer = {"Name": "churn/KEY", "Tags": tags, "Description": description}
+    stub.add_response("describe_secret", answer, {"SecretId": "churn/KEY"})
+    if ours:
+        for call in calls:
+            stub.add_response(call, {}, {"SecretId": "churn/KEY"})
+        stub.add_response("put_secret_value", {}, PUT)
+        assert secret.store(settings, "KEY", "v") == "updated"
+    else:
+        with pytest.raises(UserError, match="secret churn/KEY was not made .*NAME=ANOTHER_NAME$"):
+            secret.store(settings, "KEY", "v")
     stub.assert_no_pending_responses()
 
 
@@ -140,14 +156,20 @@ def test_a_variable_is_not_given_twice(settings, outputs, listed):
         request.run_task_request(asked, outputs, content, "churn", "run")
 
 
-def test_secrets_of_a_project_whose_name_begins_so_are_left_alone(settings, cloud):
-    found = [{"Name": name} for name in ("churn/B", "churn/A", "Churn/C", "churn-2/D")]
+def test_secrets_of_others_are_left_alone(settings, cloud):
+    """Those of a project whose name begins so are not even named."""
+    listed = [{"Name": name, "Tags": TAGS} for name in ("churn/Z", "Churn/C", "churn-2/D")]
+    for number, (tags, description, _) in enumerate(WHOSE):
+        text = description.replace("KEY", f"K{number}")
+        listed.append({"Name": f"churn/K{number}", "Tags": tags, "Description": text})
     asked = {"Filters": [{"Key": "name", "Values": ["churn/"]}]}
     stub = cloud.stub("secretsmanager")
-    stub.add_response("list_secrets", {"SecretList": found}, asked)
-    assert secret.stored_secrets(settings) == ["churn/A", "churn/B"]
-    for name in ("churn/A", "churn/B"):
+    stub.add_response("list_secrets", {"SecretList": listed}, asked)
+    own, others = secret.stored_secrets(settings)
+    assert own == ["churn/K0", "churn/K1", "churn/K2", "churn/Z"]
+    assert others == ["churn/K3", "churn/K4", "churn/K5", "churn/K6"]
+    for name in own:
         asked = {"SecretId": name, "ForceDeleteWithoutRecovery": True}
         stub.add_response("delete_secret", {}, asked)
-    secret.delete_secrets(settings, ["churn/A", "churn/B"])
+    secret.delete_secrets(settings, own)
     stub.assert_no_pending_responses()

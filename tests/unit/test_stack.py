@@ -14,6 +14,7 @@ ASKED = {"StackName": "churn"}
 def described(outputs: dict[str, str]) -> dict:
     listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
     fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
+    fields["Tags"] = [{"Key": "project-id", "Value": "abcdefghijklmnop"}]
     return {"Stacks": [{**fields, "Outputs": listed}]}
 
 
@@ -91,20 +92,7 @@ def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
 
 
 # ---- the bucket
-IDENTITY = {"Account": "ACCOUNT", "Arn": "arn:aws:iam::ACCOUNT:user/somebody", "UserId": "user"}
 MISSING = ("describe_stacks", "ValidationError", "Stack with id churn does not exist")
-
-
-def test_a_bucket_that_was_kept_is_taken_up_again(settings, cloud):
-    name = {"Bucket": "churn-ACCOUNT-us-east-1"}
-    for found in (True, False):
-        cloud.stub("cloudformation").add_client_error(*MISSING)
-        cloud.stub("sts").add_response("get_caller_identity", IDENTITY)
-        if found:
-            cloud.stub("s3").add_response("head_bucket", {}, name)
-        else:
-            cloud.stub("s3").add_client_error("head_bucket", "404", expected_params=name)
-        assert stack.bucket(settings) == {"NewBucket": "false" if found else "true"}
 
 
 @pytest.mark.parametrize("made", ["true", "false", None])

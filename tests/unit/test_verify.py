@@ -82,7 +82,6 @@ IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
 OPERATIONS = {
     "identity": ("sts", "get_caller_identity"),
     "stack": ("cloudformation", "describe_stacks"),
-    "outputs": ("cloudformation", "describe_stacks"),
     "image": ("ecr", "describe_images"),
     "manifest": ("ecr", "batch_get_image"),
     "layer": ("ecr", "get_download_url_for_layer"),
@@ -128,11 +127,13 @@ class World:
         self.folder, self.settings, self.outputs = folder, settings, outputs
         self.cloud, self.capsys = cloud, capsys
         self.status, self.answers = "CREATE_COMPLETE", dict(HEALTHY)
+        self.tags = [{"Key": "project-id", "Value": "abcdefghijklmnop"}]
 
     def described(self) -> dict:
         listed = [{"OutputKey": name, "OutputValue": each} for name, each in self.outputs.items()]
         vpc = [{"ParameterKey": "VpcId", "ParameterValue": "vpc-1"}]
         fields = {"StackName": "churn", "CreationTime": 0, "StackStatus": self.status}
+        fields["Tags"] = self.tags
         return {"Stacks": [{**fields, "Outputs": listed, "Parameters": vpc}]}
 
     def edit(self, old: str, new: str) -> None:
@@ -144,7 +145,7 @@ class World:
 
     def verify(self, **variables: str) -> tuple[int, list[str]]:
         """Return the exit status and the lines printed."""
-        answers = {"stack": self.described(), "outputs": self.described(), **self.answers}
+        answers = {"stack": self.described(), **self.answers}
         for name, (service, operation) in OPERATIONS.items():
             answer = answers.get(name)
             if isinstance(answer, tuple):
@@ -357,6 +358,22 @@ def test_a_stack_that_is_not_complete(world, status, remedy):
     world.status = status
     found, typed = world.fault()
     assert status in found
+    assert remedy in typed
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS"])
+@pytest.mark.parametrize(
+    ("value", "line", "remedy"),
+    [
+        ("another-project", "whose id is another-project", "echo another-project > "),
+        ("", "was not made by this project", "make cluster PROJECT=another-name"),
+    ],
+)
+def test_a_stack_of_somebody_else_s(world, status, value, line, remedy):
+    world.status = status
+    world.tags = [{"Key": "project-id", "Value": value}] if value else []
+    found, typed = world.fault()
+    assert line in found
     assert remedy in typed
 
 

@@ -51,10 +51,12 @@ def cli(settings: Settings) -> None:
 
 
 def parameters(settings: Settings) -> None:
-    """Write the stack's parameters to a new file and print its name, for `make cluster`."""
+    """Look whose the stack is, write its parameters to a new file and print its name, for `make cluster`."""
     from ecs.aws import own_file
+    from ecs.claim import claim
 
     image.check_gpu(settings, library=True)
+    claim(settings)
     values = stack.parameters(settings, stack.looked_up(settings))
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
@@ -71,8 +73,11 @@ def policy(settings: Settings, which: str = "runs") -> None:
 
 def plan(settings: Settings) -> None:
     """Print what `make cluster` would change, and what has drifted; change nothing."""
+    from ecs import claim, mark
     from ecs.plan import plan as print_plan
 
+    mark.ensure()
+    claim.own(settings)
     print_plan(settings, stack.parameters(settings, stack.looked_up(settings)))
 
 
@@ -379,7 +384,9 @@ def unschedule(settings: Settings) -> None:
     """Delete the schedule NAME."""
     from ecs import schedule as schedules
 
-    schedules.delete(settings, schedules.checked_name(settings))
+    name = schedules.checked_name(settings)
+    stack.outputs(settings)  # whose group of schedules it is
+    schedules.delete(settings, name)
     print(f"schedule {settings.name} deleted; its runs stay", file=sys.stderr)
 
 
@@ -936,7 +943,7 @@ def destroy(settings: Settings) -> None:
     """List, ask, and delete everything of this project in AWS."""
     from ecs.destroy import destroy as destroy_all
 
-    destroy_all(settings, stack.refresh(settings))
+    destroy_all(settings)
     stack.cache(settings).unlink(missing_ok=True)
 
 

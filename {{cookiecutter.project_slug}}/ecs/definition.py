@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ecs import image
+from ecs import image, mark
 from ecs.aws import call_cli, client
 from ecs.errors import UserError
 from ecs.request import CONTAINER
@@ -160,7 +160,7 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
         print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)
         return arn, image_uri
     tags = [
-        {"key": "project", "value": settings.project},
+        *({"key": each["Key"], "value": each["Value"]} for each in mark.tags(settings)),
         {"key": CONTENT_TAG, "value": content(request)},
     ]
     answer = call_cli(

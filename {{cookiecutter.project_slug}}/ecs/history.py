@@ -15,7 +15,6 @@ from ecs.errors import UserError
 from ecs.request import project_uri, run_uri, variables_of
 from ecs.settings import Settings
 
-
 # What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ecs import claim, mark
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.follow import note
@@ -75,7 +76,8 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
     """
     cloudformation = client(settings, "cloudformation")
     given = dict(each.split("=", 1) for each in parameters)
-    names = {"StackName": settings.project, "ChangeSetName": f"plan-{secrets.token_hex(4)}"}
+    name = claim.change_set_prefix() + secrets.token_hex(4)
+    names = {"StackName": settings.project, "ChangeSetName": name}
     cloudformation.create_change_set(
         **names,
         ChangeSetType="UPDATE" if stack else "CREATE",
@@ -84,7 +86,7 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
             {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
         ],
         Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": "project", "Value": settings.project}],
+        Tags=mark.tags(settings),
     )
     pause = 0.2 if settings.sandbox else 2.0
     try:
@@ -101,8 +103,9 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
         return found
     finally:
         cloudformation.delete_change_set(**names)
-        # A change set that would create a stack leaves an empty one. Not one that was made meanwhile.
-        if not stack and existing(settings) is None:
+        # A change set that would create a stack leaves an empty one. Not one that was made meanwhile,
+        # nor one in which somebody else's change set waits.
+        if not stack and existing(settings) is None and not claim.foreign_change_sets(settings):
             cloudformation.delete_stack(StackName=settings.project)
 
 

@@ -177,7 +177,7 @@ def cluster(names: Names) -> dict:
                 "Stack", "cloudformation",
                 "CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents "
                 "DescribeStackResourceDrifts DescribeStacks DetectStackDrift DetectStackResourceDrift "
-                "ExecuteChangeSet ListStackResources TagResource",
+                "ExecuteChangeSet ListChangeSets ListStackResources TagResource",
                 stack,
             ),
             allow("Drift", "cloudformation", "DescribeStackDriftDetectionStatus GetTemplateSummary", "*"),

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 
+from ecs import mark
 from ecs.aws import client
 from ecs.errors import UserError
 from ecs.request import CONTAINER, OWN_VARIABLES
@@ -62,23 +63,54 @@ def read_value(name: str) -> str:
     return value
 
 
+def description(settings: Settings, stored: str) -> str:
+    """Return what a secret of the project says of itself."""
+    return f"{stored.removeprefix(full_name(settings, ''))} of the tasks of {settings.project}"
+
+
+def is_own(settings: Settings, stored: Mapping) -> bool:
+    """Tell whether a secret is the project's: by its mark or, being older, by all that it had."""
+    tags = mark.tags_of(stored.get("Tags", []))
+    before = stored.get("Description") == description(settings, stored["Name"])
+    return mark.ours(tags) or (before and mark.unmarked(settings, tags))
+
+
+def check(settings: Settings, stored: str) -> None:
+    """Return if the secret that is there is the project's.
+
+    Raises:
+        UserError: it is not.
+    """
+    found = client(settings, "secretsmanager").describe_secret(SecretId=stored)
+    if not is_own(settings, found):
+        raise UserError(
+            f"the secret {stored} was not made by this project and stays as it is; "
+            "type: make secret NAME=ANOTHER_NAME"
+        )
+
+
 def store(settings: Settings, name: str, value: str) -> str:
-    """Create or update a secret and return ``created`` or ``updated``."""
+    """Create or update a secret and return ``created`` or ``updated``.
+
+    Raises:
+        UserError: the secret of that name is not the project's.
+    """
     secretsmanager, stored = client(settings, "secretsmanager"), full_name(settings, name)
     exceptions = secretsmanager.exceptions
     try:
         secretsmanager.create_secret(
             Name=stored,
             SecretString=value,
-            Description=f"{name} of the tasks of {settings.project}",
-            Tags=[{"Key": "project", "Value": settings.project}],
+            Description=description(settings, stored),
+            Tags=mark.tags(settings),
         )
         return "created"
     except exceptions.ResourceExistsException:
-        pass
+        check(settings, stored)
     except exceptions.InvalidRequestException as error:
         if "scheduled for deletion" not in str(error):
             raise
+        check(settings, stored)
         secretsmanager.restore_secret(SecretId=stored)
     secretsmanager.put_secret_value(SecretId=stored, SecretString=value)
     return "updated"
@@ -152,17 +184,20 @@ def arn(settings: Settings, stored: str) -> str:
     return found["ARN"]
 
 
-def stored_secrets(settings: Settings) -> list[str]:
-    """Return the names in Secrets Manager of all secrets of the project."""
+def stored_secrets(settings: Settings) -> tuple[list[str], list[str]]:
+    """Return the names of all secrets of the project, and of others that begin as they do."""
     prefix = full_name(settings, "")
     pages = (
         client(settings, "secretsmanager")
         .get_paginator("list_secrets")
         .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
-    found = [each["Name"] for page in pages for each in page["SecretList"]]
-    # the filter takes no notice of case
-    return sorted(name for name in found if name.startswith(prefix))
+    own, others = [], []
+    for page in pages:
+        for each in page["SecretList"]:
+            if each["Name"].startswith(prefix):  # the filter takes no notice of case
+                (own if is_own(settings, each) else others).append(each["Name"])
+    return sorted(own), sorted(others)
 
 
 def delete_secrets(settings: Settings, names: Iterable[str]) -> None:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecs import bucket as bucket_of
+from ecs import mark
 from ecs.errors import UserError
 from ecs.follow import note
 from ecs.settings import Settings, instance_type
@@ -13,6 +15,9 @@ OUTPUTS = (
     "Bucket", "Capacities", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
     "GitHubRoleArn", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
+
+# what a stack had before its tags held the project's id
+DESCRIPTION = "All that lasts of one training project: "
 
 # who signs for GitHub Actions, and whom its tokens are made out to
 ISSUER, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
@@ -29,11 +34,16 @@ def placeholders() -> dict[str, str]:
 
 
 def cached_outputs(settings: Settings) -> dict[str, str] | None:
-    """Return the outputs as this machine last saw them, or None. Another region has others."""
+    """Return the outputs as this machine last saw them, or None.
+
+    Those of another region, or of a stack that did not have this project's id, do not count.
+    """
     path = cache(settings)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # not there, or cut off while it was written
+        return None
+    if not mark.read() or found.get("ProjectId") != mark.read():
         return None
     return found if found.get("Region", settings.region) == settings.region else None
 
@@ -59,27 +69,31 @@ def refresh(settings: Settings) -> dict[str, str]:
     A stack that is still being created, or whose creation failed, has none.
 
     Raises:
-        UserError: there is no stack.
+        UserError: there is no stack, or it is not this project's.
     """
-    from botocore.exceptions import ClientError
-
-    from ecs.aws import client, write_private
-
-    try:
-        answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
+    stack = existing(settings)
+    if stack is None:
         raise UserError(
             f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
-        ) from error
-    found = {
-        each["OutputKey"]: each["OutputValue"] for each in answer["Stacks"][0].get("Outputs", [])
-    }
+        )
+    check(settings, stack)
+    return remember(settings, stack)
+
+
+def outputs_of(stack: Mapping) -> dict[str, str]:
+    """Return the outputs of a stack, as CloudFormation describes it."""
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
+    """Write the outputs of the project's stack into the cache and return them."""
+    from ecs.aws import write_private
+
+    found = outputs_of(stack)
     if not found:
         cache(settings).unlink(missing_ok=True)
         return found
-    found["Region"] = settings.region
+    found |= {"Region": settings.region, "ProjectId": mark.read()}
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
         import os
@@ -122,7 +136,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
 
 
-def existing(settings: Settings) -> dict | None:
+def described(settings: Settings) -> dict | None:
     """Return the stack as CloudFormation describes it, or None where there is none yet."""
     from botocore.exceptions import ClientError
 
@@ -134,18 +148,53 @@ def existing(settings: Settings) -> dict | None:
         if "does not exist" not in str(error):
             raise
         return None
-    stack = answer["Stacks"][0]
-    # all that is left of a change set that would have created it
-    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else stack
+    return answer["Stacks"][0]
+
+
+def in_review(stack: Mapping) -> bool:
+    """Tell whether the stack is only what is left of a change set that would have created it."""
+    return stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+
+
+def existing(settings: Settings) -> dict | None:
+    """Return the stack, whosever it is, or None where nothing was ever created."""
+    stack = described(settings)
+    return None if stack is None or in_review(stack) else stack
+
+
+def named(settings: Settings) -> str:
+    """Return how sentences name the stack."""
+    return f"the stack {settings.project!r} in {settings.region}"
+
+
+def from_before(settings: Settings, stack: Mapping) -> bool:
+    """Tell whether a stack looks like one that this project made before there were ids."""
+    tags = mark.tags_of(stack.get("Tags", []))
+    # the emulator forgets the description
+    described = settings.sandbox or stack.get("Description", "").startswith(DESCRIPTION)
+    return mark.unmarked(settings, tags) and bool(described)
+
+
+def check(settings: Settings, stack: Mapping) -> None:
+    """Return if the stack is this project's.
+
+    Raises:
+        UserError: it is not, or not yet.
+    """
+    tags = mark.tags_of(stack.get("Tags", []))
+    mark.check(named(settings), tags, from_before(settings, stack))
 
 
 def present(settings: Settings) -> dict[str, str] | None:
     """Return the parameters of the stack as it is, or None where there is none yet."""
     found = existing(settings)
-    if found is None:
-        return None
+    return None if found is None else present_in(found)
+
+
+def present_in(stack: Mapping) -> dict[str, str]:
+    """Return the parameters of a stack, as CloudFormation describes it."""
     return {
-        each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])
+        each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])
     }
 
 
@@ -203,20 +252,18 @@ def github(settings: Settings) -> dict[str, str]:
 
 
 def bucket(settings: Settings) -> dict[str, str]:
-    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left."""
-    from botocore.exceptions import ClientError
+    """Return whether the stack makes its bucket, or takes up the one that KEEP_DATA=1 left.
 
-    from ecs.aws import client
-
+    Raises:
+        UserError: the bucket of that name is not the project's, or not yet.
+    """
     made = present(settings)
     if made is not None:  # as it was decided when the stack was made
         return {"NewBucket": made.get("NewBucket", "true")}
-    account = client(settings, "sts").get_caller_identity()["Account"]
-    name = f"{settings.project}-{account}-{settings.region}"
-    try:
-        client(settings, "s3").head_bucket(Bucket=name)
-    except ClientError:  # it is not there, or not ours: CloudFormation will say so
+    name, account = bucket_of.kept(settings)
+    if not name:
         return {"NewBucket": "true"}
+    bucket_of.check(settings, name, bucket_of.tags(settings, name, account))
     note(f"the data in s3://{name} is taken up again")
     return {"NewBucket": "false"}
 

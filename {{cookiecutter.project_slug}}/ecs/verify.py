@@ -315,6 +315,8 @@ def check_stack(context: Context) -> Result:
             )
         raise
     status = found["StackStatus"]
+    if not stack.in_review(found):
+        stack.check(settings, found)
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
         return fail(f"stack {settings.project}: {status}", "make destroy, then make cluster")
     if status in ("REVIEW_IN_PROGRESS", "UPDATE_FAILED", "DELETE_COMPLETE"):
@@ -326,7 +328,7 @@ def check_stack(context: Context) -> Result:
             f"stack {settings.project}: {status}",
             f"aws cloudformation continue-update-rollback --stack-name {settings.project}",
         )
-    context.outputs = stack.refresh(settings)
+    context.outputs = stack.remember(settings, found)
     missing = set(stack.OUTPUTS) - {"CapacityProvider", "GitHubRoleArn"} - set(context.outputs)
     if missing:
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
