@@ -136,6 +136,8 @@ HOST = ("TerminationNotice", "Host EC2 (instance i-0123456789abcdef0) terminated
 RETRIED = "pull image manifest has been retried 5 time(s): "
 NO_AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
+LAUNCHER = "this template, job/contract.py: exit statuses of the launcher"
+
 ENDINGS = (
     # ---- success
     succeeded("exit code 0", STOPPED, train(exitCode=0)),
@@ -155,6 +157,32 @@ ENDINGS = (
     succeeded(
         "exit code 0 without a stop code", "AWS, ECS API reference: Task, all fields optional",
         train(exitCode=0), stop=("", EXITED[1]),
+    ),
+    # ---- the launcher's own exit statuses, and what scripts meet in the container
+    exited(
+        "data that is not there", LAUNCHER, 81, "never", "make data",
+        "error: s3://bucket/churn/data/x.csv: no such file; to see what is there: aws s3 ls s3://bucket",
+    ),
+    exited(
+        "data that S3 would not give this time", LAUNCHER, 82, "again", "RETRIES=3",
+        "error: s3://bucket/churn/data/x.csv: S3 answers SlowDown again and again",
+    ),
+    exited(
+        "results that could not be saved", LAUNCHER, 83, "resume", "RETRIES=3",
+        "error: what the script wrote could not be saved: s3://bucket/churn/runs/x: no permission",
+    ),
+    exited(
+        "a script that the kernel ended for want of memory", LAUNCHER, 84, "never", "MEMORY=8192",
+        "-- the script needed more memory than there is, and the kernel ended it",
+    ),
+    exited(
+        "a script that writes beside its folder", "a script of a reader's", 1, "never", "SM_MODEL_DIR",
+        "OSError: [Errno 30] Read-only file system: '/xgb_model.model'",
+    ),
+    exited(
+        "a script that reads what DATA does not name", "a script of a reader's", 1, "never",
+        "more=data/lookup.csv",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'data/lookup.csv'",
     ),
     # ---- the container's own end
     exited(

@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.validate import ParamValidator
 from ecs import __main__ as cli
-from ecs import definition, image
+from ecs import definition, image, request
 from ecs.errors import UserError
 from support import PROJECT
 
@@ -274,7 +274,7 @@ def test_a_cli_that_fails_gives_one_sentence_and_nothing_is_recorded(user):
     assert err.splitlines()[-1] == (
         "error: aws ecs register-task-definition: Unable to locate credentials"
     )
-    assert user.cloud.bucket.objects == {}
+    assert set(user.cloud.bucket.objects) == {"churn/data/train.csv"}
 
 
 def test_a_detached_run_is_recorded_and_not_watched(user):
@@ -332,12 +332,14 @@ def test_a_spot_interruption_is_followed_by_the_same_run_with_resume(user):
     first, second = user.requests("run-task")
     assert (first["clientToken"], first["startedBy"]) == (f"{RUN}-1", f"{RUN}-1")
     assert (second["clientToken"], second["startedBy"]) == (f"{RUN}-2", f"{RUN}-2")
-    command = second["overrides"]["containerOverrides"][0].pop("command")
-    assert command == ["train.py", "--seed", "1", "--resume"]
-    del first["overrides"]["containerOverrides"][0]["command"]
-    assert first["overrides"] == second["overrides"]  # RUN_URI, too
+    environments = [request.variables_of(each) for each in (first, second)]
+    assert [each.pop("RUN_ATTEMPT") for each in environments] == ["1", "2"]
+    assert environments[0] == environments[1]  # RUN_URI, too
+    for each in (first, second):
+        (container,) = each["overrides"]["containerOverrides"]
+        del container["environment"]
+    assert first["overrides"] == second["overrides"]  # the command too: the launcher resumes
     assert "attempt 2 of 3 in " in err
-    assert "with --resume" in err
     result, record = user.recorded("result.json"), user.recorded("run.json")
     assert result["state"] == "Succeeded"
     assert record["task"] == task_of(2)["tasks"][0]["taskArn"]
@@ -644,7 +646,7 @@ def test_a_run_above_its_budget_starts_nothing(user):
     assert status == 1
     assert "error: BUDGET=0.01: the run could cost about $0.0602" in err
     assert user.calls() == []
-    assert user.cloud.bucket.objects == {}
+    assert set(user.cloud.bucket.objects) == {"churn/data/train.csv"}
 
 
 def test_arguments_longer_than_ecs_takes_go_to_s3(user):

@@ -10,7 +10,7 @@ from typing import Any
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
-from ecs import policy, stack
+from ecs import contract, policy, stack
 from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
 from processed import plain, process
 from support import ARCHITECTURES, BIN, COMPUTES, PROJECT, call
@@ -277,9 +277,7 @@ def test_what_nobody_needs_any_more_expires(template):
     # removed checkpoints are noncurrent versions, which cost like any other object until they expire
     assert rules["checkpoints"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     (tag,) = rules["checkpoints"]["TagFilters"]
-    # training/ writes the tag, and the two never import each other
-    source = (PROJECT / "training/checkpoints.py").read_text()
-    assert f'TAGS = "{tag["Key"]}={tag["Value"]}"' in source
+    assert contract.CHECKPOINT_TAG == f"{tag['Key']}={tag['Value']}"  # which the launcher writes
     assert "Prefix" in rules["runs"]
     (logs,) = of_type(template, "Logs::LogGroup").values()
     assert logs["RetentionInDays"] == {"Ref": "LogDays"}

@@ -198,29 +198,6 @@ def test_disks_are_21_to_200_gib(settings, gib, taken):
 # ---- where things are
 
 
-@pytest.mark.parametrize(
-    ("data", "uri"),
-    [
-        ("data/train.csv", "s3://the-bucket/churn/data/train.csv"),
-        ("./data/train.csv", "s3://the-bucket/churn/data/train.csv"),
-        ("data/2026/a b.parquet", "s3://the-bucket/churn/data/2026/a b.parquet"),
-        ("data", "s3://the-bucket/churn/data"),
-        ("s3://other/table.csv", "s3://other/table.csv"),
-        ("https://example.com/t.csv", "https://example.com/t.csv"),
-    ],
-)
-def test_data_below_the_folder_that_is_uploaded_becomes_its_uri(settings, outputs, data, uri):
-    assert request.data_uri(replace(settings, data=data), outputs) == uri
-
-
-@pytest.mark.parametrize(
-    "data", ["", "train.csv", "/data/train.csv", "data/../train.csv", "database/x.csv", "../data/x"]
-)
-def test_data_that_is_not_uploaded_is_refused(settings, outputs, data):
-    with pytest.raises(UserError, match="type for example: DATA=data/train.csv"):
-        request.data_uri(replace(settings, data=data), outputs)
-
-
 def test_a_role_by_its_name_is_one_of_the_stacks_account_and_partition():
     stack = {"TaskRoleArn": "arn:aws-us-gov:iam::ACCOUNT:role/churn-TaskRole-1"}
     assert request.role_arn("other", stack) == "arn:aws-us-gov:iam::ACCOUNT:role/other"

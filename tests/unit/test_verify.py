@@ -584,9 +584,15 @@ def test_what_depends_on_a_failed_check_is_skipped_and_says_so(world):
 # ---- before a run
 
 
-def test_before_a_run_every_cheap_fault_is_named_and_nobody_is_asked(world):
+def test_before_a_run_every_cheap_fault_is_named_and_only_the_bucket_is_asked(world):
     world.cloud.services.clear()
+    world.cloud.stub("s3").add_response("list_objects_v2", deepcopy(HEALTHY["data"]))
     verify.before_run(world.settings, world.outputs)
+    world.cloud.stub("s3").add_response("list_objects_v2", {})
+    with pytest.raises(
+        UserError, match=r"no s3://.*/data/train.csv \(channel train\); type: make data"
+    ):
+        verify.before_run(world.settings, world.outputs)
     world.outputs["Capacities"] = "fargate,fargate-spot"
     with pytest.raises(UserError) as error:
         verify.before_run(replace(world.settings, capacity="ec2", args="'"), world.outputs)
@@ -595,14 +601,6 @@ def test_before_a_run_every_cheap_fault_is_named_and_nobody_is_asked(world):
     assert second == (
         "CAPACITY=ec2: the stack has fargate, fargate-spot only; type: make cluster CAPACITY=ec2"
     )
-
-
-def test_the_cheap_checks_call_no_program(world, monkeypatch):
-    def called(*words, **named):
-        raise AssertionError(words)
-
-    monkeypatch.setattr(verify.subprocess, "run", called)
-    verify.before_run(world.settings, world.outputs)
 
 
 # ---- remedies

@@ -798,7 +798,7 @@ CHECKS = (
     Check("iam:PassRole", check_pass_role, ("stack", "task definition")),
     Check("log group", check_log_group, ("stack", "task definition")),
     Check("bucket", check_bucket, ("stack",)),
-    Check("data", check_data, ("arguments",), quick=True),
+    Check("data", check_data, ("bucket", "arguments"), quick=True),
     Check("secrets", check_secrets, ("credentials", "task definition")),
     Check("cluster", check_cluster, ("stack", "stack's capacity")),
     Check("subnets", check_subnets, ("stack",)),
