@@ -394,6 +394,7 @@ def test_a_run_on_a_gpu_is_recorded_as_such_and_its_remedy_fits(user, outputs):
     (attempt,) = user.recorded("run.json")["attempts"]
     assert (attempt["capacity"], attempt["cost"]) == ("gpu", None)
     user.cloud.bucket.objects.clear()
+    user.cloud.bucket.objects["churn/data/train.csv"] = b"label,a\n1,2\n"
     user.script("run-task", {"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]})
     status, _, err = user.call("run", ARGS="--device cuda", **on_gpu)
     assert status == 1
