@@ -31,6 +31,8 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 import yaml
+from ecs import retry
+from ecs.explain import RESUME
 from support import BIN, ROOT, lacking
 
 pytestmark = pytest.mark.docker
@@ -59,19 +61,13 @@ for second in range(600):
 
 # As many lines as it is told, so many seconds apart, the last one right before the exit.
 LINES = """\
+import sys
 import time
 
-from training import program
-
-
-def main(argv):
-    count, seconds = int(argv[0]), float(argv[1])
-    for number in range(1, count + 1):
-        print(f"line {number} of {count}")
-        time.sleep(seconds)
-
-
-program.run(main)
+count, seconds = int(sys.argv[1]), float(sys.argv[2])
+for number in range(1, count + 1):
+    print(f"line {number} of {count}", flush=seconds > 0)
+    time.sleep(seconds)
 """
 
 # In front of the emulator: of ten calls about three go wrong, each in another way.
@@ -207,29 +203,162 @@ def test_every_command_of_the_readme_works_in_the_order_it_stands_there(project)
             assert metrics["validation"]["accuracy"] > 0.9
             manifest = json.loads((run / "manifest.json").read_text())
             assert manifest["git_revision"] == project.git("rev-parse", "HEAD")
+            assert set(manifest["files"]) >= {MODEL[project.framework], "metrics.json"}
         if command == "make report":
             assert "<svg" in (run / "report.html").read_text()
         if "SCRIPT=predict.py" in command:
             assert "predictions" in done.stdout + done.stderr
-    # README and its table name every target there is
+    # the reference names every target there is
     listed = re.findall(r"^  ([a-z-]+)", project.make("help").stdout, re.MULTILINE)
-    readme = (project.folder / "README.md").read_text()
-    assert [target for target in listed if f"`{target}`" not in readme and target != "help"] == []
+    reference = (project.folder / "docs/reference.md").read_text()
+    assert [each for each in listed if f"`{each}`" not in reference and each != "help"] == []
 
 
 def test_the_predictions_made_on_ecs_are_those_made_on_the_laptop(project):
     project.make("run", ARGS=QUICK[project.framework])
     run = project.latest()
     project.make("fetch", RUN=run)
-    words = f"--model runs/{run} --data data/test.csv"
-    project.make("predict", ARGS=f"{words} --output here.csv")
-    project.make("run", SCRIPT="predict.py", ARGS=words)
-    there = project.latest()
-    project.make("fetch", RUN=there)
-    here = (project.folder / "here.csv").read_text()
-    assert here.splitlines()[0] == "prediction"
-    assert len(here.splitlines()) > 50
-    assert here == (project.folder / "runs" / there / "predictions.csv").read_text()
+    channels = f"data=data/test.csv model=runs/{run}"
+    said = project.make("predict", DATA=channels).stdout
+    here = project.folder / re.search(r"^-- results: (\S+)$", said, re.MULTILINE)[1]
+    there = {}
+    for data in (channels, "data=data/test.csv model=latest"):
+        project.make("run", SCRIPT="predict.py", DATA=data)
+        there[data] = project.latest()
+        project.make("fetch", RUN=there[data])
+    predictions = (here / "predictions.csv").read_text()
+    assert predictions.splitlines()[0] == "prediction"
+    assert len(predictions.splitlines()) > 50
+    for found in there.values():
+        assert predictions == (project.folder / "runs" / found / "predictions.csv").read_text()
+
+
+# As people have them: nobody who wrote these had this template in mind.
+STYLES = {
+    "plain.py": """\
+import argparse, json, pickle
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int, default=3)
+args = parser.parse_args()
+rows = open("data/train.csv").read().splitlines()
+with open("model/model.pkl", "wb") as file:
+    pickle.dump({"depth": args.depth, "rows": len(rows)}, file)
+with open("metrics.json", "w") as file:
+    json.dump({"accuracy": 0.5}, file)
+""",
+    "positional.py": """\
+import pickle, sys
+rows = open(sys.argv[1]).read().splitlines()
+pickle.dump(len(rows), open(sys.argv[2], "wb"))
+print("metric: validation.accuracy=0.25")
+""",
+    "jobs/variables.py": """\
+import os
+folder = os.environ["SM_CHANNEL_TRAIN"]
+(name,) = os.listdir(folder)
+rows = open(os.path.join(folder, name)).read().splitlines()
+with open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w") as file:
+    file.write(str(len(rows)))
+with open(os.path.join(os.environ["SM_OUTPUT_DATA_DIR"], "seen.txt"), "w") as file:
+    file.write(os.environ["SM_HPS"])
+print("metric: accuracy=0.75")
+""",
+}
+OPT_ML = """\
+import os
+rows = open("/opt/ml/input/data/train/train.csv").read().splitlines()
+os.makedirs("/opt/ml/checkpoints", exist_ok=True)
+with open("/opt/ml/model/model.txt", "w") as file:
+    file.write(str(len(rows)))
+with open("/tmp/scratch.txt", "w") as file:
+    file.write("not kept")
+print("metric: accuracy=0.1")
+"""
+# script: its arguments, the files that it leaves beside metrics.json, its row in `make runs`
+LEAVES = {
+    "plain.py": ("--depth 4", {"model/model.pkl"}, "accuracy 0.5"),
+    "positional.py": ("data/train.csv model/old.pkl", {"model/old.pkl"}, "accuracy 0.25"),
+    "jobs/variables.py": (
+        "--rate 0.1", {"model/model.txt", "output/data/seen.txt"}, "accuracy 0.75",
+    ),
+    "opt_ml.py": ("", {"model/model.txt"}, "accuracy 0.1"),
+}  # fmt: skip
+
+
+def test_scripts_in_four_styles_leave_the_same_files_here_in_the_image_and_on_ecs(project):
+    for name, text in {**STYLES, "opt_ml.py": OPT_ML}.items():
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_text(text)
+    project.make("push")
+    for name, (words, leaves, row) in LEAVES.items():
+        found = []
+        for target in ("train", "local", "run"):
+            if (name, target) == ("opt_ml.py", "train"):
+                continue
+            done = project.make(target, SCRIPT=name, ARGS=words)
+            if target == "run":
+                run = project.latest()
+                project.make("fetch", RUN=run)
+                folder = project.folder / "runs" / run
+            else:
+                said = re.search(r"^-- results: (\S+)$", done.stdout, re.MULTILINE)[1]
+                folder = project.folder / said
+            manifest = json.loads((folder / "manifest.json").read_text())
+            assert (manifest["script"], manifest["exit_code"]) == (name, 0)
+            assert set(manifest["files"]) == {*leaves, "metrics.json"}, (name, target)
+            found.append({each: sha256(folder / each) for each in manifest["files"]})
+        assert all(each == found[0] for each in found), name
+        line = next(each for each in project.make("runs").stdout.splitlines() if run in each)
+        assert row in line
+    for name in (*STYLES, "opt_ml.py"):
+        (project.folder / name).unlink()
+    project.make("push")
+
+
+@ONE_FRAMEWORK
+def test_what_is_wrong_with_a_script_is_said_before_a_task_is_paid_for(project):
+    before = project.make("runs").stdout
+    (project.folder / "needs.py").write_text("import pandas\nimport json\n")
+    done = project.make("run", SCRIPT="needs.py", status=2)
+    assert "needs.py imports pandas, and the image lacks that" in done.stderr
+    assert 'type: make add PACKAGE="pandas", then make push' in done.stderr
+    done = project.make("run", SCRIPT="nothing.py", status=2)
+    assert "there is no nothing.py in this folder" in done.stderr
+    done = project.make("run", DATA="data/nothing.csv", status=2)
+    assert "there is no s3://" in done.stderr and "type: make data" in done.stderr
+    table = project.folder / "data/train.csv"
+    whole = table.read_text()
+    table.write_text(whole + whole.splitlines()[1] + "\n")
+    done = project.make("run", status=2)
+    assert "data/train.csv differs from what was uploaded" in done.stderr
+    other = re.search(r'make run DATA="(s3://\S+)"', done.stderr)[1]
+    table.write_text(whole)
+    assert project.make("runs").stdout == before
+    (project.folder / "needs.py").unlink()
+    # the way on that was printed
+    assert "succeeded" in project.make("run", DATA=other, ARGS=QUICK[project.framework]).stderr
+
+
+@ONE_FRAMEWORK
+def test_a_script_that_saves_nothing_or_writes_elsewhere_is_told(project):
+    scripts = {
+        "silent.py": "print('done')\n",
+        "beside.py": "open('/model.txt', 'w').write('x')\n",
+        "reads.py": "open('data/lookup.csv')\n",
+    }
+    for name, text in scripts.items():
+        (project.folder / name).write_text(text)
+    project.make("push")
+    done = project.make("run", SCRIPT="silent.py")
+    assert "warning: the script saved nothing" in done.stderr
+    # the emulator's root file system can be written to; the image as ECS runs it cannot
+    done = project.make("local", SCRIPT="beside.py", status=2)
+    assert "Read-only file system: '/model.txt'" in done.stdout + done.stderr
+    done = project.make("run", SCRIPT="reads.py", status=2)
+    assert 'make run DATA="train=data/train.csv more=data/lookup.csv"' in done.stderr
+    for name in scripts:
+        (project.folder / name).unlink()
+    project.make("push")
 
 
 def sha256(path: Path) -> str:
@@ -642,7 +771,6 @@ def test_a_run_that_lost_its_machine_is_tried_again_from_its_checkpoint(project)
         out, said = follower.communicate()
     assert follower.returncode == 0, out + said
     assert "attempt 2 of 2 in " in said
-    assert ", with --resume" in said
     assert re.search(r"^resuming after round [1-9]", out, re.MULTILINE)
     project.make("fetch", RUN=run)
     metrics = json.loads((project.folder / "runs" / run / "metrics.json").read_text())
@@ -658,6 +786,17 @@ def model_of(project: Project, run: str) -> str:
     """Fetch a run and return its model's sha256."""
     project.make("fetch", RUN=run)
     return sha256(project.folder / "runs" / run / MODEL[project.framework])
+
+
+def describe(project: Project, task: str) -> dict:
+    """Return a task as the emulator describes it."""
+    (found,) = project.client("ecs").describe_tasks(cluster="churn-model", tasks=[task])["tasks"]
+    return found
+
+
+def to_emulator(request: dict) -> dict:
+    """Return a RunTask request without what only the AWS CLI's version of the model has."""
+    return {name: value for name, value in request.items() if name != "clientToken"}
 
 
 def test_docker_kill_and_resume_give_the_bytes_of_a_run_without_a_break(project):
@@ -684,8 +823,22 @@ def test_docker_kill_and_resume_give_the_bytes_of_a_run_without_a_break(project)
     project.run([engine["DOCKER"], "kill", described["tasks"][0]["containers"][0]["runtimeId"]])
     assert "exit code 137" in project.make("logs", RUN=run, status=2).stderr
     assert "model: " not in project.make("status", RUN=run).stdout
-    done = project.make("run", ARGS=f"{words} --resume --output s3://{bucket}/{folder}")
-    assert re.search(r"^resuming after round [1-9]", done.stdout, re.MULTILINE)
+    # a kill is no loss of a machine, as far as ECS tells: the next attempt is sent as a follower would
+    record = json.loads(s3.get_object(Bucket=bucket, Key=folder + "run.json")["Body"].read())
+    request = retry.next_request(
+        record["request"], [{"retry": RESUME, "task": task}], retries=1, spot_fallback=False
+    )
+    started = project.client("ecs").run_task(**to_emulator(request))["tasks"][0]["taskArn"]
+    while describe(project, started)["lastStatus"] != "STOPPED":
+        time.sleep(0.2)
+    record["attempts"].append({"attempt": 2, "task": started})
+    s3.put_object(
+        Bucket=bucket,
+        Key=folder + "run.json",
+        Body=json.dumps(record | {"task": started}).encode(),
+    )
+    log = project.make("logs", RUN=run).stdout
+    assert re.search(r"^resuming after round [1-9]", log, re.MULTILINE)
     assert model_of(project, run) == whole
 
 
@@ -819,13 +972,18 @@ def inside(project: Project, *words: str, options: tuple[str, ...] = ()) -> str:
     ).stdout
 
 
+def in_python(project: Project, *words: str) -> str:
+    """Run Python in the image, without the launcher, and return what it prints."""
+    return inside(project, *words, options=("--entrypoint", "python"))
+
+
 def test_the_image_is_small_read_only_and_not_roots(project):
-    assert inside(project, "-c", "import os; print(os.getuid())").strip() == "10001"
+    assert in_python(project, "-c", "import os; print(os.getuid())").strip() == "10001"
     script = "import sys; print(sys.version_info[:2]); open('/scratch/x', 'w'); open('/app/x', 'w')"
     with pytest.raises(AssertionError, match="Read-only file system"):
-        inside(project, "-c", script)
+        in_python(project, "-c", script)
     names = json.loads(
-        inside(
+        in_python(
             project,
             "-c",
             "import importlib.metadata as m, json, sys; assert sys.version_info[:2] == (3, 13);"
@@ -840,11 +998,10 @@ def test_the_image_is_small_read_only_and_not_roots(project):
     assert unwanted & set(names) == set()
     # nothing but code: neither the data, nor git's history, nor the tools of the laptop
     files = set(
-        inside(project, "-c", "import os; print(*sorted(os.listdir('/app')), sep='\\n')").split()
+        in_python(project, "-c", "import os; print(*sorted(os.listdir('/app')), sep='\\n')").split()
     )
-    code = {"hyperparameters.py", "predict.py", "resume.py", "train.py", "train", "training"}
-    code |= {"matrices.py" if project.framework == "xgboost" else "batches.py"}
-    assert files == code | {"__pycache__", "endless.py", "lines.py"}
+    code = {"features.py", "job", "predict.py", "train.py", "training"}
+    assert files == code | {"endless.py", "lines.py"}
 
 
 @ONE_FRAMEWORK
@@ -1553,4 +1710,4 @@ def test_podman_builds_the_image_too(engine, installed, tmp_path):
         ["bash", "-c", line], cwd=folder, env=environ, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10001:10001 [python]" in done.stdout
+    assert "10001:10001 [python -m job]" in done.stdout

@@ -277,7 +277,7 @@ def test_what_nobody_needs_any_more_expires(template):
     # removed checkpoints are noncurrent versions, which cost like any other object until they expire
     assert rules["checkpoints"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     (tag,) = rules["checkpoints"]["TagFilters"]
-    assert contract.CHECKPOINT_TAG == f"{tag['Key']}={tag['Value']}"  # which the launcher writes
+    assert f"{tag['Key']}={tag['Value']}" == contract.CHECKPOINT_TAG  # which the launcher writes
     assert "Prefix" in rules["runs"]
     (logs,) = of_type(template, "Logs::LogGroup").values()
     assert logs["RetentionInDays"] == {"Ref": "LogDays"}
