@@ -325,11 +325,11 @@ def test_awkward_values_of_all_variables_reach_the_recipes_as_they_are(
     assert nothing_was_executed(project, home)
 
 
-def test_the_words_command_hands_its_arguments_to_any_program(project: Path, home: Path):
+def test_the_here_command_hands_its_arguments_to_any_program(project: Path, home: Path):
     """As `make local` and `make predict` use it, without Make in between."""
     environment = plain_environment(home) | {"PROJECT": "p", "REGION": "r", "ARGS": AWKWARD[16]}
     said = succeed(
-        ".venv/bin/python", "-m", "ecs", "words", "--", ".venv/bin/python", "tell.py", "-x",
+        ".venv/bin/python", "-m", "ecs", "here", "--", ".venv/bin/python", "tell.py", "-x",
         cwd=project, env=environment,
     )  # fmt: skip
     assert json.loads(said) == ["-x", *shlex.split(AWKWARD[16])]
@@ -341,7 +341,7 @@ def test_a_program_that_is_not_there_gets_one_sentence(project: Path, home: Path
         ".venv/bin/python",
         "-m",
         "ecs",
-        "words",
+        "here",
         "--",
         "no-such-program",
         cwd=project,

@@ -231,7 +231,8 @@ def test_the_readme_speaks_of_this_project(project: Path, combination):
     text = (project / "README.md").read_text()
     assert text.startswith(f"# {NAME}\n")
     assert framework in text
-    assert f"PROJECT={SLUG} REGION={REGION}" in text
+    assert f"PROJECT={SLUG} REGION={REGION}" in (project / "docs/runs.md").read_text()
+    assert len(text.splitlines()) <= 110
 
 
 def test_generating_without_input_works_on_the_command_line(

@@ -318,7 +318,9 @@ def test_what_aws_knows_comes_from_the_stacks_cached_outputs(dry_run, copy_of: C
     }
     assert request["overrides"]["taskRoleArn"] == "arn:aws:iam::ACCOUNT:role/reader"
     prefix = f"s3://{STACK['Bucket']}/churn-model/"
-    assert variables_of(request)["SM_CHANNEL_TRAIN"] == prefix + "data/big.parquet"
+    channels = json.loads(variables_of(request)["RUN_CHANNELS"])
+    expected = {"uri": prefix + "data/big.parquet", "path": "data/big.parquet"}
+    assert channels == {"train": expected}
     assert variables_of(request)["RUN_URI"].startswith(prefix + "runs/")
     on_ec2 = dry_run(project, CAPACITY="ec2")
     assert_valid("RunTask", on_ec2)
@@ -355,7 +357,9 @@ def test_overrides_of_one_run_arrive_where_they_belong(dry_run):
     assert overrides["taskRoleArn"] == "arn:aws:iam::ACCOUNT:role/other"
     assert container(request)["command"] == ["predict.py", "--model", "runs/latest"]
     variables = variables_of(request)
-    assert variables["SM_CHANNEL_TRAIN"] == "s3://elsewhere/table.parquet"
+    assert json.loads(variables["RUN_CHANNELS"]) == {
+        "train": {"uri": "s3://elsewhere/table.parquet"}
+    }
     expected = {"A": "1", "B": "two words", "EMPTY": "", "EQUAL": "a=b"}
     assert differences(variables, expected) == {}
     assert request["capacityProviderStrategy"] == [
