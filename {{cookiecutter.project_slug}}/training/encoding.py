@@ -103,7 +103,8 @@ class Features:
         kept = self.whole[place]
         if sum(map(len, kept)) < MOST_NUMBERS:
             kept.append(values)
-            if len(pyarrow.compute.unique(values)) < len(values):
+            whole = pyarrow.types.is_integer(values.type)
+            if not whole or len(pyarrow.compute.unique(values)) < len(values):
                 del self.whole[place]
 
     def finish(self) -> tuple[list[schema.Column], list[str]]:
