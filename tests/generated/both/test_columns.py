@@ -118,6 +118,9 @@ def test_columns_without_meaning_are_left_out_by_name_and_never_needed_again(tra
     assert run(predict, *argv, "new.csv", "--output", "new.out")[0] == 0
     assert run(predict, *argv, table, "--output", "old.out")[0] == 0
     assert read("new.out") == read("old.out")
+    for validation in table, "few.csv":
+        write({name: titanic()[name] for name in (*features(), "Survived")}, "few.csv")
+        trained("--train", table, "--label", "Survived", "--validation", validation)
 
 
 def test_what_is_dropped_is_as_if_it_were_not_there(trained):
@@ -451,6 +454,7 @@ CHANNELS = {
     "Parquet": ("application/x-parquet", "rows.snappy", True),
     "none": (None, "rows.csv", True),
     "without a label": ("text/csv;label_size=0", "rows", "type: --label f3"),
+    "a header": ("text/csv", "header", "remove that line"),
     "unknown": ("application/x-recordio-protobuf", "rows", "it is one of text/csv"),
 }
 
@@ -462,7 +466,7 @@ def test_sagemakers_channels_are_read_as_it_says(run, monkeypatch, kind, name, w
     lines = [f"{n % 2},{n % 2 + n / 100},{(n * 7) % 10 / 10}" for n in range(80)]
     if kind and "libsvm" in kind:
         lines = [f"{n % 2} 1:{n % 2 + n / 100} 2:{(n * 7) % 10 / 10}" for n in range(80)]
-    (folder / name).write_text("\n".join(lines) + "\n")
+    (folder / name).write_text("label,a,b\n" * (name == "header") + "\n".join(lines) + "\n")
     if kind and "parquet" in kind:
         columns = {"label": [n % 2 for n in range(80)], "a": [n % 2 + n / 99 for n in range(80)]}
         pyarrow.parquet.write_table(pyarrow.table(columns), folder / name)
