@@ -517,3 +517,14 @@ def test_a_result_for_treasure_data_is_typed_otherwise(trained, run):
     ):
         status, _, error = run(predict, *argv[:4], f"--{option}", "s3://b/r/")
         assert (status, f"DATA='{words}' without --{option}" in error) == (2, True)
+
+
+def test_the_launchers_folder_of_checkpoints_stays_and_is_left_empty(trained, run, monkeypatch):
+    monkeypatch.setenv("CHECKPOINT_DIR", "given")
+    every = ["--checkpoint-every", "2"] if FILE == "model.skops" else []
+    Path("given").mkdir()
+    Path("given/notes.txt").write_text("not ours")
+    Path("given/.00000002.model.part").write_text("half")
+    trained("--train", small(), *every)
+    assert [path.name for path in Path("given").iterdir()] == ["notes.txt"]
+    assert not Path("model/checkpoints").exists()
