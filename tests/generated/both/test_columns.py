@@ -528,3 +528,28 @@ def test_the_launchers_folder_of_checkpoints_stays_and_is_left_empty(trained, ru
     trained("--train", small(), *every)
     assert [path.name for path in Path("given").iterdir()] == ["notes.txt"]
     assert not Path("model/checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1 0:1 2:x", "is no libsvm"),
+        ("1 -1:1 2:2", "an index is negative"),
+        ("1 1:1 30000:2", "30,000 columns, and 20,000 are the most"),
+        ("1:x 1:1", "is no libsvm"),
+        ("1:-2 1:1", "weight 'label:weight' is missing, negative or not finite in row 1"),
+        ("1:0 1:1", "weight 'label:weight' is 0 in every row"),
+    ],
+)
+def test_a_bad_line_of_libsvm_is_one_sentence(run, line, message):
+    Path("bad.libsvm").write_text(f"{line}\n" * 9)
+    status, _, error = run(train, "--train", "bad.libsvm", "--output", "model")
+    assert (status, error.count("\n"), message in error) == (2, 1, True), error
+
+
+def test_libsvm_may_begin_with_feature_0(trained):
+    Path("t.libsvm").write_text(
+        "".join(f"{n % 2} 0:{n % 2 + n / 9} 1:{n % 5}\n" for n in range(60))
+    )
+    trained("--train", "t.libsvm")
+    assert features() == ["f0", "f1"]
