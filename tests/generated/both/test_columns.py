@@ -542,7 +542,7 @@ def test_the_launchers_folder_of_checkpoints_stays_and_is_left_empty(trained, ru
     ],
 )
 def test_a_bad_line_of_libsvm_is_one_sentence(run, line, message):
-    Path("bad.libsvm").write_text(f"{line}\n" * 9)
+    Path("bad.libsvm").write_text("".join(f"{n % 2}{line[1:]} 3:{n}\n" for n in range(9)))
     status, _, error = run(train, "--train", "bad.libsvm", "--output", "model")
     assert (status, error.count("\n"), message in error) == (2, 1, True), error
 
