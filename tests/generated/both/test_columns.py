@@ -78,6 +78,7 @@ def trained(run):
         (["a", "the label"], "'the label'"),
         (["a", "Label"], "Label"),
         (["a", "$(touch x)"], "'$(touch x)'"),
+        (["a", "-b c"], "'-b c'"),
     ],
 )
 def test_a_label_that_nobody_named_is_refused_and_the_advice_is_accepted(
@@ -86,7 +87,8 @@ def test_a_label_that_nobody_named_is_refused_and_the_advice_is_accepted(
     write(dict(zip(header, [[n / 7 for n in range(ROWS)], [0, 1] * (ROWS // 2)], strict=True)))
     status, _, error = run(train, "--train", "t.csv", "--output", "model")
     assert (status, error.count("\n"), Path("model").exists()) == (2, 1, False)
-    assert f"the columns are {header[0]!r}, {header[1]!r}; type: --label {typed}\n" in error
+    assert f"the columns are {header[0]!r}, {header[1]!r}; type: --label" in error
+    assert error.endswith((f" {typed}\n", f"={typed}\n"))
     trained("--train", "t.csv", *shlex.split(error.partition("type: ")[2]))
     assert schema()["label"] == header[1]
 
@@ -133,17 +135,18 @@ def test_what_is_dropped_is_as_if_it_were_not_there(trained):
     assert Path("model", FILE).read_bytes() == Path("plain", FILE).read_bytes()
 
 
-def test_dates_are_refused_and_the_advice_is_accepted(run, trained):
+@pytest.mark.parametrize("day", ["day", "-day", "the day", "day, month", "it's"])
+def test_dates_are_refused_and_the_advice_is_accepted(run, trained, day):
     write(
         {
             "label": [0, 1] * 30,
             "x": range(60),
-            "day": [f"2020-01-{n % 28 + 1:02}" for n in range(60)],
+            day: [f"2020-01-{n % 28 + 1:02}" for n in range(60)],
         }
     )
     status, _, error = run(train, "--train", "t.csv", "--output", "model")
     assert (status, error.count("\n")) == (2, 1)
-    trained("--train", "t.csv", *error.partition("type: ")[2].split())
+    trained("--train", "t.csv", *shlex.split(error.partition("type: ")[2]))
     assert features() == ["x"]
 
 
@@ -511,6 +514,7 @@ def test_a_result_for_treasure_data_is_typed_otherwise(trained, run):
     status, _, error = run(predict, *argv)
     assert (status, error.count("\n")) == (2, 1)
     assert "type: make run RESULT=td://db/table without --output" in error
+    assert "RESULT='td://db/{t}'" in run(predict, *argv[:-1], "td://db/{t}")[2]
     for option, words in (
         ("model", "model=s3://b/r/ data=data/test.csv"),
         ("data", "data=s3://b/r/ model=latest"),
@@ -553,3 +557,15 @@ def test_libsvm_may_begin_with_feature_0(trained):
     )
     trained("--train", "t.libsvm")
     assert features() == ["f0", "f1"]
+
+
+def test_a_name_of_a_column_is_no_code_for_a_terminal(run, trained):
+    rows = {"label": [0, 1] * 30, "\x1b[31mred": range(60), "a\u202eb": [0.5] * 60, "c": range(60)}
+    pyarrow.parquet.write_table(pyarrow.table(rows), "t.parquet")
+    out = trained("--train", "t.parquet")
+    assert "another whole number" in out
+    assert "left out, the same in every row: 'a\\u202eb'" in out
+    pyarrow.parquet.write_table(pyarrow.table({"c": range(9), "\x1b[31m": range(9)}), "t.parquet")
+    error = run(train, "--train", "t.parquet", "--output", "model")[2]
+    assert "type: --label NAME" in error
+    assert not any(sign in out + error for sign in ("\x1b", "\u202e"))
