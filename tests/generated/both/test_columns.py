@@ -569,3 +569,17 @@ def test_a_name_of_a_column_is_no_code_for_a_terminal(run, trained):
     error = run(train, "--train", "t.parquet", "--output", "model")[2]
     assert "type: --label NAME" in error
     assert not any(sign in out + error for sign in ("\x1b", "\u202e"))
+
+
+def test_a_model_of_an_older_train_py_predicts(trained, run):
+    trained("--train", small())
+    argv = ["--model", "model", "--data", "t.csv", "--output"]
+    assert run(predict, *argv, "new.csv")[0] == 0
+    old = ("label", "objective", "columns", "classes", "weight", "group")
+    Path("model/schema.json").write_text(json.dumps({name: schema()[name] for name in old}))
+    status, out, _ = run(predict, *argv, "old.csv")
+    assert (status, "warning" in out) == (0, False)
+    assert read("old.csv") == read("new.csv")
+    Path("model/schema.json").write_text("{}")
+    status, _, error = run(predict, *argv, "none.csv")
+    assert (status, error) == (2, "error: schema.json is not one that train.py wrote\n")
