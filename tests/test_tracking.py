@@ -81,7 +81,7 @@ def ask(server: str, path: str, **body: object) -> dict:
 def train(project: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     plain = {name: os.environ[name] for name in ("PATH", "HOME")}
     python = project / ".venv/bin/python"
-    table = "y,a,b\n" + "".join(f"{n % 2},{n % 2 + n / 100},{n % 7}\n" for n in range(100))
+    table = "label,a,b\n" + "".join(f"{n % 2},{n % 2 + n / 100},{n % 7}\n" for n in range(100))
     (project / "data/table.csv").write_text(table)
     line = (python, "train.py", "--train", "data/table.csv", "--output", "runs/one/", *words)
     return call(*line, cwd=project, env=plain | environ)

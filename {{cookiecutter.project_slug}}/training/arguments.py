@@ -174,9 +174,10 @@ def check_local(options: argparse.Namespace, program: str, *names: str) -> None:
         value = getattr(options, name) or ""
         if "://" in value:
             sentence, data = INSTEAD[name]
-            if name == "output" and value.startswith("td://"):
-                sentence = f"writes local files; type: make run RESULT={shlex.quote(value)} without --output"
             advice = sentence.format(shlex.quote(data.format(value)))
+            if name == "output" and value.startswith("td://"):
+                typed = f"make run RESULT={shlex.quote(value)} without --output"
+                advice = f"writes local files; type: {typed}"
             raise UserError(f"--{name} {value}: {program} {advice}")
 
 

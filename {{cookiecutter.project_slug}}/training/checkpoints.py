@@ -153,8 +153,9 @@ class Store:
         self.saved = []
         for part in self.folder.glob(".*.part"):  # a crash left it there
             part.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # it is not there, or somebody else's files are
-            self.folder.rmdir()
+        if not os.environ.get("CHECKPOINT_DIR"):  # which is the launcher's, or a mount
+            with contextlib.suppress(OSError):  # it is not there, or somebody else's files are
+                self.folder.rmdir()
 
     def found(self) -> list[int]:
         """Return the rounds of all checkpoints that are there, whole or not, in order."""

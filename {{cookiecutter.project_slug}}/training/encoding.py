@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import shlex
 import tempfile
 
 import numpy
@@ -10,7 +9,7 @@ import pyarrow
 import pyarrow.compute
 
 from training import schema
-from training.errors import UserError
+from training.errors import UserError, option
 
 MOST_NUMBERS = 1 << 20  # whole numbers of a column that are looked at for whether they differ
 
@@ -103,7 +102,8 @@ class Features:
         kept = self.whole[place]
         if sum(map(len, kept)) < MOST_NUMBERS:
             kept.append(values)
-            if len(pyarrow.compute.unique(values)) < len(values):
+            whole = pyarrow.types.is_integer(values.type)
+            if not whole or len(pyarrow.compute.unique(values)) < len(values):
                 del self.whole[place]
 
     def finish(self) -> tuple[list[schema.Column], list[str]]:
@@ -128,7 +128,7 @@ class Features:
                 name = self.columns[place].name
                 print(
                     f"warning: column {name!r} has another whole number in every row: if it numbers "
-                    f"the rows, type --drop {shlex.quote(name)} or --id {shlex.quote(name)}"
+                    f"the rows, type {option('drop', name)} or {option('id', name)}"
                 )
         if not kept:
             raise UserError("no column is left that a model could learn from")

@@ -1,12 +1,10 @@
 """Which column is the label, what it stands for, and which columns stand beside it."""
 
-import shlex
-
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError, nearest
+from training.errors import UserError, nearest, option
 from training.schema import CATEGORY, Schema, check_label, is_number, kind_of, listed
 
 # Whole-number labels with no more distinct values than this are taken for classes.
@@ -41,12 +39,12 @@ def infer(
 
 def choose_aside(names: list[str], label: str, wanted: dict[str, str | None]) -> dict[str, str]:
     """Return the columns that are neither features nor the label, as ``wanted`` by option."""
-    chosen = {option: name for option, name in wanted.items() if name is not None}
-    for option, name in chosen.items():
+    chosen = {kind: name for kind, name in wanted.items() if name is not None}
+    for kind, name in chosen.items():
         if name not in names:
-            raise UserError(f"--{option}: {no_column(name, names)}")
+            raise UserError(f"--{kind}: {no_column(name, names)}")
         if name == label:
-            raise UserError(f"--{option} {name}: this column is the label; name another")
+            raise UserError(f"--{kind} {name}: this column is the label; name another")
     return chosen
 
 
@@ -104,7 +102,7 @@ def choose_label(names: list[str], wanted: str | None) -> str:
         read = " (its first line was read as the columns' names)"
     raise UserError(
         f"the table has {which}{read}; name the column to predict: the columns are "
-        f"{listed(names, 100)}; type: --label {shlex.quote(found[0] if found else names[-1])}"
+        f"{listed(names, 100)}; type: {option('label', found[0] if found else names[-1])}"
     )
 
 

@@ -2,13 +2,12 @@
 
 import dataclasses
 import math
-import shlex
 
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError
+from training.errors import UserError, option
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
@@ -238,12 +237,12 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
     if types.is_temporal(kind):
         raise UserError(
             f"column {name!r} holds dates or times ({kind}), which no model reads: make them "
-            f"numbers, such as days since a day, in features.py, or type: --drop {shlex.quote(name)}"
+            f"numbers, such as days since a day, in features.py, or type: {option('drop', name)}"
         )
     if types.is_binary(kind):
         raise UserError(f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8")
     raise UserError(
-        f"column {name!r} holds {kind}, and numbers or text are read; type: --drop {shlex.quote(name)}"
+        f"column {name!r} holds {kind}, and numbers or text are read; type: {option('drop', name)}"
     )
 
 

@@ -6,6 +6,7 @@ file on scratch disk first: the types of its columns are known for sure only at 
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,11 +63,10 @@ def open_all(
     text = tuple(known.text_columns() if known else text)
     how = formats.of_content(content_type)._replace(known=known, text=text, limit=limit)
     sources: list[Source] = []
-    for place, path in enumerate(files(table, how)):
+    for path in files(table, how):
         if how.limit == 0:
             break
-        below = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', table)[-40:]}-{place}"
-        below.mkdir()
+        below = Path(tempfile.mkdtemp(dir=folder))
         source = open_one(path, below, how)
         how = how if limit is None else how._replace(limit=how.limit - source.rows)
         sources.append(source)
@@ -193,9 +193,20 @@ def headerless(head: bytes, how: How) -> list[str] | None:
 
     The first column is the label then, as in SageMaker, or, at prediction, may be left out.
     """
-    line = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
-    fields = [field.strip().strip('"') for field in line.split(",")]
+    lines = [
+        [field.strip().strip('"') for field in line.split(",")]
+        for line in head.decode("utf-8", "replace").splitlines()[:2]
+    ]
+    fields = lines[0]
     numbers = any(fields) and all(schema.is_number(field) for field in fields if field)
+    if how.header is False and [any(map(schema.is_number, line)) for line in lines] == [
+        False,
+        True,
+    ]:
+        raise UserError(
+            "its first line has the columns' names, and a file of ContentType text/csv begins with a "
+            "row: remove that line, or leave ContentType out and end the file's name in .csv"
+        )
     if how.header is None and (not numbers or len(fields) == 1 and how.known is None):
         return None
     if how.known is None:

@@ -78,6 +78,7 @@ def trained(run):
         (["a", "the label"], "'the label'"),
         (["a", "Label"], "Label"),
         (["a", "$(touch x)"], "'$(touch x)'"),
+        (["a", "-b c"], "'-b c'"),
     ],
 )
 def test_a_label_that_nobody_named_is_refused_and_the_advice_is_accepted(
@@ -86,7 +87,8 @@ def test_a_label_that_nobody_named_is_refused_and_the_advice_is_accepted(
     write(dict(zip(header, [[n / 7 for n in range(ROWS)], [0, 1] * (ROWS // 2)], strict=True)))
     status, _, error = run(train, "--train", "t.csv", "--output", "model")
     assert (status, error.count("\n"), Path("model").exists()) == (2, 1, False)
-    assert f"the columns are {header[0]!r}, {header[1]!r}; type: --label {typed}\n" in error
+    assert f"the columns are {header[0]!r}, {header[1]!r}; type: --label" in error
+    assert error.endswith((f" {typed}\n", f"={typed}\n"))
     trained("--train", "t.csv", *shlex.split(error.partition("type: ")[2]))
     assert schema()["label"] == header[1]
 
@@ -118,6 +120,9 @@ def test_columns_without_meaning_are_left_out_by_name_and_never_needed_again(tra
     assert run(predict, *argv, "new.csv", "--output", "new.out")[0] == 0
     assert run(predict, *argv, table, "--output", "old.out")[0] == 0
     assert read("new.out") == read("old.out")
+    for validation in table, "few.csv":
+        write({name: titanic()[name] for name in (*features(), "Survived")}, "few.csv")
+        trained("--train", table, "--label", "Survived", "--validation", validation)
 
 
 def test_what_is_dropped_is_as_if_it_were_not_there(trained):
@@ -130,17 +135,18 @@ def test_what_is_dropped_is_as_if_it_were_not_there(trained):
     assert Path("model", FILE).read_bytes() == Path("plain", FILE).read_bytes()
 
 
-def test_dates_are_refused_and_the_advice_is_accepted(run, trained):
+@pytest.mark.parametrize("day", ["day", "-day", "the day", "day, month", "it's"])
+def test_dates_are_refused_and_the_advice_is_accepted(run, trained, day):
     write(
         {
             "label": [0, 1] * 30,
             "x": range(60),
-            "day": [f"2020-01-{n % 28 + 1:02}" for n in range(60)],
+            day: [f"2020-01-{n % 28 + 1:02}" for n in range(60)],
         }
     )
     status, _, error = run(train, "--train", "t.csv", "--output", "model")
     assert (status, error.count("\n")) == (2, 1)
-    trained("--train", "t.csv", *error.partition("type: ")[2].split())
+    trained("--train", "t.csv", *shlex.split(error.partition("type: ")[2]))
     assert features() == ["x"]
 
 
@@ -379,7 +385,8 @@ def test_libsvm_by_any_name_is_trained_and_predicted(trained, run, name):
     ]  # f7, f8 and f9 are the same in every row
     assert run(predict, "--model", "model", "--data", name, "--output", "p.csv")[0] == 0
     found = [float(row[0]) for row in read("p.csv")[1:]]
-    assert found == [float(line[0]) for line in Path(name).read_text().splitlines()]
+    truth = [float(line[0]) for line in Path(name).read_text().splitlines()]
+    assert numpy.mean(numpy.equal(found, truth)) >= 0.75
     assert schema()["classes"] == [0, 1]
     libsvm("channel/train/" + name)
     trained("--train", "channel/train", output="again")
@@ -450,6 +457,7 @@ CHANNELS = {
     "Parquet": ("application/x-parquet", "rows.snappy", True),
     "none": (None, "rows.csv", True),
     "without a label": ("text/csv;label_size=0", "rows", "type: --label f3"),
+    "a header": ("text/csv", "header", "remove that line"),
     "unknown": ("application/x-recordio-protobuf", "rows", "it is one of text/csv"),
 }
 
@@ -461,7 +469,7 @@ def test_sagemakers_channels_are_read_as_it_says(run, monkeypatch, kind, name, w
     lines = [f"{n % 2},{n % 2 + n / 100},{(n * 7) % 10 / 10}" for n in range(80)]
     if kind and "libsvm" in kind:
         lines = [f"{n % 2} 1:{n % 2 + n / 100} 2:{(n * 7) % 10 / 10}" for n in range(80)]
-    (folder / name).write_text("\n".join(lines) + "\n")
+    (folder / name).write_text("label,a,b\n" * (name == "header") + "\n".join(lines) + "\n")
     if kind and "parquet" in kind:
         columns = {"label": [n % 2 for n in range(80)], "a": [n % 2 + n / 99 for n in range(80)]}
         pyarrow.parquet.write_table(pyarrow.table(columns), folder / name)
@@ -506,9 +514,72 @@ def test_a_result_for_treasure_data_is_typed_otherwise(trained, run):
     status, _, error = run(predict, *argv)
     assert (status, error.count("\n")) == (2, 1)
     assert "type: make run RESULT=td://db/table without --output" in error
+    assert "RESULT='td://db/{t}'" in run(predict, *argv[:-1], "td://db/{t}")[2]
     for option, words in (
         ("model", "model=s3://b/r/ data=data/test.csv"),
         ("data", "data=s3://b/r/ model=latest"),
     ):
         status, _, error = run(predict, *argv[:4], f"--{option}", "s3://b/r/")
         assert (status, f"DATA='{words}' without --{option}" in error) == (2, True)
+
+
+def test_the_launchers_folder_of_checkpoints_stays_and_is_left_empty(trained, run, monkeypatch):
+    monkeypatch.setenv("CHECKPOINT_DIR", "given")
+    every = ["--checkpoint-every", "2"] if FILE == "model.skops" else []
+    Path("given").mkdir()
+    Path("given/notes.txt").write_text("not ours")
+    Path("given/.00000002.model.part").write_text("half")
+    trained("--train", small(), *every)
+    assert [path.name for path in Path("given").iterdir()] == ["notes.txt"]
+    assert not Path("model/checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1 0:1 2:x", "is no libsvm"),
+        ("1 -1:1 2:2", "an index is negative"),
+        ("1 1:1 30000:2", "30,000 columns, and 20,000 are the most"),
+        ("1:x 1:1", "is no libsvm"),
+        ("1:-2 1:1", "weight 'label:weight' is missing, negative or not finite in row 1"),
+        ("1:0 1:1", "weight 'label:weight' is 0 in every row"),
+    ],
+)
+def test_a_bad_line_of_libsvm_is_one_sentence(run, line, message):
+    Path("bad.libsvm").write_text("".join(f"{n % 2}{line[1:]} 3:{n}\n" for n in range(9)))
+    status, _, error = run(train, "--train", "bad.libsvm", "--output", "model")
+    assert (status, error.count("\n"), message in error) == (2, 1, True), error
+
+
+def test_libsvm_may_begin_with_feature_0(trained):
+    Path("t.libsvm").write_text(
+        "".join(f"{n % 2} 0:{n % 2 + n / 9} 1:{n % 5}\n" for n in range(60))
+    )
+    trained("--train", "t.libsvm")
+    assert features() == ["f0", "f1"]
+
+
+def test_a_name_of_a_column_is_no_code_for_a_terminal(run, trained):
+    rows = {"label": [0, 1] * 30, "\x1b[31mred": range(60), "a\u202eb": [0.5] * 60, "c": range(60)}
+    pyarrow.parquet.write_table(pyarrow.table(rows), "t.parquet")
+    out = trained("--train", "t.parquet")
+    assert "another whole number" in out
+    assert "left out, the same in every row: 'a\\u202eb'" in out
+    pyarrow.parquet.write_table(pyarrow.table({"c": range(9), "\x1b[31m": range(9)}), "t.parquet")
+    error = run(train, "--train", "t.parquet", "--output", "model")[2]
+    assert "type: --label NAME" in error
+    assert not any(sign in out + error for sign in ("\x1b", "\u202e"))
+
+
+def test_a_model_of_an_older_train_py_predicts(trained, run):
+    trained("--train", small())
+    argv = ["--model", "model", "--data", "t.csv", "--output"]
+    assert run(predict, *argv, "new.csv")[0] == 0
+    old = ("label", "objective", "columns", "classes", "weight", "group")
+    Path("model/schema.json").write_text(json.dumps({name: schema()[name] for name in old}))
+    status, out, _ = run(predict, *argv, "old.csv")
+    assert (status, "warning" in out) == (0, False)
+    assert read("old.csv") == read("new.csv")
+    Path("model/schema.json").write_text("{}")
+    status, _, error = run(predict, *argv, "none.csv")
+    assert (status, error) == (2, "error: schema.json is not one that train.py wrote\n")
