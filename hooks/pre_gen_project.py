@@ -17,7 +17,7 @@ BUCKET_LIMIT = 63
 ACCOUNT_ID_LENGTH = 12
 # A project that bears the name of something it installs cannot be locked.
 TAKEN_NAMES = {
-    "awscli", "boto3", "botocore", "cfn-lint", "numpy", "pyarrow", "pytest", "rich", "ruff",
+    "awscli", "boto3", "botocore", "cfn-lint", "numpy", "packaging", "pyarrow", "pytest", "rich", "ruff",
     "scikit-learn", "scipy", "skops", "uv", "xgboost", "xgboost-cpu",
 }  # fmt: skip
 

@@ -173,7 +173,7 @@ class Ways:
             (self.project / ".env").unlink()
 
     def laptop(self, text: str):
-        done = self.run("train", "SCRIPT=tell.py", "DATA=none.csv", f"ARGS={text}")
+        done = self.run("train", "SCRIPT=tell.py", "DATA=data/example.py", f"ARGS={text}")
         if done.returncode:
             return outcome(done)
         return json.loads(done.stdout)

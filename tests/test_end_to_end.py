@@ -312,6 +312,7 @@ def test_scripts_in_four_styles_leave_the_same_files_here_in_the_image_and_on_ec
         assert row in line
     for name in (*STYLES, "opt_ml.py"):
         (project.folder / name).unlink()
+    (project.folder / "jobs").rmdir()
     project.make("push")
 
 
@@ -419,24 +420,21 @@ def test_runs_started_at_once_from_one_folder_stay_apart(project):
 @ONE_FRAMEWORK
 def test_keys_that_lead_out_of_a_run_are_left_out_and_the_rest_is_fetched(project):
     """As S3 itself lists them; unit/test_download.py has the others."""
-    run, s3 = project.latest(), project.client("s3")
+    run, s3 = "20200101T000000Z-abcdef", project.client("s3")
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
-    hostile = ["x/../../../../escaped", "/abs", "x//y", "x\\y", "run.json/below", "\x1b[2J"]
+    hostile = ["x/../../../../escaped", "/abs", "x//y", "x\\y", "good/below"]
     for name in (*hostile, "good"):
         s3.put_object(Bucket=bucket, Key=f"churn-model/runs/{run}/{name}", Body=b"x")
-    try:
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"churn-model/runs/{run}/")["Contents"]
-        assert {f"churn-model/runs/{run}/{name}" for name in hostile} <= {
-            each["Key"] for each in listed
-        }
-        before = set(project.folder.parent.iterdir()) | set(project.folder.iterdir())
-        done = project.make("fetch", RUN=run, status=2)
-        assert done.stderr.count(" was left out: ") == len(hostile)
-        assert set(project.folder.parent.iterdir()) | set(project.folder.iterdir()) == before
-        assert (project.folder / "runs" / run / "good").read_text() == "x"
-    finally:
-        for name in (*hostile, "good"):
-            s3.delete_object(Bucket=bucket, Key=f"churn-model/runs/{run}/{name}")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"churn-model/runs/{run}/")["Contents"]
+    assert len(listed) == len(hostile) + 1
+    before = set(project.folder.parent.iterdir()) | set(project.folder.iterdir())
+    done = project.make("fetch", RUN=run, status=2)
+    assert done.stderr.count(" was left out: ") == len(hostile)
+    assert set(project.folder.parent.iterdir()) | set(project.folder.iterdir()) == before
+    assert (project.folder / "runs" / run / "good").read_text() == "x"
+    for each in listed:
+        s3.delete_object(Bucket=bucket, Key=each["Key"])
+    shutil.rmtree(project.folder / "runs" / run)
 
 
 def test_a_second_push_uploads_nothing(project):
@@ -552,7 +550,8 @@ def test_runs_that_ecs_has_forgotten_are_listed_compared_fetched_and_run_again(p
     assert rows[0] == [old, new]
     (image,) = (row for row in rows if row[0] == "image")  # no mark: they are the same
     assert image[1].startswith("sha256:")
-    # other data: refused, nothing started
+    # other data: refused, nothing started; what is put back is the user's own table, not the example
+    (project.folder / "data/.example").unlink()
     table = project.folder / "data/train.csv"
     whole = table.read_text()
     table.write_text("".join(whole.splitlines(keepends=True)[:-50]))
