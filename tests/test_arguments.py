@@ -176,7 +176,7 @@ class Ways:
         done = self.run("train", "SCRIPT=tell.py", "DATA=data/example.py", f"ARGS={text}")
         if done.returncode:
             return outcome(done)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[0])
 
 
 def fits_a_line(text: str) -> bool:

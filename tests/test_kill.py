@@ -49,7 +49,7 @@ def test_the_tests_of_xgboosts_resumption_pass_where_they_are_not_skipped(
             (shutil.copytree if path.is_dir() else shutil.copy)(path, tools / path.name)
     done = call(
         engine["DOCKER"], "run", "--rm", "--volume", f"{tests}:/tests:ro",
-        "--volume", f"{tools}:/tools:ro", "--env", "PYTHONPATH=/app:/tools", image,
+        "--volume", f"{tools}:/tools:ro", "--env", "PYTHONPATH=/app:/tools", "--entrypoint", "python", image,
         "-m", "pytest", "-c", "/tests/pytest.ini", "--confcutdir", "/tests", "/tests/xgboost/test_resume.py",
         cwd=tmp_path,
     )  # fmt: skip
@@ -80,7 +80,18 @@ def image(installed, engine, tmp_path_factory) -> str:
 def test_xgboost_gives_the_same_bytes_however_often_it_is_interrupted(image, engine):
     words = ("xgboost", "/app", "/scratch", TIMES["xgboost"], SEED)
     done = subprocess.run(
-        [engine["DOCKER"], "run", "--rm", "--interactive", "--init", image, "-", *map(str, words)],
+        [
+            engine["DOCKER"],
+            "run",
+            "--rm",
+            "--interactive",
+            "--init",
+            "--entrypoint",
+            "python",
+            image,
+            "-",
+            *map(str, words),
+        ],
         input=Path(KILL).read_text(),
         check=False,
         capture_output=True,

@@ -67,9 +67,23 @@ class Service:
         python = self.project / ".venv/bin/python"
         return call(python, *words, cwd=self.project, env=plain | mine | environ)
 
-    def train(self, uri: str, output: str, *words: str) -> subprocess.CompletedProcess[str]:
-        quick = QUICK[self.framework]
-        return self.run("train.py", "--train", uri, "--output", output, *quick, *words)
+    def launch(
+        self, script: str, run: str, channels: dict[str, str], *words: str, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Start a script as `make train` does, with what DATA would name as ``channels``."""
+        named = {name: {"uri": uri} for name, uri in channels.items()}
+        told = {"RUN_ID": run, "RUN_CHANNELS": json.dumps(named)}
+        return self.run("-m", "job", script, *words, **told, **environ)
+
+    def train(self, uri: str, run: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.launch("train.py", run, {"train": uri}, *QUICK[self.framework], *words)
+
+    def predict(
+        self, uri: str, run: str, *words: str, result: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Predict by the model of the run ``td``; the predictions go to the table ``result``."""
+        told = {"RUN_RESULT": result} if result else {}
+        return self.launch("predict.py", run, {"data": uri, "model": "runs/td"}, *words, **told)
 
     def requests(self) -> list[dict]:
         path = self.folder / "requests.jsonl"
@@ -108,10 +122,11 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Check that a run ended with one sentence that has these words, and left nothing."""
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert [word for word in words if word not in done.stderr] == [], done.stderr
+    """Check that a run ended before its script began, with one sentence that has these words."""
+    assert done.returncode in (81, 82), done.stdout + done.stderr
+    (sentence,) = (line for line in done.stdout.splitlines() if line.startswith("error: "))
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [word for word in words if word not in sentence] == [], sentence
 
 
 def assert_no_key(folder: Path, *done: subprocess.CompletedProcess[str]) -> None:
@@ -125,24 +140,23 @@ def assert_no_key(folder: Path, *done: subprocess.CompletedProcess[str]) -> None
 
 def test_dense_columns_train_and_predict_as_the_same_table_in_a_file_does(service, tmp_path: Path):
     uri = "td://shop/dense?columns=id,wei%22ght,height,color,label"
-    by_name = "td://shop/dense?columns=wei%22ght,height,color,label&limit=200"
-    trained = service.train(by_name, "runs/td/", "--label", "label")
+    by_name = "td://shop/dense?columns=id,wei%22ght,height,color,label&limit=200"
+    trained = service.train(by_name, "td", "--id", "id")
     succeeded(trained)
     assert (
-        'SELECT "wei""ght", "height", "color", "label" FROM "dense" LIMIT 200' in service.queries()
+        'SELECT "id", "wei""ght", "height", "color", "label" FROM "dense" LIMIT 200'
+        in service.queries()
     )
     rows = tables()["shop"]["dense"]["rows"][:200]
-    lines = ['"wei""ght",height,color,label']
-    lines += [",".join("" if v is None else str(v) for v in row[3:]) for row in rows]
+    lines = ['id,"wei""ght",height,color,label']
+    lines += [",".join("" if v is None else str(v) for v in row[2:]) for row in rows]
     (service.project / "data/same.csv").write_text("\n".join(lines) + "\n")
-    succeeded(service.train("data/same.csv", "runs/csv/", "--label", "label"))
+    succeeded(service.train("data/same.csv", "csv", "--id", "id"))
     name = MODEL[service.framework]
     models = [(service.project / "runs" / run / name).read_bytes() for run in ("td", "csv")]
     assert models[0] == models[1]
 
-    predicted = service.run(
-        "predict.py", "--model", "runs/td", "--data", uri, "--output", "td://shop/dense_predict"
-    )
+    predicted = service.predict(uri, "p1", result="td://shop/dense_predict")
     succeeded(predicted)
     found = service.imported()["shop/dense_predict"]
     assert {frozenset(row) for row in found} == {frozenset({"time", "id", "prediction"})}
@@ -156,29 +170,16 @@ def test_dense_columns_train_and_predict_as_the_same_table_in_a_file_does(servic
     }
     assert imported == "bulk_import/upload_part"
     # probabilities, into the table that is there now
-    succeeded(
-        service.run(
-            "predict.py",
-            "--proba",
-            "--model",
-            "runs/td",
-            "--data",
-            uri,
-            "--output",
-            "td://shop/dense_predict",
-        )
-    )
+    succeeded(service.predict(uri, "p2", "--proba", result="td://shop/dense_predict"))
     more = service.imported()["shop/dense_predict"][len(found) :]
     assert len(more) == len(found)
-    assert all(abs(row["probability_no"] + row["probability_yes"] - 1) < 1e-6 for row in more)
+    assert all(abs(row["no"] + row["yes"] - 1) < 1e-6 for row in more)
     assert_no_key(tmp_path, trained, predicted)
 
 
 def test_an_array_of_index_and_value_becomes_columns_in_the_models_order(service, tmp_path: Path):
-    query = "SELECT features, label FROM sparse ORDER BY id"
-    trained = service.train(
-        f"td://shop?query={urllib.parse.quote(query)}", "runs/td/", "--label", "label"
-    )
+    query = "SELECT id, features, label FROM sparse ORDER BY id"
+    trained = service.train(f"td://shop?query={urllib.parse.quote(query)}", "td", "--id", "id")
     succeeded(trained)
     assert query in service.queries()
     schema = json.loads((service.project / "runs/td/schema.json").read_text())
@@ -187,15 +188,14 @@ def test_an_array_of_index_and_value_becomes_columns_in_the_models_order(service
     # fewer indexes than in training, then one more
     columns = "columns=id,features"
     for limit, expected in ("1", ["yes"]), ("2", ["yes", "no"]):
-        words = ("--data", f"td://shop/short_rows?{columns}&limit={limit}", "--output", "few.csv")
-        succeeded(service.run("predict.py", "--model", "runs/td", *words))
-        few = (service.project / "few.csv").read_text().splitlines()
-        assert few == ["prediction", *expected]
+        run = f"few-{limit}"
+        succeeded(service.predict(f"td://shop/short_rows?{columns}&limit={limit}", run))
+        few = (service.project / "runs" / run / "predictions.csv").read_text().splitlines()
+        assert few == ["id,prediction", *(f"{i},{e}" for i, e in zip("ab", expected, strict=False))]
 
-    predicted = service.run(
-        "predict.py", "--model", "runs/td", "--data", f"td://shop/sparse?{columns}",
-        "--output", "td://shop/sparse_predict",
-    )  # fmt: skip
+    predicted = service.predict(
+        f"td://shop/sparse?{columns}", "p3", result="td://shop/sparse_predict"
+    )
     succeeded(predicted)
     found = service.imported()["shop/sparse_predict"]
     every = tables()["shop"]["sparse"]["rows"]
@@ -206,7 +206,7 @@ def test_an_array_of_index_and_value_becomes_columns_in_the_models_order(service
 
 
 def test_time_is_no_feature_unless_it_is_named(service):
-    succeeded(service.train("td://shop/sparse?limit=100", "runs/td/", "--label", "label"))
+    succeeded(service.train("td://shop/sparse?limit=100", "td", "--label", "label"))
     assert service.queries() == ['SELECT * FROM "sparse" LIMIT 100']
     schema = json.loads((service.project / "runs/td/schema.json").read_text())
     assert "time" not in [column["name"] for column in schema["columns"]]
@@ -231,21 +231,22 @@ def test_what_is_wrong_is_said_in_one_sentence_and_leaves_nothing(service, tmp_p
         (f"td://shop/dense?apikey={KEY}", "columns and limit"),
         ('td://shop?query=SELECT+*+FROM+"dense"+WHERE+number<0', "no rows"),
     ):
-        done = service.train(uri, "runs/none/", "--label", "label")
+        done = service.train(uri, "none", "--label", "label")
         refused(done, *words)
         assert KEY not in done.stdout + done.stderr
     # a name that tries to be SQL stays a name
-    done = service.train('td://shop/dense?columns=a" FROM sparse --', "runs/none/")
+    done = service.train('td://shop/dense?columns=a" FROM sparse --', "none")
     assert 'SELECT "a"" FROM sparse --" FROM "dense"' in service.queries()
     assert done.returncode != 0
-    words = ("train.py", "--train", "td://shop/dense", "--output", "runs/none/")
-    refused(service.run(*words, TD_API_KEY=""), "there is no key", "TD_API_KEY")
-    refused(service.run(*words, TD_API_KEY="two words"), "TD_API_KEY is no key")
-    wrong = service.run(*words, TD_API_KEY=f"not/{KEY}")
+    words = ("train.py", "none", {"train": "td://shop/dense"})
+    refused(service.launch(*words, TD_API_KEY=""), "there is no key", "TD_API_KEY")
+    refused(service.launch(*words, TD_API_KEY="two words"), "TD_API_KEY is no key")
+    wrong = service.launch(*words, TD_API_KEY=f"not/{KEY}")
     refused(wrong, "refuses the key")
     assert KEY not in wrong.stdout + wrong.stderr
-    refused(service.run(*words, TD_API_SERVER="http://127.0.0.1:9"), "no usable answer")
-    refused(service.train("td://shop/dense", "td://shop/model"), "td://")
+    away = service.launch(*words, TD_API_SERVER="http://127.0.0.1:9")
+    refused(away, "no usable answer")
+    assert away.returncode == 82  # it may be well a minute later
     assert not (service.project / "runs/none").exists()
     assert not (service.folder / "imported.json").exists()
 
@@ -254,9 +255,14 @@ def test_a_run_that_is_stopped_stops_its_query(service):
     plain = {name: os.environ[name] for name in ("PATH", "HOME")}
     query = urllib.parse.quote("SELECT 1 AS endless")
     process = subprocess.Popen(
-        [service.project / ".venv/bin/python", "train.py", "--train", f"td://shop?query={query}"],
+        [service.project / ".venv/bin/python", "-m", "job", "train.py"],
         cwd=service.project,
-        env=plain | {"TD_API_KEY": KEY, "TD_API_SERVER": service.url},
+        env=plain
+        | {
+            "TD_API_KEY": KEY,
+            "TD_API_SERVER": service.url,
+            "RUN_CHANNELS": json.dumps({"train": {"uri": f"td://shop?query={query}"}}),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -274,9 +280,11 @@ def test_a_run_that_is_stopped_stops_its_query(service):
 
 def test_without_the_extra_one_sentence_says_what_to_install(installed, tmp_path: Path):
     project = copy_project(installed("xgboost"), tmp_path / "project")
-    words = ("train.py", "--train", "td://shop/dense", "--output", "runs/none/")
-    python = project / ".venv/bin/python"
-    done = call(python, *words, cwd=project, env={"PATH": os.defpath, "TD_API_KEY": KEY})
+    channels = json.dumps({"train": {"uri": "td://shop/dense"}})
+    done = call(
+        project / ".venv/bin/python", "-m", "job", "train.py", cwd=project,
+        env={"PATH": os.defpath, "TD_API_KEY": KEY, "RUN_CHANNELS": channels},
+    )  # fmt: skip
     refused(done, "EXTRAS = treasure-data", "make install")
     assert KEY not in done.stdout + done.stderr
 

@@ -4,10 +4,12 @@
 as JSON; what it says meanwhile goes to standard error.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from job.errors import PassingError, UserError, one_line, without_secrets
+
+END = 3.0  # seconds in which a transfer that is told to stop must have ended
 
 
 def is_s3(uri: str) -> bool:
@@ -155,6 +159,9 @@ class Transfer:
             try:
                 code = self.process.wait()
             except BaseException:
+                self.process.terminate()  # a query that it waits for ends with it
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(END)
                 self.process.kill()
                 raise
             self.output.seek(0)
@@ -186,6 +193,7 @@ def perform(request: Mapping) -> dict:
 
 def main() -> None:
     """Do the request on standard input."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     request = json.load(sys.stdin)
     output, sys.stdout = sys.stdout, sys.stderr
     json.dump(perform(request), output)
