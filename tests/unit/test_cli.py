@@ -18,8 +18,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.validate import ParamValidator
 from ecs import __main__ as cli
-from ecs import definition, image
+from ecs import attempts, definition, image
 from ecs.errors import UserError
+from ecs.signals import Signals, Terminated
 from support import PROJECT
 
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123456789abcdef"
@@ -82,7 +83,7 @@ def stopped(code: int | None, **fields) -> Ecs:
     return Ecs({"lastStatus": "STOPPED", "containers": [container], **fields})
 
 
-class Quiet(cli.Signals):
+class Quiet(Signals):
     """Signals that are not pytest's to catch."""
 
     def __init__(self) -> None:
@@ -153,8 +154,8 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     monkeypatch.setattr(cli, "new_run_id", lambda: "20260102T030405Z-abcdef")
     made = User(folder, monkeypatch, cloud, capfd)
     made.naps = []
-    monkeypatch.setattr(cli, "sleep", made.naps.append)
-    monkeypatch.setattr(cli, "Signals", Quiet)
+    monkeypatch.setattr(attempts, "sleep", made.naps.append)
+    monkeypatch.setattr(attempts, "Signals", Quiet)
     made.answers("register-task-definition", REGISTERED)
     made.answers("run-task", STARTED)
     return made
@@ -447,7 +448,7 @@ def test_a_signal_between_two_attempts_ends_it_with_what_is_known(user, monkeypa
     def interrupted(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "sleep", interrupted)
+    monkeypatch.setattr(attempts, "sleep", interrupted)
     user.ends(Fate(SPOT))
     _, _, err = user.call("run", RETRIES="3")
     assert "not tried again" in err
@@ -507,7 +508,7 @@ def test_ctrl_c_while_a_task_is_being_started_is_obeyed_when_ecs_has_answered(us
     with pytest.raises(KeyboardInterrupt):
         signals.obey()
     signals.terminated = True
-    with pytest.raises(cli.Terminated):
+    with pytest.raises(Terminated):
         signals.obey()
     assert signals.status == 143
 
