@@ -10,7 +10,19 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws, definition, destroy, history, plan, schedule, secret, submit
+from ecs import (
+    attempts,
+    aws,
+    definition,
+    destroy,
+    history,
+    locate,
+    plan,
+    schedule,
+    secret,
+    state,
+    submit,
+)
 from ecs.settings import Settings
 
 OUTPUTS = {
@@ -55,19 +67,36 @@ class Bucket:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ContentType: str,
+        IfMatch: str = "",
+        IfNoneMatch: str = "",
+    ) -> None:
         assert Bucket == OUTPUTS["Bucket"]
+        assert IfNoneMatch in ("", "*")
+        if IfNoneMatch and Key in self.objects or IfMatch and IfMatch != self.etag(Key):
+            error = {"Code": "PreconditionFailed", "Message": "At least one did not hold"}
+            raise ClientError({"Error": error}, "PutObject")
         self.objects[Key] = Body
+
+    def etag(self, key: str) -> str:
+        return f'"{zlib.crc32(self.objects[key])}"'
 
     def get_object(self, *, Bucket: str, Key: str) -> dict:
         if Key not in self.objects:
             raise NoSuchKey
-        return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+        body = self.objects[Key]
+        return {"Body": SimpleNamespace(read=lambda: body), "ETag": self.etag(Key)}
 
     def head_object(self, *, Bucket: str, Key: str) -> dict:
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
-        return {"ETag": f'"{zlib.crc32(self.objects[Key])}"', "VersionId": "v1"}
+        return {"ETag": self.etag(Key), "VersionId": "v1"}
 
     def get_paginator(self, name: str) -> Any:
         assert name == "list_objects_v2"
@@ -130,7 +159,19 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
-    for module in (aws, definition, destroy, history, plan, schedule, secret, submit):
+    monkeypatch.setattr(locate, "sleep", lambda seconds: None)
+    for module in (
+        attempts,
+        aws,
+        definition,
+        destroy,
+        history,
+        plan,
+        schedule,
+        secret,
+        state,
+        submit,
+    ):
         monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():

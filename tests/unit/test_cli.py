@@ -65,15 +65,25 @@ class Logs:
 
 
 class Ecs:
-    """Always the same answer of DescribeTasks, and of ListTasks: no task, unless one is placed."""
+    """Always the same answer of DescribeTasks, and of ListTasks: no task, unless one is placed.
+
+    ``placed`` has ARNs by what the tasks were started by, ``stopped`` those that have ended.
+    """
 
     def __init__(self, *tasks: dict) -> None:
-        self.tasks, self.placed = list(tasks), {}
+        self.tasks, self.placed, self.stopped = list(tasks), {}, {}
 
-    def list_tasks(self, *, cluster: str, startedBy: str, desiredStatus: str) -> dict:
-        return {"taskArns": self.placed.get((startedBy, desiredStatus), [])}
+    def list_tasks(self, *, cluster: str, **filters: str) -> dict:
+        if "startedBy" in filters:  # "it must be the only filter that you use": its reference
+            assert set(filters) == {"startedBy"}
+            return {"taskArns": self.placed.get(filters["startedBy"], [])}
+        assert filters == {"family": "churn", "desiredStatus": "STOPPED"}
+        return {"taskArns": list(self.stopped.values())}
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        names = {arn: name for name, arn in self.stopped.items()}
+        if set(tasks) & set(names):
+            return {"tasks": [{"taskArn": arn, "startedBy": names.get(arn)} for arn in tasks]}
         assert tasks == [TASK]
         return {"tasks": self.tasks, "failures": []}
 
@@ -301,6 +311,10 @@ class Fate(Ecs):
         self.ends = list(ends)
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        if tasks == list(self.stopped.values()) and self.stopped:
+            answer = super().describe_tasks(cluster=cluster, tasks=tasks)
+            self.stopped.clear()
+            return answer
         end = self.ends.pop(0)
         if isinstance(end, int):
             end = {"containers": [{"name": "train", "exitCode": end}]}
@@ -407,7 +421,7 @@ def test_an_error_of_the_program_s_own_is_never_repeated(user, code):
 def test_a_call_of_unknown_outcome_takes_the_task_that_listtasks_knows(user):
     found = f"{TASK[:-1]}e"
     fate = Fate(0)
-    fate.placed[f"{RUN}-1", "STOPPED"] = [found]  # it may even have ended already
+    fate.stopped[f"{RUN}-1"] = found  # it may even have ended already
     user.ends(fate)
     user.script("run-task", CUT)
     status, _, err = user.call("run")
@@ -430,7 +444,7 @@ def test_a_call_of_unknown_outcome_is_repeated_under_the_same_token(user):
 
 def test_the_task_that_another_follower_has_started_meanwhile_is_taken(user):
     fate = Fate(SPOT, 0)
-    fate.placed[f"{RUN}-2", "RUNNING"] = [f"{TASK[:-1]}b"]
+    fate.placed[f"{RUN}-2"] = [f"{TASK[:-1]}b"]
     user.ends(fate)
     assert user.call("run", RETRIES="1")[0] == 0
     assert len(user.requests("run-task")) == 1

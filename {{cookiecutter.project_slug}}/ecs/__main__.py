@@ -18,15 +18,16 @@ from ecs import image, request, stack
 from ecs.attempts import (
     attend,
     finish,
+    halt,
     log_of,
     show,
-    state_of,
-    stop_task,
     tell,
     watch,
 )
 from ecs.errors import UserError
+from ecs.locate import locate, recent, unfound
 from ecs.settings import Settings, settings_from
+from ecs.state import state_of
 
 
 def cli(settings: Settings) -> None:
@@ -244,7 +245,7 @@ def start(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
     if "ARGV_URI" in request.variables_of(run_request):
         history.write(settings, outputs, run, request.ARGV, record["argv"])
     # Before the task: a bucket that cannot be written to must not be found out afterwards.
-    history.write(settings, outputs, run, "run.json", record)
+    history.create(settings, outputs, run, record)
     return watch(settings, outputs, run, record)
 
 
@@ -253,13 +254,19 @@ def attach(settings: Settings) -> int:
     from ecs import history, retry
 
     retries = request.retries(settings)
-    outputs, run, record = with_task(settings)
+    outputs, run, record = chosen(settings)
     result = history.result(settings, outputs, run, record)
     if result is not None:
         ended = [*record["attempts"][:-1], result]
-        if retry.next_request(record["request"], ended, retries, False) is None:
+        following = retry.next_request(record["request"], ended, retries, False)
+        if following is None or record.get("stopped"):
             print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
             return tell(settings, outputs, run, result)
+    locate(settings, outputs, run, record)
+    if history.unanswered(record):
+        again = retries and not record.get("stopped") and recent(record, datetime.now(UTC))
+        if not again:
+            raise UserError(no_task(run, record))
     capacity = (record.get("size") or {}).get("capacity", settings.capacity)
     return watch(replace(settings, detach="", capacity=capacity), outputs, run, record)
 
@@ -342,17 +349,30 @@ def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
 
 
 def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
-    """Return what ``chosen`` does, for a run that has a task.
+    """Return what ``chosen`` does, for a run of which an attempt has a task.
 
     Raises:
-        UserError: ECS never started one.
+        UserError: none has, or none that ECS shows.
     """
     outputs, run, record = chosen(settings)
-    if not record["task"]:
-        raise UserError(
-            f"run {run} has no task: ECS never started one; type: make status RUN={run}"
-        )
+    locate(settings, outputs, run, record)
+    if not any(each["task"] for each in record["attempts"]):
+        raise UserError(no_task(run, record))
     return outputs, run, record
+
+
+def no_task(run: str, record: Mapping) -> str:
+    """Say why a run has no task, and what to type."""
+    from ecs import history
+
+    if not history.unanswered(record):
+        return f"run {run} has no task: ECS refused it; type: make status RUN={run}"
+    if record.get("stopped") or not recent(record, datetime.now(UTC)):
+        return f"run {run}: {unfound(record)}; to run the same again: make rerun RUN={run}"
+    return (
+        f"run {run}: {unfound(record)}; to look again: make status RUN={run}, to send it again, which "
+        f"starts no second task: make attach RUN={run} RETRIES=1"
+    )
 
 
 def logs(settings: Settings) -> int:
@@ -361,12 +381,17 @@ def logs(settings: Settings) -> int:
 
     outputs, run, record = with_task(settings)
     ended = history.result(settings, outputs, run, record) is not None
+    latest = record["attempts"][-1]["task"]
     tasks = [each["task"] for each in record["attempts"] if each["task"]]
-    for task in tasks if ended else tasks[:-1]:
+    for task in tasks if ended or not latest else tasks[:-1]:
         for line in log_of(settings, outputs, run, task).new_lines():
             show(line)
     if ended:
         return 0
+    if history.unanswered(record):
+        raise UserError(no_task(run, record))
+    if not latest:
+        return finish(settings, outputs, run, record, record["attempts"][-1])
     return finish(settings, outputs, run, record, attend(settings, outputs, run, record))
 
 
@@ -399,13 +424,14 @@ def status(settings: Settings) -> None:
 
 
 def stop(settings: Settings) -> None:
-    """Stop a run's task."""
-    outputs, run, record = with_task(settings)
-    state = state_of(settings, outputs, run, record)
-    if state["state"] in ("Succeeded", "Interrupted", "Failed"):
-        print(f"run {run} has ended already: {state['state'].lower()}", file=sys.stderr)
-        return
-    stop_task(settings, outputs, run, record, "make stop")
+    """Stop a run for good: its task, and any attempt that would follow."""
+    outputs, run, record = chosen(settings)
+    state = state_of(settings, outputs, run, record)["state"]
+    if state in ("Succeeded", "Interrupted", "Failed"):
+        print(f"run {run} has ended already: {state.lower()}", file=sys.stderr)
+        if state != "Interrupted":  # else somebody may be about to try it again
+            return
+    halt(settings, outputs, run, record, "make stop")
 
 
 def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
@@ -434,6 +460,8 @@ def shell(settings: Settings) -> None:
             "install it as the user guide of AWS Systems Manager says, under Session Manager"
         )
     outputs, run, record = with_task(settings)
+    if not record["task"]:
+        raise UserError(no_task(run, record))
     line = shell_line(settings, outputs, record)
     state = state_of(settings, outputs, run, record)["state"]
     if state != "Running":

@@ -1,19 +1,26 @@
 """The attempts at a run: start one, follow it, try again, record and tell how the run ended."""
 
 import random
+import secrets
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from time import sleep
 from typing import Any
 
-from ecs import request
+from ecs import history, request, retry
+from ecs.aws import call_cli, client
+from ecs.cost import REGION, shown
 from ecs.errors import UserError
-from ecs.follow import Log, stream_name
+from ecs.follow import Limits, Log, follow, note, stream_name
+from ecs.locate import keep, locate, settled, take, unfound
 from ecs.settings import Settings
 from ecs.signals import Signals, Terminated
+from ecs.state import outcome
+from ecs.submit import start
+from ecs.verdict import UNKNOWN, Verdict
 
 LAST_LINES = 20  # of the log, for the verdict
 VERDICT = ("state", "exit_code", "cause", "remedy", "retry", "reason", "rule")  # its fields
@@ -25,32 +32,83 @@ def show(line: str) -> None:
     print(line, flush=True)
 
 
-def submit(
-    settings: Settings, outputs: dict[str, str], run: str, record: dict, run_request: dict
-) -> dict | None:
-    """Start the task of the next attempt and record it; return the result where there is none."""
-    from ecs import history, retry
-    from ecs.submit import start
+def claim(
+    settings: Settings,
+    outputs: dict[str, str],
+    run: str,
+    record: dict,
+    following: dict,
+    sender: str,
+) -> bool:
+    """Record that the next attempt is being sent; return False if it must not be.
 
+    It stands in ``run.json`` before ECS is asked, so that its task can be found whatever happens.
+    Where another follower has recorded it first, that one's request holds: one attempt, one
+    ``clientToken``, one task. A run that was stopped has no further attempt.
+    """
     number = len(record["attempts"]) + 1
     attempt = {
         "attempt": number,
         "task": None,
-        "capacity": retry.capacity(run_request, settings.capacity),
-        "subnets": retry.subnets_of(run_request),
+        "capacity": retry.capacity(following, settings.capacity),
+        "subnets": retry.subnets_of(following),
         "started": history.now(),
+        "sender": sender,
+        "request": following,
     }
-    # Beyond the first one somebody else, or this program before it was killed, may have started it.
-    attempt["task"], end = start(settings, run_request, look=number > 1, sleep=sleep)
-    record["attempts"].append(attempt)
-    if end is not None and not attempt["task"]:
-        return {**end.record(), "recorded": history.now()}
-    record["task"] = attempt["task"]
-    history.write(settings, outputs, run, "run.json", record)
-    print(f"run {run}, task {record['task'].rpartition('/')[2]}", file=sys.stderr)
+
+    def change(latest: dict) -> None:
+        if len(latest["attempts"]) < number and not latest.get("stopped"):
+            latest["attempts"].append(attempt)
+            latest["task"] = None
+
+    history.update(settings, outputs, run, record, change)
+    return len(record["attempts"]) >= number
+
+
+def submit(
+    settings: Settings, outputs: dict[str, str], run: str, record: dict, sender: str
+) -> dict:
+    """Start the task of the latest attempt if it has none, and record it.
+
+    Returns:
+        The end of the attempt where there is no task, or {}.
+    """
+    if record["attempts"][-1].get("sender", sender) != sender:
+        settled(settings, outputs, run, record)
+    if not history.unanswered(record):
+        return {}
+    attempt = record["attempts"][-1]
+    number, own = attempt["attempt"], attempt.get("sender") == sender
+    task, end = start(settings, attempt["request"], look=number > 1, unclear=not own, sleep=sleep)
+    if not task:
+        told = {**end.record(), "recorded": history.now()}
+        conclude(settings, outputs, run, record, number, told)
+        return told
+    take(settings, outputs, run, record, task)
+    print(f"run {run}, task {task.rpartition('/')[2]}", file=sys.stderr)
     if not settings.sandbox:
-        print(f"console: {request.console_uri(record['task'])}", file=sys.stderr)
-    return None
+        print(f"console: {request.console_uri(task)}", file=sys.stderr)
+    if record.get("stopped"):  # by somebody, while ECS was asked
+        stop_task(settings, outputs, run, record, "make stop")
+    return {}
+
+
+def conclude(
+    settings: Settings, outputs: dict[str, str], run: str, record: dict, number: int, result: dict
+) -> None:
+    """Record in ``run.json`` how attempt ``number`` ended, or that this is not known."""
+    told = {name: result[name] for name in (*VERDICT, "cost") if name in result}
+
+    def change(latest: dict) -> None:
+        attempt = latest["attempts"][number - 1]
+        if attempt.get("state") not in history.ENDED:
+            attempt |= told
+        attempt.pop("sender", None)
+        if attempt["state"] in history.ENDED:
+            attempt.pop("request", None)
+
+    keep(settings, outputs, run, record, change)
 
 
 def pursue(
@@ -61,42 +119,44 @@ def pursue(
     An attempt that is under way already, as ``attach`` finds it, is followed first.
 
     Raises:
-        UserError: ECS started no task in the last attempt; the history says so too.
+        UserError: the last attempt has no task, or none that is known; the history says so too.
     """
-    from ecs import history, retry
-
-    attempts, retries = record["attempts"], request.retries(settings)
+    retries, sender = request.retries(settings), secrets.token_hex(8)
+    fallback = settings.spot_fallback not in ("", "0")
     result: dict = {}
-    while True:
-        ended = None
-        if not attempts or "state" in attempts[-1]:  # none is under way
-            following = retry.next_request(
-                record["request"], attempts, retries, settings.spot_fallback not in ("", "0")
-            )
-            if following is None:
+    while result.get("state") != UNKNOWN:
+        attempts, following = record["attempts"], None
+        if not history.under_way(record):
+            following = retry.next_request(record["request"], attempts, retries, fallback)
+            if following is None or record.get("stopped"):
                 break
             if attempts and (signals.status or not paused(settings, record, following)):
                 break
-            with signals.hold():  # never a task that is not in the record
-                ended = submit(settings, outputs, run, record, following)
-            if ended is None:
-                signals.obey()
-        if ended is None and settings.detach:
-            note = f"detached; to follow it: {attach_words(settings, run)}"
-            print(f"{note}; its log: make logs RUN={run}", file=sys.stderr)
+        with signals.hold():  # never a task that is not in the record
+            if following and not claim(settings, outputs, run, record, following, sender):
+                break
+            number = len(record["attempts"])
+            result = submit(settings, outputs, run, record, sender)
+        if result or not history.under_way(record):
+            continue
+        signals.obey()
+        if settings.detach:
+            note(
+                f"detached; to follow it: {attach_words(settings, run)}; its log: make logs RUN={run}"
+            )
             return 0
-        result = ended or attend(settings, outputs, run, record)
-        attempts[-1] |= {name: result[name] for name in (*VERDICT, "cost") if name in result}
-        history.write(settings, outputs, run, "run.json", record)
-    status = finish(settings, outputs, run, record, result or attempts[-1])
+        result = attend(settings, outputs, run, record)
+        conclude(settings, outputs, run, record, number, result)
+    if not record["attempts"]:
+        raise UserError(f"run {run} was stopped before ECS was asked for a task")
+    if record.get("stopped"):
+        note("-- the run was stopped: not tried again")
+    status = finish(settings, outputs, run, record, result or record["attempts"][-1])
     return signals.status or status
 
 
 def paused(settings: Settings, record: dict, following: dict) -> bool:
     """Say that there is another attempt, and wait for it; False when a signal came meanwhile."""
-    from ecs import retry
-    from ecs.follow import note
-
     attempts = record["attempts"]
     number, cause = len(attempts) + 1, attempts[-1]["cause"]
     shortest = {"shortest": 0.5} if settings.sandbox else {}
@@ -120,27 +180,24 @@ def finish(
     """Record how a run ended, beside its model; print it, and return the exit status.
 
     Raises:
-        UserError: ECS started no task in the last attempt.
+        UserError: ECS started no task in the last attempt, or may have started one.
     """
-    from ecs import history
-
     attempts = record["attempts"]
     costs = [each["cost"] for each in attempts if each.get("cost") is not None]
     result = {**result, "task": record["task"], "attempts": attempts}
     if costs:
         result["cost"] = sum(costs)
-    history.write(settings, outputs, run, "result.json", result)
+    history.write_result(settings, outputs, run, result)
     if attempts[-1]["task"] is None:
-        raise UserError("ECS started no task: " + "\n".join(verdict_of(result).lines()))
+        lines = "\n".join(verdict_of(result).lines())
+        if result["state"] == UNKNOWN:
+            raise UserError(f"nobody knows yet whether ECS started a task: {lines} RUN={run}")
+        raise UserError(f"ECS started no task: {lines}")
     return tell(settings, outputs, run, result)
 
 
 def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) -> int:
     """Print how a run ended, with its cause and what to type; return the exit status."""
-    from ecs import history
-    from ecs.cost import REGION, shown
-    from ecs.follow import note
-
     for line in history.summary(settings, outputs, run):
         note(line)
     if result.get("cost") is not None:
@@ -156,8 +213,6 @@ def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) ->
 
 def verdict_of(result: Mapping) -> Any:
     """Return the verdict that a result records."""
-    from ecs.verdict import Verdict
-
     return Verdict(**{name: result[name] for name in VERDICT if name in result})
 
 
@@ -204,27 +259,50 @@ def attach_words(settings: Settings, run: str) -> str:
 def interrupted(
     settings: Settings, outputs: dict[str, str], run: str, record: dict, why: str, status: int
 ) -> int:
-    """Stop the run's task because the follower was told to, say so, and return ``status``."""
+    """Stop the run because the follower was told to, say so, and return ``status``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if record["task"]:
-        stop_task(settings, outputs, run, record, f"{why} in make run")
+    if record["attempts"]:  # else ECS was never asked for a task
+        halt(settings, outputs, run, record, f"{why} in make run", looks=3)
     return status
+
+
+def halt(
+    settings: Settings,
+    outputs: dict[str, str],
+    run: str,
+    record: dict,
+    reason: str,
+    looks: int = 1,
+) -> None:
+    """End a run for good: no attempt follows, and the task of the latest one is stopped.
+
+    Raises:
+        UserError: there may be a task, and ECS does not show it.
+    """
+
+    def change(latest: dict) -> None:
+        latest.setdefault("stopped", history.now())
+
+    # Before anything else: a follower looks at it before each attempt, and once ECS has answered.
+    keep(settings, outputs, run, record, change)
+    locate(settings, outputs, run, record, looks)
+    if history.unanswered(record):
+        raise UserError(
+            f"run {run}: {unfound(record)}; no other attempt will be made. In a minute: "
+            f"make stop RUN={run}"
+        )
+    if history.under_way(record):
+        stop_task(settings, outputs, run, record, reason)
 
 
 def log_of(settings: Settings, outputs: dict[str, str], run: str, task: str) -> Log:
     """Return the log of the container of one of a run's tasks."""
-    from ecs.aws import client
-
     group, stream = outputs["LogGroup"], stream_name(task)
     return Log(client(settings, "logs"), group, stream, f"[end of run {run}]")
 
 
 def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> dict:
     """Follow a run's latest attempt to its end and return how it ended; record nothing."""
-    from ecs import history
-    from ecs.aws import client
-    from ecs.follow import Limits, follow
-
     log = log_of(settings, outputs, run, record["task"])
     last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -252,65 +330,10 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
     return known or outcome(settings, record, task, last)
 
 
-def outcome(
-    settings: Settings, record: dict, task: Mapping | None, log: Iterable[str] = ()
-) -> dict:
-    """Return how the task of a run's latest attempt ended, as ``result.json`` keeps it.
-
-    ``log`` holds the last lines of the container's log, as far as they are known.
-    """
-    from ecs import cost, history
-    from ecs.verdict import verdict
-
-    capacity = record["attempts"][-1].get("capacity", settings.capacity)
-    size = record.get("size")
-    end = verdict(task, log=list(log), capacity=capacity)
-    times = {
-        name: str(task[name])
-        for name in ("createdAt", "pullStartedAt", "startedAt", "stoppedAt")
-        if (task or {}).get(name)
-    }
-    return {
-        **end.record(),
-        "stop_code": (task or {}).get("stopCode"),
-        "stopped_reason": (task or {}).get("stoppedReason"),
-        "recorded": history.now(),
-        "cost": cost.billed({**size, "capacity": capacity}, task) if size and task else None,
-        "task": record["task"],
-        "attempts": record["attempts"],
-        **times,
-    }
-
-
-def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict | None) -> dict:
-    """Return how a run ended; a stopped task that nobody has recorded yet is recorded now."""
-    from ecs import history
-    from ecs.aws import client
-    from ecs.follow import describe
-
-    result = history.result(settings, outputs, run, record or {})
-    if result is not None:
-        return result
-    if not (record or {}).get("task"):
-        return {"state": "Unknown", "exit_code": None, "cause": "no task is recorded"}
-    task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
-    if task is None:
-        # not yet, or no longer: nothing to record, since a later look may see it
-        cause = "ECS does not know the task (yet, or an hour after it stopped)"
-        return {"state": "Unknown", "exit_code": None, "cause": cause}
-    if task["lastStatus"] != "STOPPED":
-        return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
-    result = outcome(settings, record, task)
-    history.write(settings, outputs, run, "result.json", result)
-    return result
-
-
 def stop_task(
     settings: Settings, outputs: dict[str, str], run: str, record: dict, reason: str
 ) -> None:
     """Ask ECS to stop a run's task, for ``reason``."""
-    from ecs.aws import call_cli
-
     call_cli(
         settings, "ecs", "stop-task", "--cluster", outputs["Cluster"], "--task", record["task"],
         "--reason", reason,

@@ -40,8 +40,10 @@ class Signals:
     def hold(self) -> Iterator[None]:
         """Within, a signal is only remembered."""
         self.held = True
-        yield
-        self.held = False
+        try:
+            yield
+        finally:
+            self.held = False
 
     def obey(self) -> None:
         """Raise what came while it was held."""
