@@ -11,16 +11,19 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from ecs import (
+    attempts,
     aws,
     claim,
     definition,
     destroy,
     download,
     history,
+    locate,
     mark,
     plan,
     schedule,
     secret,
+    state,
     submit,
 )
 from ecs import bucket as bucket_module
@@ -80,19 +83,36 @@ class Bucket:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ContentType: str,
+        IfMatch: str = "",
+        IfNoneMatch: str = "",
+    ) -> None:
         assert Bucket == OUTPUTS["Bucket"]
+        assert IfNoneMatch in ("", "*")
+        if IfNoneMatch and Key in self.objects or IfMatch and IfMatch != self.etag(Key):
+            error = {"Code": "PreconditionFailed", "Message": "At least one did not hold"}
+            raise ClientError({"Error": error}, "PutObject")
         self.objects[Key] = Body
+
+    def etag(self, key: str) -> str:
+        return f'"{zlib.crc32(self.objects[key])}"'
 
     def get_object(self, *, Bucket: str, Key: str) -> dict:
         if Key not in self.objects:
             raise NoSuchKey
-        return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+        body = self.objects[Key]
+        return {"Body": SimpleNamespace(read=lambda: body), "ETag": self.etag(Key)}
 
     def head_object(self, *, Bucket: str, Key: str) -> dict:
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
-        return {"ETag": f'"{zlib.crc32(self.objects[Key])}"', "VersionId": "v1"}
+        return {"ETag": self.etag(Key), "VersionId": "v1"}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> dict:
         return next(self.pages(Bucket=Bucket, Prefix=Prefix))
@@ -158,7 +178,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
+    monkeypatch.setattr(locate, "sleep", lambda seconds: None)
     for module in (
+        attempts,
         aws,
         bucket_module,
         claim,
@@ -169,6 +191,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
         plan,
         schedule,
         secret,
+        state,
         submit,
     ):
         monkeypatch.setattr(module, "client", client)

@@ -18,8 +18,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.validate import ParamValidator
 from ecs import __main__ as cli
-from ecs import definition, image, request
+from ecs import attempts, definition, image, request
 from ecs.errors import UserError
+from ecs.signals import Signals, Terminated
 from support import PROJECT
 
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123456789abcdef"
@@ -65,15 +66,25 @@ class Logs:
 
 
 class Ecs:
-    """Always the same answer of DescribeTasks, and of ListTasks: no task, unless one is placed."""
+    """Always the same answer of DescribeTasks, and of ListTasks: no task, unless one is placed.
+
+    ``placed`` has ARNs by what the tasks were started by, ``stopped`` those that have ended.
+    """
 
     def __init__(self, *tasks: dict) -> None:
-        self.tasks, self.placed = list(tasks), {}
+        self.tasks, self.placed, self.stopped = list(tasks), {}, {}
 
-    def list_tasks(self, *, cluster: str, startedBy: str, desiredStatus: str) -> dict:
-        return {"taskArns": self.placed.get((startedBy, desiredStatus), [])}
+    def list_tasks(self, *, cluster: str, **filters: str) -> dict:
+        if "startedBy" in filters:  # "it must be the only filter that you use": its reference
+            assert set(filters) == {"startedBy"}
+            return {"taskArns": self.placed.get(filters["startedBy"], [])}
+        assert filters == {"family": "churn", "desiredStatus": "STOPPED"}
+        return {"taskArns": list(self.stopped.values())}
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        names = {arn: name for name, arn in self.stopped.items()}
+        if set(tasks) & set(names):
+            return {"tasks": [{"taskArn": arn, "startedBy": names.get(arn)} for arn in tasks]}
         assert tasks == [TASK]
         return {"tasks": self.tasks, "failures": []}
 
@@ -83,7 +94,7 @@ def stopped(code: int | None, **fields) -> Ecs:
     return Ecs({"lastStatus": "STOPPED", "containers": [container], **fields})
 
 
-class Quiet(cli.Signals):
+class Quiet(Signals):
     """Signals that are not pytest's to catch."""
 
     def __init__(self) -> None:
@@ -157,8 +168,8 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     monkeypatch.setattr(cli, "new_run_id", lambda: "20260102T030405Z-abcdef")
     made = User(folder, monkeypatch, cloud, capfd)
     made.naps = []
-    monkeypatch.setattr(cli, "sleep", made.naps.append)
-    monkeypatch.setattr(cli, "Signals", Quiet)
+    monkeypatch.setattr(attempts, "sleep", made.naps.append)
+    monkeypatch.setattr(attempts, "Signals", Quiet)
     made.answers("register-task-definition", REGISTERED)
     made.answers("run-task", STARTED)
     return made
@@ -313,6 +324,10 @@ class Fate(Ecs):
         self.ends = list(ends)
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        if tasks == list(self.stopped.values()) and self.stopped:
+            answer = super().describe_tasks(cluster=cluster, tasks=tasks)
+            self.stopped.clear()
+            return answer
         end = self.ends.pop(0)
         if isinstance(end, int):
             end = {"containers": [{"name": "train", "exitCode": end}]}
@@ -343,8 +358,8 @@ def test_a_spot_interruption_is_followed_by_the_same_run_with_resume(user):
     result, record = user.recorded("result.json"), user.recorded("run.json")
     assert result["state"] == "Succeeded"
     assert record["task"] == task_of(2)["tasks"][0]["taskArn"]
-    for attempts in (result["attempts"], record["attempts"]):
-        told = [(each["task"][-1], each["state"], each["retry"]) for each in attempts]
+    for listed in (result["attempts"], record["attempts"]):
+        told = [(each["task"][-1], each["state"], each["retry"]) for each in listed]
         assert told == [("1", "Interrupted", "resume"), ("2", "Succeeded", "never")]
     assert len(user.naps) == 1
     # all of the log is there afterwards
@@ -422,7 +437,7 @@ def test_an_error_of_the_program_s_own_is_never_repeated(user, code):
 def test_a_call_of_unknown_outcome_takes_the_task_that_listtasks_knows(user):
     found = f"{TASK[:-1]}e"
     fate = Fate(0)
-    fate.placed[f"{RUN}-1", "STOPPED"] = [found]  # it may even have ended already
+    fate.stopped[f"{RUN}-1"] = found  # it may even have ended already
     user.ends(fate)
     user.script("run-task", CUT)
     status, _, err = user.call("run")
@@ -445,7 +460,7 @@ def test_a_call_of_unknown_outcome_is_repeated_under_the_same_token(user):
 
 def test_the_task_that_another_follower_has_started_meanwhile_is_taken(user):
     fate = Fate(SPOT, 0)
-    fate.placed[f"{RUN}-2", "RUNNING"] = [f"{TASK[:-1]}b"]
+    fate.placed[f"{RUN}-2"] = [f"{TASK[:-1]}b"]
     user.ends(fate)
     assert user.call("run", RETRIES="1")[0] == 0
     assert len(user.requests("run-task")) == 1
@@ -463,7 +478,7 @@ def test_a_signal_between_two_attempts_ends_it_with_what_is_known(user, monkeypa
     def interrupted(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "sleep", interrupted)
+    monkeypatch.setattr(attempts, "sleep", interrupted)
     user.ends(Fate(SPOT))
     _, _, err = user.call("run", RETRIES="3")
     assert "not tried again" in err
@@ -523,7 +538,7 @@ def test_ctrl_c_while_a_task_is_being_started_is_obeyed_when_ecs_has_answered(us
     with pytest.raises(KeyboardInterrupt):
         signals.obey()
     signals.terminated = True
-    with pytest.raises(cli.Terminated):
+    with pytest.raises(Terminated):
         signals.obey()
     assert signals.status == 143
 

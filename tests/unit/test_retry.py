@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from ecs import retry
-from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
+from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME
 from ecs.settings import INSTANCES, MANAGED
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,10 +133,6 @@ def test_pauses_grow_to_a_limit_and_are_spread():
     ]  # fmt: skip
     assert (retry.pause(1, 0.0), retry.pause(1, 1.0)) == (5, 15)
     assert retry.pause(10**6, 0.5) == 300
-
-
-def test_the_rules_of_unknown_outcome_exist():
-    assert {rule.name for rule in RULES} >= retry.UNCLEAR
 
 
 @pytest.mark.parametrize("own", [*INSTANCES, *MANAGED])

@@ -84,7 +84,7 @@ def call_cli(
     A Ctrl-C is for this program to obey, not for the CLI: a call that is under way ends.
 
     Raises:
-        UserError: the CLI failed; its message is the sentence.
+        UserError: the CLI failed, or its answer is not whole; its message is the sentence.
     """
     line, path = [settings.aws, *command], None
     if request is not None:
@@ -106,7 +106,26 @@ def call_cli(
     if done.returncode != 0:
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise UserError(f"aws {' '.join(command)}: {message}")
-    return json.loads(done.stdout) if done.stdout.strip() else {}
+    answer = parsed(done.stdout)
+    if answer is None:
+        raise UserError(f"aws {' '.join(command)}: its answer is cut off or no JSON")
+    return answer
+
+
+def parsed(text: str) -> dict | None:
+    """Return the JSON object that the CLI printed, {} if it printed nothing, None if it is not whole.
+
+    Warnings may stand above or below it (the CLI's own, Python's, a wrapper's). Only a line that
+    begins with a brace begins the object: those inside it are indented.
+    """
+    if not text.strip():
+        return {}
+    for match in re.finditer(r"^\{", text, re.MULTILINE):
+        try:
+            return json.JSONDecoder().raw_decode(text, match.start())[0]
+        except ValueError:
+            continue
+    return None
 
 
 def subject(path: str) -> str:

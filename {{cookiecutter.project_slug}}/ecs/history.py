@@ -1,10 +1,11 @@
 """What is known of runs: ``run.json`` and ``result.json`` beside the model, in S3 only."""
 
+import copy
 import fnmatch
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,10 @@ RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
 
 
 LOOKED_THROUGH = 100  # runs, for the latest that succeeded
+ENDED = ("Succeeded", "Interrupted", "Failed")  # states; any other may still change
+# What S3 answers to a conditional PutObject when another write came first: its API reference.
+CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict")
+TRIES = 20  # of one change, while others write too
 
 
 def now() -> str:
@@ -39,22 +44,114 @@ def write(
     put(settings, stack, key(settings, run, name), content)
 
 
-def put(settings: Settings, stack: Mapping[str, str], name: str, content: dict | list) -> None:
-    """Write one JSON file to the bucket, under the S3 key ``name``."""
+def put(
+    settings: Settings,
+    stack: Mapping[str, str],
+    name: str,
+    content: dict | list,
+    **condition: str,
+) -> None:
+    """Write one JSON file to the bucket, under the S3 key ``name``.
+
+    ``condition`` is IfMatch or IfNoneMatch of PutObject.
+    """
     body = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     client(settings, "s3").put_object(
-        Bucket=stack["Bucket"], Key=name, Body=body.encode(), ContentType="application/json"
+        Bucket=stack["Bucket"],
+        Key=name,
+        Body=body.encode(),
+        ContentType="application/json",
+        **condition,
     )
 
 
 def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> dict | None:
     """Return one JSON file of a run, or None where there is none."""
+    return read_version(settings, stack, run, name)[0]
+
+
+def read_version(
+    settings: Settings, stack: Mapping[str, str], run: str, name: str
+) -> tuple[dict | None, str]:
+    """Return one JSON file of a run and its ETag, or None and "" where there is none."""
     s3 = client(settings, "s3")
     try:
         answer = s3.get_object(Bucket=stack["Bucket"], Key=key(settings, run, name))
     except s3.exceptions.NoSuchKey:
-        return None
-    return json.loads(answer["Body"].read())
+        return None, ""
+    return json.loads(answer["Body"].read()), answer["ETag"]
+
+
+def create(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> None:
+    """Write ``run.json`` of a new run.
+
+    Raises:
+        UserError: there is one of this id already.
+    """
+    try:
+        put(settings, stack, key(settings, run, "run.json"), dict(record), IfNoneMatch="*")
+    except Exception as error:
+        # an answer that was lost makes boto3 send it again, and find what it wrote itself
+        if not conflict(error):
+            raise
+        if read(settings, stack, run, "run.json") != record:
+            raise UserError(f"there is a run {run} already; type the same once more") from error
+
+
+def update(
+    settings: Settings,
+    stack: Mapping[str, str],
+    run: str,
+    record: dict,
+    change: Callable[[dict], None],
+) -> None:
+    """Change ``run.json`` as it is in the bucket now, and bring ``record`` up to date with it.
+
+    Somebody else may write at the same time, so S3 is told to write only over what was just read;
+    after a conflict the newer one is read and changed instead, and nothing that others recorded is
+    lost. ``change`` gets the newest record, each time, and changes it in place.
+    """
+    for left in reversed(range(TRIES)):
+        found, version = read_version(settings, stack, run, "run.json")
+        latest = with_attempts(found)
+        if latest is None:
+            raise UserError(f"run {run} has no run.json any more; type: make runs")
+        before = copy.deepcopy(latest)
+        change(latest)
+        try:
+            if latest != before:
+                put(settings, stack, key(settings, run, "run.json"), latest, IfMatch=version)
+        except Exception as error:
+            if not conflict(error) or not left:
+                raise
+            continue
+        record.clear()
+        record.update(latest)
+        return
+
+
+def conflict(error: Exception) -> bool:
+    """Tell whether S3 refused a conditional write because there is another object by now."""
+    return getattr(error, "response", {}).get("Error", {}).get("Code") in CONFLICTS
+
+
+def write_result(settings: Settings, stack: Mapping[str, str], run: str, result: Mapping) -> None:
+    """Write ``result.json``, unless somebody has gone on to another attempt meanwhile."""
+    latest = record(settings, stack, run)
+    if latest is None or len(latest["attempts"]) <= len(result["attempts"]):
+        write(settings, stack, run, "result.json", dict(result))
+
+
+def under_way(record: Mapping) -> bool:
+    """Tell whether the latest attempt has been begun and has no known end."""
+    attempts = record["attempts"]
+    return bool(attempts) and attempts[-1].get("state") not in ENDED
+
+
+def unanswered(record: Mapping) -> bool:
+    """Tell whether the run has neither a task nor an end that is known: ECS has to be asked."""
+    attempts = record["attempts"]
+    return not attempts or under_way(record) and not attempts[-1]["task"]
 
 
 def record(settings: Settings, stack: Mapping[str, str], run: str) -> dict | None:
@@ -70,17 +167,20 @@ def with_attempts(record: dict | None) -> dict | None:
 
 
 def result(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> dict | None:
-    """Return ``result.json``, or None where there is none of the latest attempt."""
+    """Return ``result.json``, or None where there is none of the latest attempt, or no certain one."""
     return of_latest(read(settings, stack, run, "result.json"), record)
 
 
 def of_latest(result: dict | None, record: Mapping) -> dict | None:
     """Return ``result`` if it is of the latest attempt.
 
-    A look between two attempts may have recorded the end of the one before.
+    A look between two attempts may have recorded the end of the one before; and what was not known
+    when it was written may be known by now.
     """
     latest = record.get("task")
-    return result if result is None or result.get("task", latest) == latest else None
+    if result is None or result.get("state", "Succeeded") not in ENDED:
+        return None
+    return result if result.get("task", latest) == latest else None
 
 
 def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:

@@ -10,14 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from ecs import contract
 from ecs.explain import ELSEWHERE, NEVER, RESUME
-from ecs.verdict import Verdict
 
 FIRST, LONGEST = 10.0, 300.0  # seconds between two attempts
-RESUMES = (
-    "train.py"  # of images without a launcher: its --resume goes on from a checkpoint in RUN_URI
-)
-# Rules of ``ecs.explain`` after which nobody knows whether RunTask started a task.
-UNCLEAR = {"connection", "server", "throttled", "throttled-code"}
+RESUMES = "train.py"  # of images without a launcher: its --resume goes on from a checkpoint
 CAPACITIES = {"FARGATE": "fargate", "FARGATE_SPOT": "fargate-spot"}
 
 
@@ -99,8 +94,3 @@ def pause(number: int, chance: float, shortest: float = FIRST, longest: float = 
     were refused together do not come back together.
     """
     return min(shortest * 2 ** min(number - 1, 30), longest) * (0.5 + chance)
-
-
-def unclear(end: Verdict) -> bool:
-    """Tell whether RunTask may have started a task although it answered with an error."""
-    return end.rule in UNCLEAR

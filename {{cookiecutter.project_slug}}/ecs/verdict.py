@@ -22,6 +22,8 @@ STOP_CODES = {
 # short (many programs answer SIGTERM by saving their work and exiting with 0).
 ENDED_BY_ITSELF = ("", "EssentialContainerExited")
 
+UNKNOWN = "Unknown"  # a state: whether there is a task, or how it ended, cannot be told
+
 # How the AWS CLI prints an error of a service.
 CLI_ERROR = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)",
@@ -33,9 +35,9 @@ CLI_ERROR = re.compile(
 class Verdict:
     """How a run ended. ``exit_code`` is the container's own, or None where it has none.
 
-    ``state`` is Succeeded, Interrupted (trying again can help) or Failed; ``retry`` says how to try
-    again (never, again, elsewhere, resume); ``reason`` is AWS's own words; ``rule`` names the rule
-    of ``ecs.explain`` that explains it.
+    ``state`` is Succeeded, Interrupted (trying again can help), Failed, or Unknown (a later look may
+    tell, so it is no end); ``retry`` says how to try again (never, again, elsewhere, resume);
+    ``reason`` is AWS's own words; ``rule`` names the rule of ``ecs.explain`` that explains it.
     """
 
     state: str

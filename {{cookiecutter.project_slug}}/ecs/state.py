@@ -1,0 +1,67 @@
+"""What became of a run, by its record and by what ECS says of its task."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ecs import cost, history
+from ecs.aws import client
+from ecs.follow import describe
+from ecs.locate import locate, unfound
+from ecs.settings import Settings
+from ecs.verdict import UNKNOWN, verdict
+
+
+def outcome(
+    settings: Settings, record: dict, task: Mapping | None, log: Iterable[str] = ()
+) -> dict:
+    """Return how the task of a run's latest attempt ended, as ``result.json`` keeps it.
+
+    ``log`` holds the last lines of the container's log, as far as they are known.
+    """
+
+    capacity = record["attempts"][-1].get("capacity", settings.capacity)
+    size = record.get("size")
+    end = verdict(task, log=list(log), capacity=capacity)
+    if task is None:  # forgotten, however it ended
+        end = replace(end, state=UNKNOWN)
+    times = {
+        name: str(task[name])
+        for name in ("createdAt", "pullStartedAt", "startedAt", "stoppedAt")
+        if (task or {}).get(name)
+    }
+    return {
+        **end.record(),
+        "stop_code": (task or {}).get("stopCode"),
+        "stopped_reason": (task or {}).get("stoppedReason"),
+        "recorded": history.now(),
+        "cost": cost.billed({**size, "capacity": capacity}, task) if size and task else None,
+        "task": record["task"],
+        "attempts": record["attempts"],
+        **times,
+    }
+
+
+def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict | None) -> dict:
+    """Return what became of a run, with an end that nobody has recorded yet, which is recorded now."""
+    result = history.result(settings, outputs, run, record or {})
+    if result is not None:
+        return result
+    unknown = {"state": UNKNOWN, "exit_code": None}
+    if record is None:
+        return {**unknown, "cause": "it has no run.json"}
+    locate(settings, outputs, run, record)
+    if history.unanswered(record):
+        return {**unknown, "cause": unfound(record)}
+    latest = record["attempts"][-1]
+    if not latest["task"]:  # refused, and the follower ended before it wrote result.json
+        return latest
+    task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
+    if task is None:
+        # not yet, or no longer: nothing to record, since a later look may see it
+        cause = "ECS does not know the task (yet, or an hour after it stopped)"
+        return latest if "state" in latest else {**unknown, "cause": cause}
+    if task["lastStatus"] != "STOPPED":
+        return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
+    result = outcome(settings, record, task)
+    history.write_result(settings, outputs, run, result)
+    return result
