@@ -27,6 +27,7 @@ from ecs import (
     submit,
 )
 from ecs import bucket as bucket_module
+from ecs import data as data_module
 from ecs.settings import Settings
 
 ID = "abcdefghijklmnop"
@@ -183,6 +184,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
         attempts,
         aws,
         bucket_module,
+        data_module,
         claim,
         definition,
         destroy,
