@@ -1233,7 +1233,7 @@ def test_a_scheduled_run_is_known_like_any_other(project):
         return "state      Succeeded" in done.stdout
 
     wait_until(ended)
-    assert "metrics: s3://" in project.make("logs", RUN=run).stdout
+    assert "metrics: metrics.json" in project.make("logs", RUN=run).stdout
     table = project.make("runs").stdout
     assert re.search(rf"^ *{run} .*Succeeded.*{words['ARGS']}", table, re.MULTILINE)
     again = project.make("rerun", RUN=run)
@@ -1394,8 +1394,10 @@ DIFFERENCES = {
     f"arn:aws:logs:{ACCOUNT}:log-group:/ecs/churn-model": "logs:GetLogEvents",
     f"arn:aws:scheduler:{ACCOUNT}:schedule/default/*": "scheduler:CreateSchedule "
     "scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
-    "*": "ecs:DeleteTaskDefinitions",
+    "*": "ecs:DeleteTaskDefinitions ecs:DescribeClusters",
 }
+# With IAM enforced, the credentials that the emulator gives a container are nobody's.
+CONTAINERS = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
 
 
 def differences() -> str:
@@ -1449,13 +1451,13 @@ def test_the_printed_policies_are_enough(engine, installed, tmp_path):
             "[skip] permissions: all that can be tried are there" in project.make("verify").stdout
         )
         project.run("echo x | make secret NAME=KEY")
-        done = project.make("run", SCRIPT="hello.py", SECRETS="KEY")
+        done = project.make("run", SCRIPT="hello.py", SECRETS="KEY", ENV=CONTAINERS)
         assert "hello from the container" in done.stdout
         for target in ("status", "logs", "runs", "fetch", "schedules"):
             project.make(target)
         project.make("schedule", NAME="n", CRON="rate(1 day)")
         project.make("unschedule", NAME="n")
-        project.make("run", SCRIPT="hello.py", DETACH="1")
+        project.make("run", SCRIPT="hello.py", DETACH="1", ENV=CONTAINERS)
         for target in ("cluster", "plan"):
             assert "not authorized" in project.make(target, status=2).stderr
         assert "not authorized" in project.make("destroy", YES="1", status=2).stderr
@@ -1631,7 +1633,10 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
         token = tmp_path / "aws-token"
         assert token.stat().st_mode & 0o077 == 0
         said = workflow.run(
-            "Push the image and run", SCRIPT="hello.py", ARGS="--note 'a, b' $(touch executed)"
+            "Push the image and run",
+            SCRIPT="hello.py",
+            ENV=CONTAINERS,
+            ARGS="--note 'a, b' $(touch executed)",
         )
         assert "hello ['--note', 'a, b', '$(touch', 'executed)']" in said
         assert not (folder / "executed").exists()
@@ -1646,7 +1651,7 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
         assert re.search(r"^    state +Succeeded$", summary, re.MULTILINE)
         assert summary.endswith("# Model card")
         # Cancel is a signal to the shell alone
-        step = workflow.start("Push the image and run", SCRIPT="endless.py")
+        step = workflow.start("Push the image and run", SCRIPT="endless.py", ENV=CONTAINERS)
         while (line := step.stdout.readline()) != "second 1\n":
             assert line
         step.send_signal(signal.SIGINT)

@@ -106,8 +106,8 @@ def save(
         storage.write_json(origin, folder / ORIGIN)
         targets[ORIGIN] = options.metrics_folder
         publish(folder, targets)
-        print(f"model: {options.model_folder / name}")
-        print(f"metrics: {options.metrics_folder / METRICS}")
+        print(f"model: {storage.shown(options.model_folder / name)}")
+        print(f"metrics: {storage.shown(options.metrics_folder / METRICS)}")
         tracking.log(report, folder)
 
 
@@ -218,4 +218,4 @@ def save_predictions(
     """Write ``output`` as CSV where predict.py was told, with the names of the rows, if there are any."""
     with storage.replacing(options.output) as part:
         write_predictions(part, schema, output, options.proba, ids)
-    print(f"predictions: {options.output} ({len(output):,} rows)")
+    print(f"predictions: {storage.shown(options.output)} ({len(output):,} rows)")

@@ -18,6 +18,13 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def shown(path: Path | str) -> str:
+    """Return a path as the log shows it: in a run, relative to the run's folder, which is moved later."""
+    folder = os.environ.get("RUN_FOLDER")
+    inside = folder and Path(path).absolute().is_relative_to(folder)
+    return str(Path(path).absolute().relative_to(folder)) if inside else str(path)
+
+
 def existing(path: Path) -> Path:
     """Return ``path``, which is a file that can be read."""
     if path.is_dir():
