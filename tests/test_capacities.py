@@ -151,12 +151,17 @@ def test_the_image_for_gpus_has_that_build_alone_and_refuses_to_train_on_a_cpu(p
     ).stdout.strip()  # fmt: skip
     assert tag.endswith("-cuda")
     here = [engine["DOCKER"], "run", "--rm", "--read-only", f"churn-model:{tag}"]
-    has_cuda, imported, installed = project.run([*here, "-c", PROBE]).stdout.split()
+    bare = [*here[:-1], "--entrypoint", "python", here[-1]]
+    has_cuda, imported, installed = project.run([*bare, "-c", PROBE]).stdout.split()
     assert has_cuda == "True"
     assert imported == installed
-    mounted = [*here[:-1], "--volume", f"{project.folder}/data:/app/data:ro", here[-1]]
+    channels = json.dumps({"train": {"uri": "data/train.csv", "path": "data/train.csv"}})
+    mounted = [
+        *here[:-1], "--volume", f"{project.folder}/data:/app/data:ro",
+        "--env", f"RUN_CHANNELS={channels}", here[-1],
+    ]  # fmt: skip
     project.make("example")
-    words = ["--train", "data/train.csv", "--output", "/scratch/model", "--n-estimators", "2"]
+    words = ["--output", "/scratch/model", "--n-estimators", "2"]
     done = project.run([*mounted, "train.py", *words, "--device", "cuda"], 2)
     assert "--device cuda: xgboost finds no GPU here; type: --device cpu" in done.stderr
     assert "model: /scratch/model" in project.run([*mounted, "train.py", *words]).stdout

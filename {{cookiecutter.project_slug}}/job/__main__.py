@@ -67,7 +67,9 @@ def prepare(words: list[str], environ: Mapping[str, str]) -> Job:
     base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
     if not base:
         run = environ.get(contract.RUN_ID) or new_run()
-        base = f"{ROOT}/runs/{run}/"
+        # `make local` mounts runs/; without it nothing but scratch can be written in the image
+        home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
+        base = f"{home}/runs/{run}/"
         if attempt == "1" and (ROOT / "runs" / run).is_dir():
             attempt = str(last_attempt(ROOT / "runs" / run) + 1)
     elif "://" not in base:
