@@ -1,10 +1,13 @@
 """DATA: which words are channels, where they lie on ECS and here, and what no channel can be."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 from ecs import channels, here
+from ecs.console import plain
 from ecs.errors import UserError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +27,13 @@ GOOD = {
     "train=td://db/table?columns=a,b": {"train": "td://db/table?columns=a,b"},
     "https://host/t.csv?x=1": {"train": "https://host/t.csv?x=1"},
     "a-b_2=data/x": {"a-b_2": "data/x"},
+    "s3://bucket": {"train": "s3://bucket"},
+    "s3://bucket/a//b": {"train": "s3://bucket/a//b"},
+    "http://localhost:8000/t.csv": {"train": "http://localhost:8000/t.csv"},
+    "HTTPS://host/t.csv": {"train": "HTTPS://host/t.csv"},
+    "./data/x=1/y": {"train": "data/x=1/y"},
+    "latest": {"train": "latest"},
+    "runs/ID/model.ubj": {"train": "runs/ID/model.ubj"},
 }
 
 
@@ -32,18 +42,42 @@ def test_a_word_is_a_channel_with_a_name_or_the_channel_train(text):
     assert channels.parse(text) == GOOD[text]
 
 
-BAD = [
-    "", "  ", "train.csv", "/data/train.csv", "data/../x.csv", "data/./x.csv", "../data/x", "database/x",
-    "train=", "train=x.csv", "train=data/a train=data/b", "a=data/x A=data/y", "'data/x", "data/a data/b",
-    "data/\x1b[2J", "runs/../x", "s3://bucket/../x", "1a=data/x", "~/x.csv", "latest.csv",
-]  # fmt: skip
+NO_PATH, NO_PART, NO_NAME = (
+    "no path below data/",
+    "a part that is no name",
+    "names no channel: a letter",
+)
+BAD = {
+    "": "it is empty",
+    "  ": "it is empty",
+    "'data/x": "it cannot be split into words",
+    "train.csv": NO_PATH, "/data/train.csv": NO_PATH, "../data/x": NO_PATH, "database/x": NO_PATH,
+    "~/x.csv": NO_PATH, "latest.csv": NO_PATH, "runs": NO_PATH, "runs/": NO_PATH, "train=": NO_PATH,
+    "train=x.csv": NO_PATH, "train=/etc/passwd": NO_PATH,
+    "data/../x.csv": NO_PART, "data/./x.csv": NO_PART, "data//x": NO_PART, "runs/../x": NO_PART,
+    "runs//": NO_PART, "data/x/..": NO_PART,
+    "1a=data/x": NO_NAME, "=data/x": NO_NAME, "a b=data/x": NO_PATH, "a.b=data/x": NO_NAME,
+    "é=data/x": NO_NAME, f"{'a' * 64}=data/x": NO_NAME,
+    "train=data/a train=data/b": "two channels are called train",
+    "a=data/x A=data/y": "two channels are called A",
+    "data/a data/b": "two channels are called train",
+    "data/\x1b[2J": "control characters", "s3://b/\x00": "control characters",
+    "data/\u202etxt": "control characters", "data/\udcff": "control characters",
+    "s3://": "is no URI", "s3:///key": "is no URI", "s3://bucket/../x": "is no URI",
+    "http://[::1/x": "is no URI (Invalid IPv6 URL)",
+    "file:///data/x": "file:// is not read", "ftp://host/x": "ftp:// is not read",
+    "http://host/x.csv": "http:// is not read", "gs://b/k": "gs:// is not read",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_no_channel_is_one_sentence_with_an_example(text):
-    with pytest.raises(UserError, match="type for example: DATA=") as refused:
+    with pytest.raises(UserError) as refused:
         channels.parse(text)
-    assert "\n" not in str(refused.value) and "\x1b" not in str(refused.value)
+    sentence, example = str(refused.value).split("; type for example: ")
+    assert BAD[text] in sentence
+    assert sentence == plain(sentence)
+    channels.parse(shlex.split(example.removeprefix("DATA="))[0])  # it is accepted when typed
 
 
 def test_on_ecs_local_paths_lie_below_the_projects_prefix_and_keep_their_place():
@@ -56,6 +90,51 @@ def test_on_ecs_local_paths_lie_below_the_projects_prefix_and_keep_their_place()
         "file": {"uri": "s3://b/p/runs/ID/x.bin", "path": "runs/ID/x.bin"},
         "web": {"uri": "https://h/t.csv"},
     }
+
+
+def test_the_address_of_what_was_uploaded_stands_at_its_path_too():
+    """A script that reads data/train.csv runs on the uploaded table as well."""
+    named = {
+        "train": "s3://b/p/data/a.csv", "model": "s3://b/p/runs/ID", "other": "s3://b/p2/data/a.csv",
+        "schedules": "s3://b/p/schedules/x.json", "odd": "s3://b/p/data//a.csv",
+    }  # fmt: skip
+    assert channels.on_ecs(named, "s3://b/p") == {
+        "train": {"uri": "s3://b/p/data/a.csv", "path": "data/a.csv"},
+        "model": {"uri": "s3://b/p/runs/ID/", "path": "runs/ID"},
+        **{name: {"uri": named[name]} for name in ("other", "schedules", "odd")},
+    }
+
+
+BELONGS = [
+    ("data/a.csv", "data/a.csv", True),
+    ("data/a.csv", "data", True),
+    ("data/a.csv", "data/", True),
+    ("data/a/b.csv", "data/a", True),
+    ("data/a.csv", "data/a", False),
+    ("data/ab/c.csv", "data/a", False),
+    ("data/part-1.csv", "data/part-*", True),
+    ("data/part-1/x.csv", "data/part-*", False),
+    ("data/A.csv", "data/[ab].csv", False),
+    ("data/a.csv", "data/[ab].csv", True),
+    ("data/[ab].csv", "data/[ab].csv", True),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "does"), BELONGS)
+def test_a_file_belongs_to_its_folder_and_to_a_pattern_as_of_a_shell(name, path, does):
+    assert channels.belongs(name, path) is does
+
+
+TYPED = {
+    'DATA="s3://b/p/data/a.csv"': {"train": "s3://b/p/data/a.csv"},
+    'DATA="train=data/a model=runs/ID"': {"train": "data/a", "model": "runs/ID"},
+    'DATA="lookup=data/a"': {"lookup": "data/a"},
+}
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_what_is_to_be_typed_is_short(text):
+    assert channels.typed(TYPED[text]) == text
 
 
 def test_here_they_are_the_paths_themselves():
@@ -77,10 +156,12 @@ PATHS = st.from_regex(r"data/[a-zA-Z0-9 '\"$é,=-]{1,12}", fullmatch=True)
 
 @given(st.dictionaries(NAMES, PATHS, min_size=1, max_size=4))
 def test_quoted_as_for_a_shell_any_path_arrives(found):
-    import shlex
-
     text = shlex.join(f"{name}={path}" for name, path in found.items())
     assert channels.parse(text) == found
+    # as a shell, and then this program, split it
+    (word,) = shlex.split(channels.typed(found))
+    assert channels.parse(word.removeprefix("DATA=")) == found
+    assert not re.search(r'="[^"]*[$`\\!]', channels.typed(found))
 
 
 # ---- on this machine

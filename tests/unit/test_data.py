@@ -1,16 +1,21 @@
 """`make data`: by content, and never to the harm of what colleagues have uploaded."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 from ecs import data, history
 from ecs.errors import UserError
+from support import PROJECT, succeed
 
 LIST = "churn/data.json"
 
@@ -96,10 +101,13 @@ def test_what_differs_is_uploaded_whatever_its_time(store, settings, outputs):
     data.upload(settings, outputs)
     assert store.names() == {"churn/data/a.csv", "churn/data/sub/b.csv"}
     sha = hashlib.sha256(b"1").hexdigest()
-    assert store.listed()["data/a.csv"] == {"sha256": sha, "size": 1}
+    etag = store.etag("churn/data/a.csv")
+    assert store.listed()["data/a.csv"] == {"sha256": sha, "size": 1, "etag": etag}
     store.uploads.clear()
+    store.before_list = lambda: pytest.fail("the list is as it was")
     data.upload(settings, outputs)
     assert store.uploads == []
+    store.before_list = lambda: None
     write(a="9")
     os.utime("data/a.csv", (1, 1))  # edited, and older than what was uploaded
     data.upload(settings, outputs)
@@ -222,31 +230,249 @@ def test_a_list_that_is_damaged_is_one_sentence(store, settings, outputs, text):
         data.upload(settings, outputs)
 
 
+def foreign(store: Store, **files: str) -> None:
+    """Let a colleague's `make data` put files beside the others."""
+    listed = json.loads(store.objects.get(LIST, b'{"files": {}}'))["files"]
+    for name, text in files.items():
+        store.objects[f"churn/data/{name}.csv"] = body = text.encode()
+        sha, etag = hashlib.sha256(body).hexdigest(), store.etag(f"churn/data/{name}.csv")
+        listed[f"data/{name}.csv"] = {"sha256": sha, "size": len(body), "etag": etag}
+    store.objects[LIST] = json.dumps({"files": listed}).encode()
+
+
+def agrees(store: Store) -> bool:
+    """Tell whether the list says of each object what it is."""
+    return store.listed() == {
+        key.removeprefix("churn/"): {
+            "sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "etag": store.etag(key),
+        }
+        for key, body in store.objects.items()
+        if key != LIST
+    }  # fmt: skip
+
+
+def test_of_two_who_upload_one_name_at_once_the_later_has_it_whole(store, settings, outputs):
+    """The list must not say one's content where the other's is."""
+    write(a="mine")
+    store.before_list = lambda: foreign(store, a="a colleague's")
+    data.upload(settings, outputs)
+    assert store.objects["churn/data/a.csv"] == b"mine"
+    assert agrees(store)
+
+
+def test_what_a_colleague_changes_while_it_is_to_be_deleted_stays(store, settings, outputs):
+    write(a="1", b="2")
+    data.upload(settings, outputs)
+    Path("data/b.csv").unlink()
+    store.before_list = lambda: foreign(store, b="new", c="3")
+    data.upload(replace(settings, yes=True), outputs)
+    assert store.names() == {"churn/data/a.csv", "churn/data/b.csv", "churn/data/c.csv"}
+    assert agrees(store)
+
+
+def test_who_is_never_first_gives_up(store, settings, outputs):
+    write(a="1")
+    again = 0
+
+    def other() -> None:
+        nonlocal again
+        again += 1
+        foreign(store, **{f"x{again}": "2"})
+        store.before_list = other
+
+    store.before_list = other
+    with pytest.raises(UserError, match="others are uploading at the same time; type again: make"):
+        data.upload(settings, outputs)
+    assert again == data.TRIES
+    assert "data/a.csv" not in store.listed()
+
+
+@pytest.mark.parametrize("broken", ["gone", "other", "longer"])
+def test_an_object_that_is_not_what_the_list_says_is_uploaded_again(
+    store, settings, outputs, broken
+):
+    write(a="1", b="2")
+    data.upload(settings, outputs)
+    if broken == "gone":
+        del store.objects["churn/data/a.csv"]
+    else:
+        store.objects["churn/data/a.csv"] = b"9" if broken == "other" else b"11"
+    assert data.differing(settings, outputs, ["data/a.csv", "data/b.csv"]) == ["data/a.csv"]
+    store.uploads.clear()
+    data.upload(settings, outputs)
+    assert store.uploads == ["churn/data/a.csv"]
+    assert agrees(store)
+
+
+def test_an_object_that_is_in_no_list_is_deleted_like_any_other(store, settings, outputs):
+    """A folder is trained on whole: what an upload that was broken off has left counts too."""
+    write(a="1")
+    data.upload(settings, outputs)
+    store.objects["churn/data/rest.csv"] = b"x"
+    with pytest.raises(UserError, match="the bucket has data/rest.csv, which data/ here has not"):
+        data.upload(settings, outputs, ask=lambda _: "no")
+    data.upload(replace(settings, yes=True), outputs)
+    assert store.names() == {"churn/data/a.csv"}
+
+
+def test_many_that_are_gone_are_counted(store, settings, outputs):
+    write(a="1", **{f"x{number}": "2" for number in range(7)})
+    data.upload(settings, outputs)
+    for number in range(7):
+        Path(f"data/x{number}.csv").unlink()
+    with pytest.raises(UserError, match=r"has data/x0.csv, .*, data/x4.csv and 2 more, which"):
+        data.upload(settings, outputs)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_the_example_beside_a_file_of_ones_own_replaces_nothing(
+    store, settings, outputs, monkeypatch, capsys, marked
+):
+    foreign(store, train="the team's table")
+    write(train="an example", own="1")
+    known = {"data/train.csv": hashlib.sha256(b"an example").hexdigest()}
+    if marked:
+        Path("data/.example").write_text(json.dumps(known))
+    else:  # as older versions wrote it
+        monkeypatch.setattr(data, "EXAMPLE", known)
+        Path("data/.example").write_text("[]")
+    data.upload(replace(settings, yes=True), outputs)
+    assert store.objects["churn/data/train.csv"] == b"the team's table"
+    assert store.names() == {"churn/data/train.csv", "churn/data/own.csv"}
+    assert agrees(store)
+    said = capsys.readouterr().err
+    assert "data/train.csv is the example here, and the bucket has another: that one stays" in said
+    assert "data: 1 uploaded, 0 deleted, 0 unchanged" in said
+
+
+def test_the_bundled_example_is_known_by_its_content(installed_example, store):
+    Path("data/train.csv").write_bytes(installed_example["data/train.csv"])
+    Path("data/other.csv").write_bytes(installed_example["data/train.csv"])
+    files = {
+        name: {"sha256": hashlib.sha256(Path(name).read_bytes()).hexdigest()}
+        for name in ("data/train.csv", "data/other.csv")
+    }
+    assert data.examples(files) == {"data/train.csv"}
+    assert {n: hashlib.sha256(b).hexdigest() for n, b in installed_example.items()} == data.EXAMPLE
+
+
+@pytest.fixture(scope="session")
+def installed_example(installed, tmp_path_factory) -> dict[str, bytes]:
+    """Return what data/example.py writes, by name."""
+    folder = tmp_path_factory.mktemp("example") / "data"
+    folder.mkdir()
+    program = shutil.copy(PROJECT / "data/example.py", folder)
+    succeed(installed("xgboost") / ".venv/bin/python", program, cwd=folder)
+    return {f"data/{path.name}": path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def test_an_empty_folder_and_an_empty_bucket_are_told(store, settings, outputs):
+    Path("data/.DS_Store").write_text("x")
+    with pytest.raises(UserError, match="^data/ is empty; put a table there, then type: make data"):
+        data.upload(settings, outputs)
+    assert store.objects == {}
+
+
+def test_what_changes_while_it_is_uploaded_is_not_taken_for_uploaded(store, settings, outputs):
+    write(a="1")
+    real = store.upload_file
+
+    def change(*words, **named) -> None:
+        write(a="2")
+        real(*words, **named)
+
+    store.upload_file = change
+    with pytest.raises(UserError, match="was changed while it was uploaded; type again: make data"):
+        data.upload(settings, outputs)
+    assert LIST not in store.objects
+
+
+@pytest.mark.parametrize("error", [S3UploadFailedError("AccessDenied"), FileNotFoundError("gone")])
+def test_a_file_that_cannot_be_uploaded_is_one_sentence(store, settings, outputs, error):
+    def fail(*_, **__) -> None:
+        raise error
+
+    write(a="1")
+    store.upload_file = fail
+    with pytest.raises(UserError, match="^data/a.csv cannot be uploaded: "):
+        data.upload(settings, outputs)
+    assert LIST not in store.objects
+
+
+def test_files_that_cannot_be_read_or_named_are_one_sentence(store, settings, monkeypatch):
+    write(a="1")
+
+    def broken(*_) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(hashlib, "file_digest", broken)
+    with pytest.raises(UserError, match="^data/a.csv cannot be read: Input/output error"):
+        data.hashed(settings)
+    Path(os.fsdecode(b"data/\xff.csv")).write_text("x")
+    with pytest.raises(UserError, match="its name is not UTF-8; rename it"):
+        list(data.local())
+
+
+def test_a_folder_that_is_a_link_is_not_uploaded_and_that_is_said(
+    store, settings, tmp_path, capsys
+):
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big/x.csv").write_text("1")
+    Path("data/big").symlink_to(tmp_path / "big")
+    Path("data/nothing").symlink_to(tmp_path / "nothing")
+    assert data.hashed(settings) == {}
+    assert capsys.readouterr().err.splitlines() == [
+        "data/big is a link to a folder: what is there is not uploaded",
+        "data/nothing is a link that leads out of data/: it is not uploaded",
+    ]
+
+
+def test_data_may_itself_be_a_link(store, settings, tmp_path):
+    Path("data").rename(tmp_path / "elsewhere")
+    Path("data").symlink_to(tmp_path / "elsewhere")
+    write(a="1")
+    assert set(data.hashed(settings)) == {"data/a.csv"}
+
+
+def test_what_is_written_after_a_hash_gets_another_time(store, settings, monkeypatch):
+    """Two changes within one tick of the clock have the same times, and the second must be seen."""
+    real, ages = hashlib.file_digest, []
+
+    def digest(file, name):
+        ages.append(time.time() - os.fstat(file.fileno()).st_ctime)
+        return real(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    for number in range(5):
+        write(a=str(number))
+        data.hashed(settings)
+    assert len(ages) == 5
+    assert min(ages) >= 0.01
+
+
 # ---- before a run
 
 
-def wanted(path: str) -> dict:
-    return {"train": {"uri": f"s3://the-bucket/churn/{path}", "path": path}}
-
-
-def test_a_table_that_differs_from_the_uploaded_one_is_told_with_both_ways_on(
-    store, settings, outputs
+def test_what_differs_from_the_uploaded_is_told_and_only_what_is_meant_is_read(
+    store, settings, outputs, monkeypatch
 ):
     write(train="1", other="2")
     data.upload(settings, outputs)
-    assert data.compare(settings, outputs, wanted("data/train.csv")) is None
-    write(train="9")
-    what, typed = data.compare(settings, outputs, wanted("data/train.csv"))
-    assert what == "data/train.csv differs from what was uploaded"
-    assert typed.startswith("make data, or, to train on what was uploaded: make run DATA=")
-    assert typed.endswith('"s3://the-bucket/churn/data/train.csv"')
-    # another channel's file is no concern of this run's
-    assert data.compare(settings, outputs, wanted("data/other.csv")) is None
-    assert data.compare(settings, outputs, wanted("data"))
-    assert data.compare(settings, outputs, wanted("data/t*.csv"))
-    assert data.compare(settings, outputs, {"x": {"uri": "s3://elsewhere/x"}}) is None
+    assert data.differing(settings, outputs, ["data/train.csv"]) == []
+    write(train="9", other="8")
+    real, read = hashlib.file_digest, []
+    monkeypatch.setattr(hashlib, "file_digest", lambda f, n: read.append(f.name) or real(f, n))
+    assert data.differing(settings, outputs, ["data/train.csv"]) == ["data/train.csv"]
+    assert read == ["data/train.csv"]
+    assert data.differing(settings, outputs, ["data"]) == ["data/other.csv", "data/train.csv"]
+    assert read == ["data/train.csv", "data/other.csv"]  # the other one is remembered
+    assert data.differing(settings, outputs, ["data/t*.csv"]) == ["data/train.csv"]
     Path("data/train.csv").unlink()  # not here: it counts as uploaded
-    assert data.compare(settings, outputs, wanted("data/train.csv")) is None
+    store.objects.clear()
+    assert data.differing(settings, outputs, ["data/train.csv"]) == []
+    assert set(json.loads((settings.state_folder / "hashes.json").read_text())) == {
+        "data/other.csv"
+    }
 
 
 def test_the_record_names_each_file_by_its_checksum(store, settings, outputs, monkeypatch):

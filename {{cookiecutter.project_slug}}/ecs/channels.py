@@ -3,9 +3,11 @@
 ``data/train.csv``, a path below data/ or runs/, or a URI, is the channel ``train``; ``train=… lookup=…`` are several.
 """
 
+import fnmatch
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from ecs.console import plain
 from ecs.errors import UserError
@@ -14,6 +16,8 @@ TRAIN = "train"  # what a value without a name is
 LATEST = "latest"  # stands for the latest successful run
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 EXAMPLE = 'DATA="train=data/train.csv lookup=data/lookup.csv"'
+SCHEMES = ("s3", "https", "td")  # which the launcher reads
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # whence it reads http:// as well
 
 
 def parse(text: str) -> dict[str, str]:
@@ -25,40 +29,55 @@ def parse(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UserError(
-            f"DATA cannot be split into words ({str(error).lower()}): quote it as for a shell; type for "
-            f"example: {EXAMPLE}"
-        ) from error
+        raise refusal(text, f"it cannot be split into words ({str(error).lower()})") from error
     channels: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals or not NAME.fullmatch(name):
+        if not equals or re.match(r"\.?/|(data|runs)/|\w+://", name):
             name, value = TRAIN, word
-        if name.upper() in map(str.upper, channels):
-            raise UserError(
-                f"DATA={plain(text)!r}: two channels are called {name}; type for example: {EXAMPLE}"
+        if not NAME.fullmatch(name):
+            raise refusal(
+                text, f"{plain(name)!r} names no channel: a letter, then letters, digits, - and _"
             )
-        check(value, text)
+        if name.upper() in map(str.upper, channels):
+            raise refusal(text, f"two channels are called {name}")
+        if why := fault(value):
+            raise refusal(text, why, "DATA=data/train.csv")
         channels[name] = value.removeprefix("./")
     if not channels:
-        raise UserError(f"DATA is empty; type for example: {EXAMPLE}")
+        raise refusal(text, "it is empty")
     return channels
 
 
-def check(value: str, text: str) -> None:
-    """Raise UserError unless ``value`` is a URI, a path below data/ or runs/, or ``latest``."""
-    path = value.removeprefix("./")
-    good = value == LATEST or (
-        "://" in value
-        if "://" in value
-        else path.rstrip("/") in ("data", "runs") or path.startswith(("data/", "runs/"))
-    )
-    parts = value.partition("://")[2].split("/") if "://" in value else path.rstrip("/").split("/")
-    if not good or not value.isprintable() or {"..", "."} & set(parts) or "" in parts[:1]:
-        raise UserError(
-            f"DATA={plain(text)!r}: a path below data/, which `make data` uploads, a run (runs/ID or {LATEST}), or "
-            "a URI; type for example: DATA=data/train.csv"
+def refusal(text: str, why: str, example: str = EXAMPLE) -> UserError:
+    """Return the error for a ``DATA`` that cannot be used."""
+    return UserError(f"DATA={plain(text)!r}: {why}; type for example: {example}")
+
+
+def fault(value: str) -> str:
+    """Say why ``value`` is neither a URI, a path below data/ or runs/, nor ``latest``; "" where it is one."""
+    if value != plain(value):
+        return "control characters"
+    if value == LATEST:
+        return ""
+    if "://" in value:
+        try:
+            scheme, host, path, *_ = urlsplit(value)
+            local = scheme == "http" and urlsplit(value).hostname in LOOPBACK
+        except ValueError as error:
+            return f"{value} is no URI ({error})"
+        if scheme not in SCHEMES and not local:
+            return (
+                f"{scheme}:// is not read; a path below data/ or runs/, s3://, https:// or td:// is"
+            )
+        return "" if host and ".." not in path.split("/") else f"{value} is no URI"
+    folder, *parts = value.removeprefix("./").removesuffix("/").split("/")
+    if folder not in ("data", "runs") or (folder == "runs" and not parts):
+        return (
+            f"{value!r} is no path below data/, which `make data` uploads, no run (runs/ID or {LATEST}) "
+            "and no URI"
         )
+    return f"{value!r} has a part that is no name" if {"", ".", ".."} & set(parts) else ""
 
 
 def with_latest(text: str, latest: Callable[[], str]) -> str:
@@ -75,18 +94,20 @@ def with_latest(text: str, latest: Callable[[], str]) -> str:
 def on_ecs(channels: Mapping[str, str], project_uri: str) -> dict[str, dict[str, str]]:
     """Return the channels as the container gets them: local paths are those below the project's prefix.
 
+    Conversely, the address of what lies there has that path, so that a script finds it at the same place.
+
     Args:
         channels: of ``parse``.
         project_uri: without a last slash.
     """
     found = {}
-    for name, path in channels.items():
-        if "://" in path:
-            found[name] = {"uri": path}
+    for name, value in channels.items():
+        path = value.removeprefix(f"{project_uri}/")
+        if fault(path) or "://" in path:
+            found[name] = {"uri": value}
         else:
-            slash = (
-                "/" if path.startswith("runs/") and "/" not in path.removeprefix("runs/") else ""
-            )
+            # a run is a folder, whose manifest tells its files
+            slash = "/" if re.fullmatch(r"runs/[^/]+", path) else ""
             found[name] = {"uri": f"{project_uri}/{path}{slash}", "path": path.rstrip("/")}
     return found
 
@@ -97,3 +118,26 @@ def here(channels: Mapping[str, str]) -> dict[str, dict[str, str]]:
         name: {"uri": path} if "://" in path else {"uri": path, "path": path.rstrip("/")}
         for name, path in channels.items()
     }
+
+
+def belongs(name: str, path: str) -> bool:
+    """Tell whether the file ``name`` is what ``path`` means: a file, a folder, or a pattern.
+
+    As in a shell, ``*`` takes no slash.
+    """
+    parts, wanted = name.split("/"), path.split("/")
+    alike = len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+    return name == path or name.startswith(path.rstrip("/") + "/") or alike
+
+
+def typed(channels: Mapping[str, str]) -> str:
+    """Return what to type for these channels: ``DATA="…"``."""
+    alone = list(channels) == [TRAIN]
+    words = channels.values() if alone else (f"{name}={each}" for name, each in channels.items())
+    text = shlex.join(words)
+    # in double quotes a shell, and Make, read these as they are
+    return (
+        f'DATA="{text}"'
+        if re.fullmatch(r"[\w ./:=?&%,~@+-]*", text)
+        else f"DATA={shlex.quote(text)}"
+    )

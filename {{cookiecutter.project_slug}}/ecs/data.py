@@ -1,19 +1,20 @@
 """`make data`: the bucket's data/ becomes what is here, by content; what was uploaded stands in one list.
 
-The list is the object ``data.json`` beside data/: name, sha256 and size of each file. It is replaced under the
-condition that nobody has replaced it meanwhile.
+The list is the object ``data.json`` beside data/: name, sha256, size and ETag of each file. It is replaced under the
+condition that nobody has replaced it meanwhile. Which files there are, the bucket itself says.
 """
 
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ecs import channels, history
 from ecs.aws import client, write_private
+from ecs.channels import belongs
 from ecs.console import plain
 from ecs.errors import UserError
 from ecs.follow import note
@@ -24,110 +25,147 @@ DATA = Path("data")
 LIST = "data.json"
 THREADS = 8
 TRIES = 5  # of replacing the list, while others do
-EXAMPLE = ("data/train.csv", "data/test.csv")  # what data/example.py writes
+TICK = 0.02  # seconds in which two changes of a file may get the same time
+# What data/example.py writes; where it was changed, data/.example says what.
+EXAMPLE = {
+    "data/train.csv": "d8b3dc8769a5aad8fa673608e61d1df1cffa3825f6a17db05a6c8ef2d997fa50",
+    "data/test.csv": "f1676a51e59ccdfc41fa8807f6fe3e7353a33534a2084bb7c01708e09f84e772",
+}
 
-Files = dict[str, dict[str, Any]]  # by name, data/ included: sha256, size
+Files = dict[str, dict[str, Any]]  # by name, data/ included: sha256 ("" if not known), size, etag
 
 
 def local(folder: Path = DATA) -> Iterator[Path]:
-    """Give out the files in data/ that are uploaded: no hidden ones, no programs, no links that lead out."""
+    """Give out the files in data/ that are uploaded: no hidden ones, no programs, no links that lead out.
+
+    Raises:
+        UserError: a name is no text, which S3 does not take.
+    """
     for path in sorted(folder.rglob("*")):
-        inside = path.resolve().is_relative_to(folder.resolve())
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and path.suffix != ".py" and not hidden:
-            if inside:
-                yield path
-            else:
-                note(f"{plain(path)} is a link that leads out of data/: it is not uploaded")
+        if hidden or path.suffix == ".py":
+            continue
+        if path.is_symlink() and not path.is_file() and path.exists():
+            note(f"{plain(path)} is a link to a folder: what is there is not uploaded")
+        elif path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            note(f"{plain(path)} is a link that leads out of data/: it is not uploaded")
+        elif path.is_file():
+            try:
+                path.as_posix().encode()
+            except UnicodeEncodeError as error:
+                raise UserError(f"{plain(path)}: its name is not UTF-8; rename it") from error
+            yield path
 
 
-def hashed(settings: Settings) -> Files:
-    """Return the files in data/ with sha256 and size; what is known from the last time is not read again.
+def hashed(settings: Settings, wanted: Callable[[str], bool] = lambda _: True) -> Files:
+    """Return the ``wanted`` files in data/ with sha256 and size; what is known from last time is not read.
 
     A file is the same while i-node, size, and the times of the last changes of content and i-node are.
+
+    Raises:
+        UserError: a file cannot be read.
     """
     cache = settings.state_folder / "hashes.json"
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    found, kept = {}, {}
+    known = known if isinstance(known, dict) else {}
+    found, stamps = {}, dict(known)
     for path in local():
-        about = path.stat()
-        stamp = [about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
         name = path.as_posix()
-        entry = known.get(name) if isinstance(known, dict) else None
-        if isinstance(entry, dict) and entry.get("stamp") == stamp:
-            digest = entry["sha256"]
-        else:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        kept[name] = {"stamp": stamp, "sha256": digest}
+        if not wanted(name):
+            continue
+        try:
+            about, entry = path.stat(), known.get(name)
+            stamp = [about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+            if isinstance(entry, dict) and entry.get("stamp") == stamp:
+                digest = entry["sha256"]
+            else:
+                if 0 <= time.time() - about.st_ctime < TICK:
+                    time.sleep(TICK)  # what is written from now on gets another time
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(f"{plain(name)} cannot be read: {error.strerror}") from error
+        stamps[name] = {"stamp": stamp, "sha256": digest}
         found[name] = {"sha256": digest, "size": about.st_size}
-    if kept != known:
-        write_private(settings, cache, json.dumps(kept))
+    stamps = {name: each for name, each in stamps.items() if name in found or Path(name).is_file()}
+    if stamps != known:
+        write_private(settings, cache, json.dumps(stamps))
     return found
 
 
-def uploaded(settings: Settings, stack: Mapping[str, str]) -> tuple[Files, str | None]:
-    """Return what the bucket holds by its list, and the list's ETag; None: there is no list yet.
+def objects(settings: Settings, stack: Mapping[str, str]) -> Files:
+    """Return the files in the bucket's data/, of which S3 knows size and ETag."""
+    pages = (
+        client(settings, "s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=stack["Bucket"], Prefix=f"{settings.project}/data/")
+    )
+    return {
+        each["Key"].removeprefix(f"{settings.project}/"): {
+            "sha256": "", "size": each["Size"], "etag": each.get("ETag", ""),
+        }
+        for page in pages
+        for each in page.get("Contents", [])
+        if not each["Key"].endswith("/")  # the marker of a folder
+    }  # fmt: skip
 
-    Without a list, what was uploaded by `aws s3 sync` is known by its MD5 (the ETag of a small object) only.
+
+def uploaded(settings: Settings, stack: Mapping[str, str]) -> tuple[Files, str | None]:
+    """Return the files in the bucket's data/, and the list's ETag; None: there is no list yet.
+
+    What others than `make data` have put there (`aws s3 sync`, an upload that was broken off) has no sha256.
+
+    Raises:
+        UserError: the list is damaged.
     """
-    s3 = client(settings, "s3")
+    s3, address = client(settings, "s3"), f"s3://{stack['Bucket']}/{settings.project}/{LIST}"
+    there = objects(settings, stack)
     try:
         answer = s3.get_object(Bucket=stack["Bucket"], Key=f"{settings.project}/{LIST}")
     except s3.exceptions.NoSuchKey:
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=stack["Bucket"], Prefix=f"{settings.project}/data/"
-        )
-        objects = [each for page in pages for each in page.get("Contents", [])]
-        prefix = f"{settings.project}/"
-        return {
-            each["Key"].removeprefix(prefix): {
-                "sha256": "", "size": each["Size"], "md5": each.get("ETag", "").strip('"'),
-            }
-            for each in objects
-            if not each["Key"].endswith("/")
-        }, None  # fmt: skip
+        return there, None
     try:
-        files = json.loads(answer["Body"].read())["files"]
-        good = all(isinstance(each["sha256"], str) for each in files.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
+        listed = json.loads(answer["Body"].read())["files"]
+        for name, each in listed.items():
+            found = there.get(name, {})
+            if {"etag": found.get("etag"), **each} == found | {"sha256": each["sha256"]}:
+                found["sha256"] = each["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"s3://{stack['Bucket']}/{settings.project}/{LIST} is no list of data; to upload all of data/ "
-            f"again, type: aws s3 rm s3://{stack['Bucket']}/{settings.project}/{LIST}, then make data"
-        )
-    return files, answer.get("ETag")
+            f"{address} is no list of data; to upload all of data/ again, type: aws s3 rm {address}, "
+            "then make data"
+        ) from error
+    return there, answer["ETag"]
 
 
 def same(here: Mapping, there: Mapping | None, path: str) -> bool:
-    """Tell whether a file here has the content of the one there."""
+    """Tell whether a file here has the content of the one there.
+
+    The ETag of an object that was uploaded in one part, and is not encrypted by a key of KMS's, is its MD5.
+    """
     if there is None or here["size"] != there["size"]:
         return False
     if there["sha256"]:
         return here["sha256"] == there["sha256"]
-    return hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() == there["md5"]
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == there["etag"].strip('"')
 
 
-def is_example(files: Files) -> bool:
-    """Tell whether data/ holds nothing but what data/example.py writes."""
-    if not files or not set(files) <= set(EXAMPLE):
-        return False
-    mark = DATA / ".example"
+def examples(files: Files) -> set[str]:
+    """Return the names of those files that data/example.py has written."""
     try:
-        known = json.loads(mark.read_text(encoding="utf-8"))
+        own = json.loads((DATA / ".example").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return all(known.get(name) == each["sha256"] for name, each in files.items())
-
-
-def plan(here: Files, there: Files) -> tuple[list[str], list[str]]:
-    """Return the names to upload, and those to delete in the bucket."""
-    changed = [name for name, each in here.items() if not same(each, there.get(name), name)]
-    return changed, sorted(there.keys() - here.keys())
+        own = {}
+    own = own if isinstance(own, dict) else {}
+    return {
+        name
+        for name, each in files.items()
+        if name in EXAMPLE and each["sha256"] in (EXAMPLE[name], own.get(name))
+    }
 
 
 def upload(settings: Settings, stack: Mapping[str, str], ask: Callable[[str], str] = input) -> None:
@@ -137,57 +175,88 @@ def upload(settings: Settings, stack: Mapping[str, str], ask: Callable[[str], st
         UserError: that would put nothing, or the example, in the place of what the bucket holds; or
             something would be deleted and nobody says that it may.
     """
-    here = hashed(settings)
-    there, etag = uploaded(settings, stack)
-    changed, gone = plan(here, there)
-    if there and (not here or is_example(here) and set(changed + gone)):
-        what = "data/ is empty here" if not here else "data/ holds only the example here"
-        raise UserError(
-            f"{what}, and the bucket has {len(there)} files: it keeps them; they are in "
-            f"{project_uri(settings, stack)}/data/ (aws s3 sync brings them here)"
-        )
-    if gone:
-        confirm(settings, gone, ask)
-    send(settings, stack, changed)
-    for number in range(TRIES):
-        kept = {name: each for name, each in there.items() if name in here or name not in gone}
-        files = kept | {name: here[name] for name in here}
-        if write_list(settings, stack, files, etag):
+    here, may_go, sent = hashed(settings), None, set()
+    for _ in range(TRIES):
+        there, etag = uploaded(settings, stack)
+        changed = [name for name in here if not same(here[name], there.get(name), name)]
+        # the example never takes the place of what the bucket holds
+        kept = examples(here) & set(changed) & set(there)
+        gone = {name: each for name, each in there.items() if name not in here}
+        if may_go is None:
+            refuse(settings, stack, here, there, bool(kept or gone))
+            may_go = confirm(settings, gone, ask) if gone else {}
+        gone = {name: each for name, each in gone.items() if may_go.get(name) == each}
+        changed = [name for name in changed if name not in kept]
+        send(settings, stack, changed)
+        sent |= set(changed)
+        if hashed(settings) != here:
+            raise UserError("data/ was changed while it was uploaded; type again: make data")
+        new = objects(settings, stack) if changed else {}
+        files = {name: each for name, each in there.items() if name not in gone} | {
+            name: here[name] | {"etag": (new if name in changed else there)[name]["etag"]}
+            for name in here
+            if name not in kept
+        }
+        if etag and files == there:
             break
-        others, etag = uploaded(settings, stack)
-        there = others | {name: there[name] for name in there if name in here}
-        if number == TRIES - 1:
-            raise UserError("others are uploading at the same time; try again: make data")
+        if write_list(settings, stack, {n: e for n, e in files.items() if e["sha256"]}, etag):
+            break
+    else:
+        raise UserError("others are uploading at the same time; type again: make data")
     for name in gone:  # once the list no longer has them
         client(settings, "s3").delete_object(
             Bucket=stack["Bucket"], Key=f"{settings.project}/{name}"
         )
-    note(
-        f"data: {len(changed)} uploaded, {len(gone)} deleted, {len(here) - len(changed)} unchanged"
-    )
+    for name in sorted(kept):
+        note(f"{name} is the example here, and the bucket has another: that one stays")
+    alike = len(here) - len(sent) - len(kept)
+    note(f"data: {len(sent)} uploaded, {len(gone)} deleted, {alike} unchanged")
 
 
-def confirm(settings: Settings, gone: list[str], ask: Callable[[str], str]) -> None:
-    """Return if the files that are gone here may be deleted in the bucket.
+def refuse(
+    settings: Settings, stack: Mapping[str, str], here: Files, there: Files, loses: bool
+) -> None:
+    """Raise UserError where there is nothing to upload, or nothing but the example, to the harm of others.
+
+    ``loses``: something in the bucket would be deleted or replaced.
+    """
+    if not here and not there:
+        raise UserError("data/ is empty; put a table there, then type: make data")
+    if not here or loses and examples(here) == here.keys():
+        what = "data/ is empty here" if not here else "data/ holds only the example here"
+        address = f"{project_uri(settings, stack)}/data"
+        raise UserError(
+            f"{what}, and the bucket has {len(there)} files: it keeps them; to have them here, type: "
+            f"aws s3 sync {address} data"
+        )
+
+
+def confirm(settings: Settings, gone: Files, ask: Callable[[str], str]) -> Files:
+    """Return the files that are gone here if they may be deleted in the bucket.
 
     Raises:
         UserError: they may not, or nobody can be asked.
     """
-    names = ", ".join(map(plain, gone[:5])) + (
-        f" and {len(gone) - 5} more" if len(gone) > 5 else ""
-    )
+    more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
+    names = ", ".join(map(plain, sorted(gone)[:5])) + more
     if settings.yes:
         note(f"deleting in the bucket what is gone here: {names}")
-        return
+        return gone
     sentence = f"the bucket has {names}, which data/ here has not"
     if not sys.stdin.isatty():
         raise UserError(f"{sentence}; to delete that in the bucket, type: make data YES=1")
     if ask(f"{sentence}. Type yes to delete that in the bucket: ").strip() != "yes":
         raise UserError("nothing was uploaded or deleted")
+    return gone
 
 
 def send(settings: Settings, stack: Mapping[str, str], names: list[str]) -> None:
-    """Upload files, with progress."""
+    """Upload files, with progress; S3 checks each part by a checksum.
+
+    Raises:
+        UserError: one cannot be uploaded.
+    """
+    from boto3.exceptions import S3UploadFailedError
     from rich.console import Console  # 0.09 s
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
@@ -199,10 +268,13 @@ def send(settings: Settings, stack: Mapping[str, str], names: list[str]) -> None
         bar = progress.add_task("data", total=sum(Path(name).stat().st_size for name in names))
 
         def put(name: str) -> None:
-            s3.upload_file(
-                name, stack["Bucket"], f"{settings.project}/{name}",
-                Callback=lambda count: progress.advance(bar, count),
-            )  # fmt: skip
+            try:
+                s3.upload_file(
+                    name, stack["Bucket"], f"{settings.project}/{name}",
+                    Callback=lambda count: progress.advance(bar, count),
+                )  # fmt: skip
+            except (S3UploadFailedError, OSError) as error:
+                raise UserError(f"{plain(name)} cannot be uploaded: {plain(error)}") from error
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(put, names))
@@ -229,31 +301,11 @@ def write_list(
     return True
 
 
-def compare(
-    settings: Settings, stack: Mapping[str, str], channel: Mapping
-) -> tuple[str, str] | None:
-    """Return what is wrong with the local files of the channels, and what to type; None: nothing.
+def differing(settings: Settings, stack: Mapping[str, str], paths: list[str]) -> list[str]:
+    """Return the names of the files here that ``paths`` mean and that are not what was uploaded.
 
     A file that is not here counts as uploaded: a workflow of GitHub's has none.
     """
-    paths = [each["path"] for each in channel.values() if each.get("path", "").startswith("data")]
-    if not paths or not any(True for _ in local()):
-        return None
-    here = {
-        name: each
-        for name, each in hashed(settings).items()
-        if any(history.belongs(name, path) for path in paths)
-    }
-    there, _ = uploaded(settings, stack)
-    differs = [name for name, each in here.items() if not same(each, there.get(name), name)]
-    if not differs:
-        return None
-    names = ", ".join(map(plain, differs[:3]))
-    given = " ".join(
-        f"{name}={each['uri']}" if name != channels.TRAIN or len(channel) > 1 else each["uri"]
-        for name, each in channel.items()
-    )
-    return (
-        f"{names} differs from what was uploaded",
-        f'make data, or, to train on what was uploaded: make run DATA="{given}"',
-    )
+    here = hashed(settings, lambda name: any(belongs(name, path) for path in paths))
+    there = uploaded(settings, stack)[0] if here else {}
+    return [name for name, each in here.items() if not same(each, there.get(name), name)]

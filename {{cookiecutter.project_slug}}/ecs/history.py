@@ -1,7 +1,6 @@
 """What is known of runs: ``run.json`` and ``result.json`` beside the model, in S3 only."""
 
 import copy
-import fnmatch
 import json
 import re
 import shlex
@@ -12,6 +11,8 @@ from typing import Any
 
 from ecs import contract
 from ecs.aws import client
+from ecs.channels import belongs
+from ecs.data import uploaded
 from ecs.errors import UserError
 from ecs.request import project_uri, run_uri, variables_of
 from ecs.settings import Settings
@@ -384,8 +385,6 @@ def data_versions(settings: Settings, stack: Mapping[str, str], request: Mapping
     That is the sha256 of each file that `make data` uploaded, else ETag and version of an object of the
     bucket. A request of an older version has one channel, as ``data_version`` gives it.
     """
-    from ecs.data import uploaded  # which imports this module
-
     variables = variables_of(request)
     if contract.CHANNELS not in variables:
         return data_version(settings, stack, variables["SM_CHANNEL_TRAIN"])
@@ -402,13 +401,6 @@ def data_versions(settings: Settings, stack: Mapping[str, str], request: Mapping
                 continue
         found[name] |= data_version(settings, stack, channel["uri"]) or {}
     return found
-
-
-def belongs(name: str, path: str) -> bool:
-    """Tell whether the uploaded file ``name`` is what ``path`` means, a file, folder or pattern."""
-    return (
-        name == path or name.startswith(path.rstrip("/") + "/") or fnmatch.fnmatchcase(name, path)
-    )
 
 
 def addresses(data: Mapping) -> list[str]:

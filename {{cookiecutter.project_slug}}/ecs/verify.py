@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs import channels, image, permissions, policy, preflight, request, stack
+from ecs.console import plain
 from ecs.errors import UserError
 from ecs.permissions import denied
 from ecs.settings import FARGATE, MANAGED, Settings
@@ -543,29 +544,51 @@ def check_bucket(context: Context) -> Result:
 
 
 def check_data(context: Context) -> Result:
-    """Look whether what DATA names was uploaded, and is what is here."""
-    from ecs.data import compare
+    """Look whether what DATA names is in the bucket, and what `make data` uploaded is what is here."""
+    from ecs import data, history
 
     settings, outputs = context.settings, context.outputs
-    wanted = channels.on_ecs(channels.parse(settings.data), request.project_uri(settings, outputs))
-    own = f"s3://{outputs['Bucket']}/"
-    looked = []
-    for name, each in wanted.items():
-        if not each["uri"].startswith(own):
+    text = channels.with_latest(settings.data, lambda: history.latest(settings, outputs))
+    named = channels.parse(text)
+    wanted = channels.on_ecs(named, request.project_uri(settings, outputs))
+    bucket, looked = f"s3://{outputs['Bucket']}/", []
+    for name, uri in ((name, each["uri"]) for name, each in wanted.items()):
+        if not uri.startswith(bucket):
             continue
-        key = each["uri"].removeprefix(own)
-        prefix = key[: re.search(r"[*?[]|$", key).start()]
-        answer = context.client("s3").list_objects_v2(
-            Bucket=outputs["Bucket"], Prefix=prefix, MaxKeys=1
-        )
-        if not answer.get("Contents"):
-            return fail(f"there is no {each['uri']} (channel {name})", "make data")
-        looked.append(each["uri"])
+        if not is_there(context, uri.removeprefix(bucket)):
+            remedy = "make runs" if named[name].startswith("runs/") else "make data"
+            return fail(f"there is no {uri} (channel {name})", remedy)
+        looked.append(uri)
     if not looked:
         return skip(f"data: {settings.data} is not in the project's bucket")
-    if difference := compare(settings, outputs, wanted):
-        return fail(*difference)
+    local = {name: path for name, path in named.items() if path.split("/")[0] == "data"}
+    if names := data.differing(settings, outputs, list(local.values())):
+        uploaded = channels.typed(named | {name: wanted[name]["uri"] for name in local})
+        return fail(
+            f"{', '.join(map(plain, names[:3]))} differs from what was uploaded",
+            f"make data, or, to train on what was uploaded: make run {uploaded}",
+        )
     return ok(f"data {', '.join(looked)}")
+
+
+def is_there(context: Context, key: str) -> bool:
+    """Tell whether the project's bucket has a file, a folder, or a file for a pattern, of this key."""
+    fixed = re.split(r"[*?[]", key)[0]
+    # a name that goes on may stand between a folder's name and what is in it
+    for prefix in (fixed, *([f"{key}/"] if fixed == key else [])):
+        answer = context.client("s3").list_objects_v2(
+            Bucket=context.outputs["Bucket"], Prefix=prefix, MaxKeys=1 if fixed == key else 1000
+        )
+        found = [each["Key"] for each in answer.get("Contents", [])]
+        if (
+            any(channels.belongs(name, key) for name in found)
+            or answer.get("IsTruncated")
+            and fixed != key
+        ):
+            return True
+        if not found:
+            return False
+    return False
 
 
 def named_secrets(made: Mapping) -> list[str]:
