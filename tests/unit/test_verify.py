@@ -6,13 +6,15 @@ services' models; the AWS CLI and the container engine are programs that answer 
 
 import json
 import re
+import shlex
 import shutil
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from ecs import aws, image, permissions, verify
+from ecs import aws, history, image, permissions, verify
 from ecs.errors import UserError
 from support import PROJECT
 
@@ -601,6 +603,66 @@ def test_before_a_run_every_cheap_fault_is_named_and_only_the_bucket_is_asked(wo
     assert second == (
         "CAPACITY=ec2: the stack has fargate, fargate-spot only; type: make cluster CAPACITY=ec2"
     )
+
+
+UPLOADED = {
+    # DATA, the keys in the bucket, what is missing, what to type
+    "a file": ("data/a.csv", ["data/a.csv"], None, None),
+    "a longer name is another": ("data/a.csv", ["data/a.csv.bak"], "data/a.csv (channel train)", "make data"),
+    "a folder": ("data/a", ["data/a/x.csv"], None, None),
+    "a folder behind a name that goes on": ("data/a", ["data/a-b.csv", "data/a/x.csv"], None, None),
+    "no such folder": ("data/a", ["data/a-b.csv"], "data/a (channel train)", "make data"),
+    "a pattern": ("data/*.csv", ["data/a.txt", "data/b.csv"], None, None),
+    "a pattern of nothing": ("data/*.csv", ["data/a.txt", "data/x/b.csv"], "data/*.csv", "make data"),
+    "a run": ("x=data/a model=runs/ID", ["data/a", "runs/ID/m"], None, None),
+    "no such run": ("x=data/a model=runs/ID", ["data/a", "runs/ID2/m"], "runs/ID/ (channel model)", "make runs"),
+    "an address of ones own": ("s3://the-bucket/churn/data/b", [], "churn/data/b", "make data"),
+    "one outside of the project": ("s3://the-bucket/x", ["../x"], None, None),
+    "an address elsewhere": ("s3://other/x", [], None, None),
+    "none of the bucket's": ("https://h/x", [], None, None),
+    "the latest": ("model=latest", ["runs/1/m", "runs/2/m"], None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "keys", "missing", "typed"), UPLOADED.values(), ids=UPLOADED)
+def test_what_data_names_must_be_in_the_bucket(world, monkeypatch, text, keys, missing, typed):
+    monkeypatch.setattr(history, "latest", lambda *_: "2")
+    for key in keys:
+        world.cloud.bucket.objects[("churn/" + key).replace("churn/../", "")] = b"x"
+    context = verify.Context(replace(world.settings, data=text), world.outputs)
+    found = verify.check_data(context)
+    if missing is None:
+        assert (found.state, found.remedy) == ("skip" if not keys else "ok", "")
+    else:
+        assert found.text.startswith("there is no s3://the-bucket/")
+        assert missing in found.text
+        assert found.remedy == typed
+
+
+def test_a_pattern_among_more_than_a_page_may_be_there(world):
+    world.cloud.services["s3"] = SimpleNamespace(
+        list_objects_v2=lambda **_: {"Contents": [{"Key": "churn/data/a"}], "IsTruncated": True}
+    )
+    context = verify.Context(replace(world.settings, data="'data/*.csv'"), world.outputs)
+    assert verify.check_data(context).state == "ok"
+
+
+def test_a_table_that_differs_is_told_with_both_ways_on(world):
+    """By the second way, what was uploaded is trained on: it is not compared again."""
+    Path("data").mkdir()
+    Path("data/a b.csv").write_text("new")
+    prefix = "s3://the-bucket/churn"
+    world.cloud.bucket.objects |= {"churn/data/a b.csv": b"old", "churn/runs/ID/m": b"x"}
+    settings = replace(world.settings, data="train='data/a b.csv' model=runs/ID")
+    found = verify.check_data(verify.Context(settings, world.outputs))
+    assert found.text == "data/a b.csv differs from what was uploaded"
+    way, other = found.remedy.split(", or, to train on what was uploaded: make run ")
+    assert way == "make data"
+    (word,) = shlex.split(other)
+    assert word == f"DATA='train={prefix}/data/a b.csv' model=runs/ID"
+    settings = replace(settings, data=word.removeprefix("DATA="))
+    found = verify.check_data(verify.Context(settings, world.outputs))
+    assert found.text == f"data {prefix}/data/a b.csv, {prefix}/runs/ID/"
 
 
 # ---- remedies

@@ -18,8 +18,8 @@ from ecs import policy
 from ecs.policy import Names
 
 # Granted for what another call creates (ecs:CreateAction) or hands on: no call of its own shows them.
-# iam:PassRole has a check of its own.
-UNTRIED = ("ecs:TagResource", "iam:PassRole")
+# iam:PassRole has a check of its own; s3:DeleteObject never fails where there is nothing to delete.
+UNTRIED = ("ecs:TagResource", "iam:PassRole", "s3:DeleteObject")
 # where the action is not called like its operation
 OPERATIONS = {"s3:ListBucket": "list_objects_v2"}
 # IAM's answers about who has no policies that it could look at
@@ -233,7 +233,7 @@ def lacking(
         # who came by a federation has no policies that IAM could look at
         if not denied(error) and error.response["Error"]["Code"] not in NO_SOURCE:
             raise
-        missing, unknown = set(), {"ecs:TagResource"}
+        missing, unknown = set(), {*UNTRIED} - {"iam:PassRole"}
     services = {action.partition(":")[0] for action in wanted}
     clients = {service: client(service) for service in services}
     return missing | tried(clients, {action: made[action] for action in wanted}), unknown

@@ -134,6 +134,7 @@ def runs(names: Names) -> dict:
                 names.arn("ecr", f"repository/{project}"),
             ),
             allow("Files", "s3", "AbortMultipartUpload GetObject PutObject", f"{names.bucket}/{project}/*"),
+            allow("Data", "s3", "DeleteObject", f"{names.bucket}/{project}/data/*"),
             allow("List", "s3", "ListBucket", names.bucket, StringLike={"s3:prefix": f"{project}/*"}),
             allow("Revisions", "ecs", "DescribeTaskDefinition RegisterTaskDefinition", "*"),
             allow(
