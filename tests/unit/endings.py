@@ -176,13 +176,69 @@ ENDINGS = (
         "-- the script needed more memory than there is, and the kernel ended it",
     ),
     exited(
-        "a script that writes beside its folder", "a script of a reader's", 1, "never", "SM_MODEL_DIR",
+        'a script that writes beside its folder', 'CPython, OSError 30', 1, 'never',
+        'SM_MODEL_DIR',
         "OSError: [Errno 30] Read-only file system: '/xgb_model.model'",
     ),
     exited(
-        "a script that reads what DATA does not name", "a script of a reader's", 1, "never",
-        "more=data/lookup.csv",
+        'a script that writes into data/', 'CPython, OSError 13', 1, 'never',
+        'SM_MODEL_DIR',
+        "PermissionError: [Errno 13] Permission denied: 'data/out.csv'",
+    ),
+    exited(
+        'a script that makes a folder of data/', 'CPython, OSError 13', 2, 'never',
+        'SM_MODEL_DIR',
+        "error: [Errno 13] Permission denied: './data'",
+    ),
+    exited(
+        'a library in C++ that writes beside the folder', 'dmlc/dmlc-core, src/io/local_filesys.cc', 1, 'never',
+        'SM_MODEL_DIR',
+        'xgboost.core.XGBoostError: Check failed: allow_null: LocalFileSystem::Open "/xgb_model.model": Read-only file system',
+    ),
+    exited(
+        'xgboost 3, which writes beside the folder', 'dmlc/xgboost, src/common/io.cc', 1, 'never',
+        'SM_MODEL_DIR',
+        'xgboost.core.XGBoostError: Opening /xgb_model.model failed: Read-only file system',
+    ),
+    exited(
+        'a shell that writes beside its folder', 'GNU coreutils, cp', 1, 'never',
+        'SM_MODEL_DIR',
+        "cp: cannot create regular file '/results/x': Read-only file system",
+    ),
+    exited(
+        'a script that writes beside its folder, and is stopped meanwhile', 'signal(7), SIGTERM', 143, 'resume',
+        'RETRIES=3',
+        "OSError: [Errno 30] Read-only file system: '/xgb_model.model'",
+    ),
+    exited(
+        'a script that reads what DATA does not name', 'CPython, FileNotFoundError', 1, 'never',
+        'more=data/lookup.csv"',
         "FileNotFoundError: [Errno 2] No such file or directory: 'data/lookup.csv'",
+    ),
+    exited(
+        'a script that reads a name of two words that DATA does not name', 'CPython, FileNotFoundError', 1, 'never',
+        'more=\'data/my table.csv\'"',
+        "FileNotFoundError: [Errno 2] No such file or directory: './data/my table.csv'",
+    ),
+    exited(
+        'a library in C++ that reads what DATA does not name', 'apache/arrow, cpp/src/arrow/util/io_util.cc', 1, 'never',
+        'more=data/lookup.parquet"',
+        "FileNotFoundError: [Errno 2] Failed to open local file '/scratch/work/data/lookup.parquet'. Detail: [errno 2] No such file or directory",
+    ),
+    exited(
+        'a shell that reads what DATA does not name', 'GNU coreutils, cat', 1, 'never',
+        'more=data/lookup.csv"',
+        'cat: data/lookup.csv: No such file or directory',
+    ),
+    exited(
+        'a script that reads a run that DATA does not name', 'argparse, FileType', 2, 'never',
+        'more=runs/ID/model.pkl"',
+        "score.py: error: can't open 'runs/ID/model.pkl': [Errno 2] No such file or directory: 'runs/ID/model.pkl'",
+    ),
+    exited(
+        'a script that reads a file of its own that is not there', 'CPython, FileNotFoundError', 1, 'never',
+        'make train',
+        "FileNotFoundError: [Errno 2] No such file or directory: 'mydata/lookup.csv'",
     ),
     # ---- the container's own end
     exited(
@@ -199,8 +255,12 @@ ENDINGS = (
         "python: can't open file '/app/new.py': [Errno 2] No such file or directory",
     ),
     exited(
+        "a script that the launcher has not", LAUNCHER, 2, "never", "make push",
+        "error: there is no script 'new.py' among the project's files; if it is there, .dockerignore …",
+    ),
+    exited(
         "a package that the image lacks", "CPython, ModuleNotFoundError", 1, "never",
-        "make add PACKAGE=sklearn (",
+        "make add PACKAGE=scikit-learn (",
         "ModuleNotFoundError: No module named 'sklearn.linear_model'",
     ),
     exited(

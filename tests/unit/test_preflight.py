@@ -1,5 +1,6 @@
 """What is known of a script before a task is paid for: its imports and its label."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ SOURCES = {
     "this is no Python": [],
     "": [],
     "import é": ["é"],
+    "(" * 10_000: [],
+    "import a\0": [],
 }
 
 
@@ -31,7 +34,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def lacking(script: str, lock: str = "numpy==2\n", extras=(), **files: str) -> list[str]:
-        named = {name.replace("__", "/") + ".py": text for name, text in files.items()}
+        named = {f"{name}.py": text for name, text in files.items()}
         for name, text in {**named, "requirements.txt": lock}.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(text)
@@ -51,12 +54,44 @@ def test_packages_that_the_image_lacks_are_named_by_what_must_be_typed(project):
 
 def test_the_projects_own_modules_are_followed_and_the_machinerys_are_not(project):
     files = {
-        "scripts__train": "import helper\nimport shared.deep\nimport job, training.data\n",
-        "scripts__helper": "import pandas",
-        "shared____init__": "",
-        "shared__deep": "import scipy\nimport scripts.train",
+        "scripts/train": "import helper\nimport shared.deep\nimport job, training.data\n",
+        "scripts/helper": "import pandas",
+        "shared/__init__": "",
+        "shared/deep": "import scipy\nimport scripts.train",
     }
     assert project("scripts/train.py", **files) == ["scipy", "pandas"]
+
+
+def test_what_comes_from_within_a_package_is_followed(project):
+    files = {
+        "jobs/__init__": "import zero",
+        "jobs/run": "from . import relative\nfrom .deep.er import x\nfrom ..beside import y\n"
+        "from jobs import submodule, name\nfrom .. import above",
+        "jobs/relative": "import one",
+        "jobs/deep/__init__": "import two",
+        "jobs/deep/er": "from ..uncle import z",
+        "jobs/uncle": "import three",
+        "jobs/submodule": "import four",
+        "beside": "import five",
+        "above": "from jobs import *\nimport six",
+        "unused": "import seven",
+        "jobs/unused": "import eight",
+    }
+    assert sorted(project("jobs/run.py", **files)) == [
+        "five", "four", "one", "six", "three", "two", "zero",
+    ]  # fmt: skip
+
+
+def test_a_folder_that_the_script_adds_to_its_path_is_looked_through(project):
+    """That is not known before it runs, and nothing that works may be refused."""
+    files = {"x": "import sys\nsys.path.append('src')\nimport mine, other, third.part"}
+    files |= {"src/mine": "import pandas", "src/other/__init__": "", "src/third/part": ""}
+    assert project("x.py", **files) == ["pandas"]
+    assert project("x.py", x="import min", **{"src/mine": ""}) == ["min"]
+
+
+def test_a_module_that_is_called_like_a_package_of_python_s_is_the_project_s_own(project):
+    assert project("x.py", x="import types", types="import pandas") == ["pandas"]
 
 
 def test_an_extra_has_packages_of_its_own(project):
@@ -77,10 +112,14 @@ HEADERS = {
     "1,2.5,-3e4\n1,2,3\n": None,
     "one\n": None,
     "": None,
+    'a,"two\nlines",b\n': None,
+    "nan,,2\n": None,
+    "nan,,b\n": ["nan", "", "b"],
+    ",".join(f"c{number}" for number in range(200_000)) + "\n1": None,
 }
 
 
-@pytest.mark.parametrize("text", HEADERS)
+@pytest.mark.parametrize("text", HEADERS, ids=lambda text: text[:20])
 def test_a_header_is_the_first_line_unless_that_is_numbers(tmp_path, text):
     path = tmp_path / "x.csv"
     path.write_text(text, encoding="utf-8")
@@ -95,31 +134,97 @@ def test_bytes_that_are_no_text_have_no_header(tmp_path):
     assert preflight.header(path) is None
 
 
+TRAIN = "import features\nfrom training import data\n"
+UNCHANGED = 'import pyarrow\n\n\ndef features(table):\n    """Say what."""\n    return table\n'
 LABELS = [
-    # header, ARGS, script, what is missing
-    ("PassengerId,Survived,Age", "", "train.py", "no column is called label or target"),
-    ("PassengerId,Survived,Age", "--label Survived", "train.py", None),
-    ("PassengerId,Survived,Age", "--label=Survived", "train.py", None),
-    ("PassengerId,Survived,Age", "--label Surived", "train.py", "no column is called Surived"),
-    ("label,a", "", "train.py", None),
-    ("a,target", "--max-depth 3", "train.py", None),
-    ("a,b", "--help", "train.py", None),
-    ("a,b", "", "mine.py", None),
-    ("1,2", "", "train.py", None),
-]
+    # header, ARGS, what is missing, what is to be typed
+    ("PassengerId,Survived,Age", "", "no column is called label or target", "--label Age"),
+    ("PassengerId,Survived,Age", "--label Survived", None, None),
+    ("PassengerId,Survived,Age", "--label=Survived", None, None),
+    ("PassengerId,Survived,Age", "--label X --label=Age", None, None),
+    ("PassengerId,Survived,Age", "--label Age --label X", "no column is called X", "--label Age"),
+    ("PassengerId,Survived,Age", "--label", "no column is called ", "--label Age"),
+    ("PassengerId,Survived", "--eta=1 --label Surived -x", "no column is called Surived", "--label Survived --eta=1 -x"),
+    ("a,two words", "--note 'x y'", "no column is called label", "--label 'two words' --note 'x y'"),
+    ("a,-b", "", "no column is called label", "--label=-b"),
+    ("a,$b", "", "no column is called label", "--label '$b'"),
+    ("label,a", "", None, None),
+    ("a,target", "--max-depth 3", None, None),
+    ("label,target", "", "the table has a column label and a column target", "--label target"),
+    ("label,target", "--label label", None, None),
+    ("a,b", "--help", None, None),
+    ("a,b", "-h", None, None),
+    ("1,2", "", None, None),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("names", "args", "script", "missing"), LABELS)
-def test_the_label_is_looked_for_before_the_task(
-    settings, tmp_path, monkeypatch, names, args, script, missing
-):
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """Make a folder with the bundled scripts, as far as they matter here, and a table."""
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
+    Path("train.py").write_text(TRAIN)
+    Path("features.py").write_text(UNCHANGED)
+    Path("data/train.csv").write_text("a,b\n")
+
+
+@pytest.mark.parametrize(("names", "args", "missing", "typed"), LABELS)
+def test_the_label_is_looked_for_before_the_task(settings, bundled, names, args, missing, typed):
     Path("data/train.csv").write_text(names + "\n")
-    found = preflight.label_missing(replace(settings, args=args, script=script))
+    found = preflight.label_missing(replace(settings, args=args))
     if missing is None:
         assert found is None
         return
-    sentence, typed = found
+    sentence, remedy = found
     assert sentence.startswith(missing) and sentence.endswith(names.replace(",", ", "))
-    assert typed == f'make run ARGS="--label {names.rpartition(",")[2]}"'
+    (word,) = shlex.split(remedy.removeprefix("make run "))
+    assert word == f"ARGS={typed}"
+    assert preflight.label_missing(replace(settings, args=typed)) is None  # it is accepted
+
+
+def test_of_many_columns_the_first_are_named(settings, bundled):
+    Path("data/train.csv").write_text(",".join(f"c{number}" for number in range(21)) + "\n")
+    sentence, remedy = preflight.label_missing(settings)
+    assert sentence.endswith("c18, c19, …")
+    assert remedy == 'make run ARGS="--label c20"'
+
+
+@pytest.mark.parametrize("text", ["data/train.csv", "train=data/train.csv lookup=data/x.csv"])
+def test_the_table_is_that_of_the_channel_train(settings, bundled, text):
+    Path("data/x.csv").write_text("label,b\n")
+    assert preflight.label_missing(replace(settings, data=text))
+    other = f"x={text}" if "=" not in text else text.replace("train=", "x=")
+    assert preflight.label_missing(replace(settings, data=other)) is None
+
+
+OTHERS = {
+    "a script of another name": {"mine.py": TRAIN},
+    "lightgbm by hand": {"train.py": "import lightgbm\n"},
+    "features that are not used": {"train.py": "from training import data\n"},
+    "no train.py": {"train.py": None},
+    "no features.py": {"features.py": None},
+    "no function": {"features.py": "features = None"},
+    "a label that is made": {"features.py": UNCHANGED.replace("    return", "    table = f(table)\n    return")},
+    "a table of another function's": {"features.py": UNCHANGED.replace("return table", "return f(table)")},
+    "a label in place of the docstring": {"features.py": UNCHANGED.replace('"""Say what."""', "table = f(table)")},
+    "a decorator": {"features.py": UNCHANGED.replace("def", "@f\ndef")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("files", OTHERS.values(), ids=OTHERS)
+def test_a_script_that_may_find_its_label_elsewhere_is_left_alone(settings, bundled, files):
+    assert preflight.label_missing(settings)
+    for name, text in files.items():
+        if text is None:
+            Path(name).unlink()
+        else:
+            Path(name).write_text(text)
+    script = "mine.py" if "mine.py" in files else "train.py"
+    assert preflight.label_missing(replace(settings, script=script)) is None
+
+
+def test_the_bundled_scripts_are_known_as_such(baked, monkeypatch):
+    for project in baked.values():
+        monkeypatch.chdir(project)
+        assert preflight.bundled("train.py")
+        assert not preflight.bundled("predict.py")

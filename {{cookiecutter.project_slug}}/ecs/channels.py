@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from ecs import console
 from ecs.console import plain
 from ecs.errors import UserError
 
@@ -134,10 +135,4 @@ def typed(channels: Mapping[str, str]) -> str:
     """Return what to type for these channels: ``DATA="…"``."""
     alone = list(channels) == [TRAIN]
     words = channels.values() if alone else (f"{name}={each}" for name, each in channels.items())
-    text = shlex.join(words)
-    # in double quotes a shell, and Make, read these as they are
-    return (
-        f'DATA="{text}"'
-        if re.fullmatch(r"[\w ./:=?&%,~@+-]*", text)
-        else f"DATA={shlex.quote(text)}"
-    )
+    return console.typed("DATA", shlex.join(words))

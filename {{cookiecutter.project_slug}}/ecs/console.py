@@ -1,5 +1,7 @@
 """What this program prints: text from outside is shown, never obeyed by a terminal."""
 
+import re
+import shlex
 import unicodedata
 
 # Cc: control characters, among them escape; Cf: those that turn the direction of writing, or are not
@@ -21,3 +23,10 @@ def cell(value: object, limit: int = 200) -> str:
 
     text = plain(" ".join(str(value).split()))
     return escape(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def typed(variable: str, text: str) -> str:
+    """Return how to type a variable of the Makefile's with this value: ``ARGS="--max-depth 6"``."""
+    # between double quotes a shell reads these as they are
+    safe = re.fullmatch(r"[\w ./:=?&%,~@+'-]*", text)
+    return f'{variable}="{text}"' if safe else f"{variable}={shlex.quote(text)}"

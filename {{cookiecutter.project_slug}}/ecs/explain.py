@@ -10,10 +10,12 @@ reference of RunTask, and what runners of ECS tasks have met in use.
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecs import contract
+from ecs.distributions import distribution
 from ecs.request import FARGATE_SIZES
 from ecs.settings import WITH_GPU
 
@@ -29,6 +31,7 @@ EXCEPTION = "exception"  # RunTask refused, or could not be reached
 TASK = "task"  # DescribeTasks, of a task that has stopped
 LOST = "lost"  # DescribeTasks, again and again: no such task
 ANY = -1  # exit code: whichever, as long as there is one
+OWN = -2  # exit code: one that the script chose itself, and no signal's
 PLACEMENT = (FAILURES, TASK)  # on EC2 the same words come as a failure or as a stop reason
 
 
@@ -85,6 +88,16 @@ OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 MORE_INSTANCES = "make cluster CAPACITY={instances} MAX_INSTANCES=4 INSTANCE_TYPE={larger_type}"
 LOGIN = "aws sso login, or aws configure"
 SECRETS = r"(from (asm|ssm)|secrets ?manager|GetSecretValue|GetParameters|parameter store)"
+
+# Of the last lines of a log: Python's, a shell's, and those of libraries in C++.
+UNWRITABLE = (
+    r"(Read-only file system|Permission denied): ['\"](\./)?(?P<path>(/|data/|data\b)[^'\"\n]*)"
+)
+UNWRITABLE_OTHERS = r"(?<![\w./-])(?P<path>(/|data/)[^\s'\":]+)['\"]?( failed)?: (Read-only file system|Permission denied)"
+ABSENT = (
+    r"(?m)^(?=.*(No such file or directory|FileNotFoundError)).*?(?<![\w./-])(?P<quote>['\"])?(\./|/\S*/work/)?"
+    r"(?P<path>(data|runs)/(?(quote)[^'\"\n]+|[^\s'\":,]+))"
+)
 
 RULES = (
     # ---- somebody stopped it
@@ -416,7 +429,7 @@ RULES = (
     Rule(
         "script", "the image has no such script",
         "make push if it is new, then make run SCRIPT=train.py", exit_code=2,
-        log=r"can't open file",
+        log=r"can't open file|error: there is no script",
     ),
     # ---- the launcher's own exit statuses (contract.py)
     Rule(
@@ -435,20 +448,21 @@ RULES = (
         "script-memory", "the script needed more memory than the task has", "make run {larger}",
         exit_code=contract.OUT_OF_MEMORY,
     ),
-    Rule(
-        "outside", "the script writes outside of its folder: {path}",
-        "make run, once it writes below its working folder, to SM_MODEL_DIR or to /tmp: docs/scripts.md",
-        exit_code=ANY,
-        log=r"(Read-only file system|Permission denied): '(?P<path>/[^']+)'",
+    *(
+        Rule(
+            name, "the script writes where it may only read: {path}",
+            "make push and make run, once it writes below its working folder, to SM_MODEL_DIR or to /tmp "
+            "(docs/scripts.md)", exit_code=OWN, log=pattern,
+        )
+        for name, pattern in (("outside", UNWRITABLE), ("outside-others", UNWRITABLE_OTHERS))
     ),
     Rule(
         "unnamed-data", "the script found no {path}: only what DATA names is there",
-        'make data, then make run DATA="train=data/train.csv more={path}"', exit_code=ANY,
-        log=r"No such file or directory: '(?:\./)?(?P<path>data/[^']+)'",
+        'make data, then make run DATA="train=data/train.csv more={quoted}"', exit_code=OWN, log=ABSENT,
     ),
     Rule(
         "module", "the image lacks the Python package {module}",
-        "make add PACKAGE={module} (if another package has it, that one's name), then make push",
+        "make add PACKAGE={package} (if another package has it, that one's name), then make push",
         exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",
     ),
     Rule(
@@ -687,7 +701,9 @@ def matches(rule: Rule, evidence: Evidence) -> Mapping[str, str] | None:
         return None
     if rule.exit_code == ANY and evidence.exit_code is None:
         return None
-    if rule.exit_code not in (None, ANY, evidence.exit_code):
+    if rule.exit_code == OWN and not 0 < (evidence.exit_code or 0) < 126:
+        return None
+    if rule.exit_code not in (None, ANY, OWN, evidence.exit_code):
         return None
     if rule.error and not re.fullmatch(rule.error, evidence.error):
         return None
@@ -717,6 +733,8 @@ def explain(evidence: Evidence) -> Explanation:
                 "reason": evidence.reason or "AWS gives no reason",
                 "said": said(evidence.log),
                 "stop": evidence.stop,
+                "package": distribution(groups.get("module", "")),
+                "quoted": shlex.quote(groups.get("path", "")),
                 **groups,
             }
             return Explanation(

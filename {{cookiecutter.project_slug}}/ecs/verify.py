@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs import channels, image, permissions, policy, preflight, request, stack
-from ecs.console import plain
+from ecs.console import plain, typed
 from ecs.errors import UserError
 from ecs.permissions import denied
 from ecs.settings import FARGATE, MANAGED, Settings
@@ -223,11 +224,17 @@ def check_script(context: Context) -> Result:
     if script_file(script) in image.listed(Path()):
         return ok(f"{script} goes into the image")
     if Path(script).is_file():
+        line = shlex.quote(f"!{script_file(script)}")
         return fail(
-            f".dockerignore keeps {script} out of the image",
-            f"echo '!{script}' >> .dockerignore, then make push",
+            f".dockerignore keeps {plain(script)} out of the image",
+            f"echo {line} >> .dockerignore, then make push",
         )
-    return fail(f"there is no {script} in this folder", "make run SCRIPT=train.py")
+    programs = [name for name in image.listed(Path()) if name.endswith((".py", ".sh"))]
+    own = [name for name in programs if name.partition("/")[0] not in preflight.OURS]
+    nearest = difflib.get_close_matches(script, own, 1, 0) or [preflight.BUNDLED]
+    return fail(
+        f"there is no {plain(script)} in this folder", f"make run {typed('SCRIPT', nearest[0])}"
+    )
 
 
 def script_file(script: str) -> str:
@@ -247,9 +254,10 @@ def check_packages(context: Context) -> Result:
     if script not in files:
         return skip("packages: the script is not there")
     if missing := preflight.lacking(script, files, settings.extras.split()):
+        named = typed("PACKAGE", " ".join(missing))
         return fail(
             f"{settings.script} imports {', '.join(missing)}, and the image lacks that",
-            f'make add PACKAGE="{" ".join(missing)}", then make push',
+            f"make add {named}, then make push",
         )
     return ok(f"the image has what {settings.script} imports")
 
