@@ -128,7 +128,9 @@ class Bucket:
             folders = {Prefix + key[len(Prefix) :].partition("/")[0] + "/" for key in keys}
             entries = [{"Prefix": folder} for folder in sorted(folders)]
         else:
-            entries = [{"Key": key, "Size": len(self.objects[key])} for key in keys]
+            entries = [
+                {"Key": key, "Size": len(self.objects[key]), "ETag": self.etag(key)} for key in keys
+            ]
         name = "CommonPrefixes" if Delimiter else "Contents"
         for start in range(0, len(entries), 2):
             yield {name: entries[start : start + 2]}

@@ -231,22 +231,36 @@ def objects(settings: Settings, stack: Mapping[str, str], run: str) -> list[dict
 
 def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]:
     """Return lines that tell what a run made: where the model is, and its metrics."""
-    lines = []
-    for each in objects(settings, stack, run):
-        name = each["Key"].rpartition("/")[2]
-        if name.startswith("model."):
-            lines.append(
-                f"model: {run_uri(settings, stack, run)}{name} ({each['Size'] / 1e3:,.1f} kB)"
-            )
-    for part, values in measures(read(settings, stack, run, contract.METRICS)).items():
+    (found,) = read_all(settings, stack, [run])
+    manifest, lines = found[contract.MANIFEST], []
+    files, prefix = files_in(manifest, found[contract.RUN]), key(settings, run)
+    sizes = {
+        each["Key"].removeprefix(prefix): each["Size"] for each in objects(settings, stack, run)
+    }
+    made = [name for name in sizes if name not in contract.RESERVED]
+    for name in made:
+        known = files is None or name in files
+        if known and name.rpartition("/")[2].startswith("model.") and not of_checkpoint(name):
+            size = sizes[name] / 1e3
+            lines.append(f"model: {run_uri(settings, stack, run)}{name} ({size:,.1f} kB)")
+    for part, values in measures(found[contract.METRICS]).items():
         shown = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
         lines.append(f"{part}: {shown}" if part else shown)
-    if saved_nothing(read(settings, stack, run, contract.MANIFEST)):
+    if saved_nothing(manifest) and files is not None:
         lines.append(
             "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, "
             "comes back"
         )
+    if files is None and not all(map(of_checkpoint, made)):
+        lines.append(
+            "warning: the last attempt has left no list of its files; what is there may be of an earlier one"
+        )
     return lines
+
+
+def of_checkpoint(name: str) -> bool:
+    """Tell whether a file of a run is of a checkpoint."""
+    return name.startswith(contract.CHECKPOINTS)
 
 
 RECORDS = ("run.json", "result.json", "metrics.json")
@@ -256,17 +270,32 @@ HEADLINES = ("auc", "accuracy", "r2", "rmse", "log_loss")
 
 
 def files_of(settings: Settings, stack: Mapping[str, str], run: str) -> dict[str, Any] | None:
-    """Return the files of a run, by the manifest of its last attempt; None where that has left none.
+    """Return the files of a run, by the manifest of its last attempt; None where that has left none."""
+    manifest, asked = (
+        readable(settings, stack, run, name) for name in (contract.MANIFEST, contract.RUN)
+    )
+    return files_in(manifest, with_attempts(asked))
+
+
+def files_in(manifest: Any, record: Mapping | None) -> dict[str, Any] | None:
+    """Return the files that a manifest lists, if it is that of the last attempt; else None.
 
     What an earlier attempt has saved may lie beside them. Runs from before there was a launcher list their
     files in a manifest that counts no attempts.
     """
-    manifest, asked = (read(settings, stack, run, n) for n in (contract.MANIFEST, contract.RUN))
-    files = manifest.get("files") if isinstance(manifest, dict) else None
+    files = manifest.get("files") if isinstance(manifest, Mapping) else None
     if not isinstance(files, dict):
         return None
-    attempts = len((with_attempts(asked) or {}).get("attempts") or [1])
+    attempts = len((record or {}).get("attempts") or [1])
     return files if manifest.get("attempt", attempts) == attempts else None
+
+
+def readable(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> Any:
+    """Return one JSON file of a run; None where there is none, or where it is no JSON, as scripts may write it."""
+    try:
+        return read(settings, stack, run, name)
+    except ValueError:
+        return None
 
 
 def saved_nothing(manifest: Mapping | None) -> bool:
@@ -279,17 +308,24 @@ def saved_nothing(manifest: Mapping | None) -> bool:
 def read_all(
     settings: Settings, stack: Mapping[str, str], ids: Iterable[str]
 ) -> list[dict[str, dict | None]]:
-    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there."""
-    pairs = [(run, name) for run in ids for name in RECORDS]
+    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there.
+
+    Metrics that the last attempt has not written are an earlier one's, and left out.
+    """
+    names = (*RECORDS, contract.MANIFEST)
+    pairs = [(run, name) for run in ids for name in names]
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda pair: read(settings, stack, *pair), pairs))
-    step = len(RECORDS)
+        found = list(pool.map(lambda pair: readable(settings, stack, *pair), pairs))
+    step = len(names)
     records = [
-        dict(zip(RECORDS, found[at : at + step], strict=True)) for at in range(0, len(found), step)
+        dict(zip(names, found[at : at + step], strict=True)) for at in range(0, len(found), step)
     ]
     for each in records:
         with_attempts(each["run.json"])
         each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
+        files = files_in(each[contract.MANIFEST], each["run.json"])
+        if files is not None and contract.METRICS not in files:
+            each[contract.METRICS] = None
     return records
 
 
@@ -338,13 +374,14 @@ def duration(result: Mapping) -> str:
 def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
     """Return what two runs are compared by: name, shown value. Parameters first, then metrics."""
     run, result, metrics = (record[name] or {} for name in RECORDS)
+    parameters = metrics.get("hyperparameters") if isinstance(metrics, Mapping) else None
     values = {
         "revision": run.get("revision"),
         "image": (run.get("image") or "").rpartition("@")[2],
         "command": command(run),
         "data": json.dumps(run["data"], ensure_ascii=False) if run.get("data") else None,
         **{name: value for name, value in (run.get("size") or {}).items()},
-        **{name: value for name, value in (metrics.get("hyperparameters") or {}).items()},
+        **(parameters if isinstance(parameters, Mapping) else {}),
         "state": result.get("state"),
         "cost": result.get("cost"),
     }
@@ -395,7 +432,12 @@ def data_versions(settings: Settings, stack: Mapping[str, str], request: Mapping
         path = channel["uri"].removeprefix(own)
         if path != channel["uri"] and path.startswith("data"):
             files = uploaded(settings, stack)[0] if files is None else files
-            chosen = {each: files[each]["sha256"] for each in files if belongs(each, path)}
+            # what `aws s3 sync` has uploaded has an ETag only
+            chosen = {
+                each: files[each]["sha256"] or files[each]["etag"]
+                for each in files
+                if belongs(each, path)
+            }
             if chosen and all(chosen.values()):
                 found[name]["files"] = chosen
                 continue

@@ -17,6 +17,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 260, 56, 40, 12  # of a drawing and its 
 COLOURS = ("#2563a8", "#c2571a", "#2c8a4b", "#8a3fa0", "#a08a1a", "#1a8a8a")
 TOP_FEATURES = 20
 MOST_POINTS = 500  # of a line
+MOST_FILES = 100
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:920px;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:.5em 0}td,th{padding:.15em .8em .15em 0;text-align:left;"
@@ -62,6 +63,7 @@ def page(run: str, files: Mapping[str, dict]) -> str:
             section(f"Residuals{whose}", *residuals(curves)),
             section("Parameters", table(mapping(metrics.get("hyperparameters")).items())),
             section("Data", table(data(files))),
+            section("Files", table(saved(files["manifest"]))),
             section("Made with", table(mapping(metrics.get("versions")).items())),
             "</body></html>\n",
         ]
@@ -76,11 +78,14 @@ def verdict(files: Mapping[str, dict]) -> list[tuple[str, Any]]:
     result, record, manifest, metrics = (
         files[name] for name in ("result", "run", "manifest", "metrics")
     )
-    state = result.get("state") or ("Complete" if manifest or metrics else "Unknown")
+    code = result.get("exit_code", manifest.get("exit_code"))
+    ended = "Complete" if manifest or metrics else "Unknown"
+    argv = manifest.get("argv")
+    words = [manifest.get("script"), *(argv if isinstance(argv, list) else [])]
     peak = number(metrics.get("peak_memory_bytes"))
     rows = [
-        ("state", state),
-        ("exit code", result.get("exit_code")),
+        ("state", result.get("state") or ("Failed" if code else ended)),
+        ("exit code", code),
         ("cause", result.get("cause")),
         ("objective", metrics.get("objective")),
         ("label", files["schema"].get("label")),
@@ -91,7 +96,7 @@ def verdict(files: Mapping[str, dict]) -> list[tuple[str, Any]]:
         ("rounds", metrics.get("rounds")),
         ("attempts", metrics.get("attempts")),
         ("seed", metrics.get("seed")),
-        ("command line", " ".join(map(str, manifest.get("argv") or []))),
+        ("command line", " ".join(str(word) for word in words if word is not None)),
         ("revision", record.get("revision") or manifest.get("git_revision")),
         ("image", record.get("image") or manifest.get("image")),
         ("task", record.get("task") or manifest.get("task")),
@@ -183,11 +188,29 @@ def residuals(curves: Mapping) -> Iterable[str]:
 
 
 def data(files: Mapping[str, dict]) -> list[tuple]:
-    """Return which tables were read, as far as it is known."""
+    """Return which tables, or else which channels, were read, as far as it is known."""
     tables = mapping((files["training"] or files["manifest"]).get("data"))
-    if not tables:
-        return [row for row in mapping(files["metrics"].get("data")).items() if row[1] is not None]
-    return [(part, *mapping(facts).values()) for part, facts in tables.items()]
+    if tables:
+        return [(part, *mapping(facts).values()) for part, facts in tables.items()]
+    rows = [row for row in mapping(files["metrics"].get("data")).items() if row[1] is not None]
+    channels = mapping(files["manifest"].get("channels"))
+    return rows or [
+        (name, mapping(each).get("uri", ""), f"{len(mapping(mapping(each).get('files'))):,} files")
+        for name, each in channels.items()
+    ]
+
+
+def saved(manifest: Mapping) -> list[tuple]:
+    """Return the files that a run has left, with their sizes."""
+    files = mapping(manifest.get("files"))
+    if manifest.get("exit_code") == 0 and not files:
+        return [("none", "the script saved nothing")]
+    rows = [
+        (name, f"{number(mapping(each).get('size_bytes')) or 0:,.0f} bytes")
+        for name, each in list(files.items())[:MOST_FILES]
+    ]
+    more = len(files) - MOST_FILES
+    return [*rows, ("…", f"{more:,} more")] if more > 0 else rows
 
 
 # ---- drawings
