@@ -1,12 +1,14 @@
 """DATA: which words are channels, where they lie on ECS and here, and what no channel can be."""
 
 import json
+import os
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import channels, here
+from ecs import channels, contract, here
 from ecs.console import plain
 from ecs.errors import UserError
 from hypothesis import given
@@ -187,11 +189,19 @@ def test_the_latest_run_is_one_that_ended_well_and_of_another_script(tmp_path, m
     Path("runs/6/manifest.json").write_text("[")
     assert here.latest("predict.py") == "2"
     assert here.latest("train.py") == "3"
+    for name in ("work", "checkpoints"):
+        Path("runs/7", name).mkdir(parents=True)
+    for number, name in ((7, "training.json"), (8, "training.json"), (9, "metrics.json")):
+        Path(f"runs/{number}").mkdir(exist_ok=True)
+        Path(f"runs/{number}", name).write_text("{}")
+    assert here.latest("predict.py") == "9"  # without a launcher
+    Path("runs/9/metrics.json").unlink()
+    assert here.latest("predict.py") == "8"
+    Path("runs/8/training.json").unlink()
+    assert here.latest("predict.py") == "2"  # 7 is going on
 
 
 def test_the_launcher_is_told_of_data_result_revision_and_run(settings, tmp_path, monkeypatch):
-    from dataclasses import replace
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(here.image, "git", lambda *_: "abc")
     asked = replace(settings, data="data/x.csv", result="td://db_1/table", run="2026")
@@ -203,3 +213,21 @@ def test_the_launcher_is_told_of_data_result_revision_and_run(settings, tmp_path
     assert found == {
         "RUN_RESULT": "td://db_1/table", "GIT_REVISION": "abc", "RUN_ID": "20261125",
     }  # fmt: skip
+
+
+def test_the_command_gets_the_words_of_args_and_nothing_of_another_run(
+    settings, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    became = []
+    monkeypatch.setattr(os, "execvpe", lambda *words: became.append(words))
+    asked = replace(settings, args="--note 'two words'")
+    left = dict.fromkeys(contract.VARIABLES, "left") | {"HOME": "h"}
+    here.become(asked, ["python", "-m", "job", "x.py"], left)
+    ((program, words, environ),) = became
+    assert (program, words) == ("python", ["python", "-m", "job", "x.py", "--note", "two words"])
+    assert environ.pop("HOME") == "h"
+    assert set(environ) == {"RUN_CHANNELS"}  # nor is there a git here
+    with pytest.raises(UserError, match="there is no program 'no-such' on this machine"):
+        monkeypatch.undo()
+        here.become(asked, ["no-such"], {"PATH": "/nowhere"})

@@ -1,6 +1,7 @@
 """The page of a run: well-formed, without scripts or links, whatever stands in the run's files."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from ecs import __main__ as cli
 from ecs import report
 from ecs.errors import UserError
+from hypothesis import given
+from hypothesis import strategies as st
 
 HOSTILE = "<script>alert('x')</script>\"&\ud800\x00"
 VOID = {"meta", "path", "polyline", "rect", "circle"}
@@ -111,6 +114,71 @@ def test_a_regression_has_residuals_and_no_roc():
     ],
 )
 def test_what_is_missing_or_strange_is_left_out(files):
+    assert "run-1" in page(files).text
+
+
+SHA = {"sha256": "0", "size_bytes": 1234}
+OWN = {
+    "metrics alone": (
+        {"metrics": {"f1": 0.5, "test": {"mae": 2}}},
+        ["Complete", "f1", "0.5", "test", "mae"], ["exit code", "Files"],
+    ),
+    "a script on this machine": (
+        {"manifest": {"script": "mine.py", "argv": ["--n", 3], "exit_code": 0, "files": {"a/b.png": SHA},
+                      "channels": {"train": {"uri": "data/t.csv", "files": {"t.csv": SHA}}}}},
+        ["Complete", "exit code", "mine.py --n 3", "a/b.png", "1,234 bytes", "data/t.csv", "1 files"], ["Metrics", "Failed"],
+    ),
+    "one that failed": ({"manifest": {"exit_code": 3, "argv": 5, "files": {}}}, ["Failed", "exit code"], ["Files"]),
+    "one that ECS tells of": (
+        {"manifest": {"exit_code": 0, "files": {}}, "result": {"state": "Interrupted", "exit_code": None}},
+        ["Interrupted", "the script saved nothing"], ["Complete"],
+    ),
+    "one of very many files": (
+        {"manifest": {"files": {f"x{number}": SHA for number in range(103)}}}, ["x99", "3 more"], ["x100"],
+    ),
+    "one of just as many files": (
+        {"manifest": {"files": {f"x{number}": SHA for number in range(100)}}}, ["x99"], [" more"],
+    ),
+    "the tables of train.py, before there was a launcher": (
+        {"manifest": {"data": {"train": {"uri": "s3://b/k", "rows": 7}}}}, ["s3://b/k", "7"], [],
+    ),
+    "the tables of train.py": (
+        {"training": {"data": {"train": {"uri": "s3://b/k"}}}, "manifest": {"channels": {"x": {"uri": "data/no"}}}},
+        ["s3://b/k"], ["data/no"],
+    ),
+    "no record at all": ({}, ["Unknown"], ["Complete"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "there", "missing"), OWN.values(), ids=OWN)
+def test_a_script_of_one_s_own_has_a_page(files, there, missing):
+    text = page(files).text
+    assert [words for words in there if words not in text] == []
+    assert [words for words in missing if words in text] == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+WORDS = sorted(
+    set(re.findall(r'(?:get\(|\[|, )"([a-z_]+)"', Path(report.__file__).read_text()))
+    | set(report.NAMES)
+)
+RECORD = st.dictionaries(
+    st.sampled_from(WORDS),
+    JSON | st.dictionaries(st.sampled_from(WORDS), JSON, max_size=3)
+    | st.lists(st.dictionaries(st.sampled_from(WORDS), JSON, max_size=3), max_size=2),
+    max_size=5,
+)  # fmt: skip
+
+
+@given(st.fixed_dictionaries({name: RECORD for name in report.NAMES}))
+def test_whatever_a_script_writes_there_is_a_page(files):
+    """Another script's metrics.json, curves.json or schema.json has what it has."""
     assert "run-1" in page(files).text
 
 

@@ -11,6 +11,7 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 
 RUNS = Path("runs")
+TRAINING = "training.json"  # what train.py itself says of a training
 
 
 def local_run(run: str) -> Path | None:
@@ -40,9 +41,15 @@ def ended(folder: Path) -> bool:
 
 
 def succeeded(folder: Path, script: str) -> bool:
-    """Tell whether a run on this machine has ended well, and was one of another script than ``script``."""
+    """Tell whether a run on this machine has ended well, and was one of another script than ``script``.
+
+    Without the launcher (`python train.py`) there is no manifest, and training.json or metrics.json comes last.
+    """
+    path = folder / contract.MANIFEST
+    if not path.is_file() and not (folder / "work").is_dir():
+        return any((folder / name).is_file() for name in (TRAINING, contract.METRICS))
     try:
-        manifest = json.loads((folder / contract.MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     # what was trained before there was a launcher has neither
@@ -87,9 +94,9 @@ def become(settings: Settings, command: list[str], environ: Mapping[str, str]) -
     """Become ``command`` followed by the words of ARGS, told of DATA. No shell sees them."""
     arguments = [*command, *request.words(settings.args)]
     try:
-        os.execvpe(
-            arguments[0], arguments, {**environ, **environment(settings, script_of(command))}
-        )
+        # what another run has left in this shell is not this one's
+        clean = {name: value for name, value in environ.items() if name not in contract.VARIABLES}
+        os.execvpe(arguments[0], arguments, {**clean, **environment(settings, script_of(command))})
     except FileNotFoundError as error:
         raise UserError(f"there is no program {arguments[0]!r} on this machine") from error
 
