@@ -62,7 +62,7 @@ BOTOCORE = "boto/botocore, botocore/exceptions.py"
 DAGSTER = "dagster-io/dagster, dagster_aws/ecs/utils.py"
 ROLE = "aws-samples/aws-modern-application-workshop, issue 88"
 SECRETS = "AWS re:Post, knowledge center: ecs-unable-to-pull-secrets"
-CONTRACT = "this template, training/program.py: exit status"
+CONTRACT = "this template, training/program.py and job/process.py: exit status"
 
 
 def succeeded(name: str, source: str, *containers: dict, **fields) -> Ending:

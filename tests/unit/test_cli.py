@@ -736,6 +736,80 @@ def test_a_rerun_of_long_arguments_has_a_list_of_its_own(user, monkeypatch):
     assert f"runs/{NEW}/argv.json" in json.dumps(user.request("run-task"))
 
 
+def channels_of(request: dict) -> dict:
+    (container,) = request["overrides"]["containerOverrides"]
+    variables = {each["name"]: each["value"] for each in container["environment"]}
+    return json.loads(variables["RUN_CHANNELS"])
+
+
+PREDICT = {"SCRIPT": "predict.py", "DATA": "data=data/train.csv model=latest"}
+
+
+def test_the_latest_run_is_resolved_before_the_run_and_said(finished):
+    finished.cloud.bucket.objects[f"churn/runs/{OLD}/model.ubj"] = b"x"
+    finished.ends(stopped(0))
+    finished.cloud.services["logs"] = Logs(f"[end of run {NEW}]")
+    status, _, err = finished.call("run", **PREDICT)
+    assert status == 0, err
+    assert f"latest: runs/{OLD}\n" in err
+    wanted = {
+        "data": {"uri": "s3://the-bucket/churn/data/train.csv", "path": "data/train.csv"},
+        "model": {"uri": f"s3://the-bucket/churn/runs/{OLD}/", "path": f"runs/{OLD}"},
+    }
+    assert channels_of(finished.request("run-task")) == wanted
+    record = json.loads(finished.cloud.bucket.objects[f"churn/runs/{NEW}/run.json"])
+    assert record["data"]["data"]["files"].keys() == {"data/train.csv"}
+    assert record["data"]["model"] == {"uri": wanted["model"]["uri"]}
+
+
+def test_a_latest_run_that_there_is_not_starts_nothing(user):
+    status, _, err = user.call("run", **PREDICT)
+    assert status == 1
+    assert "no run has succeeded yet; type: make run, or name one: model=runs/ID" in err
+    assert user.requests("run-task") == []
+
+
+def test_a_dry_run_asks_nobody_which_is_the_latest(user):
+    user.cloud.services.clear()
+    status, out, _ = user.call("run", DRY_RUN="1", **PREDICT)
+    assert status == 0
+    assert channels_of(json.loads(out))["model"] == {
+        "uri": "s3://the-bucket/churn/runs/<latest>/", "path": "runs/<latest>",
+    }  # fmt: skip
+    schedule = {"NAME": "nightly", "CRON": "rate(1 day)"}
+    status, out, _ = user.call("schedule", DRY_RUN="1", **schedule)
+    assert status == 0
+    overrides = json.loads(json.loads(out)["Target"]["Input"])
+    assert channels_of({"overrides": overrides})["model"]["path"] == "runs/<latest>"
+
+
+def test_a_schedule_of_a_script_that_cannot_work_is_refused(user, outputs, monkeypatch):
+    monkeypatch.setattr(cli.stack, "refresh", lambda _: outputs)
+    (user.folder / "score.py").write_text("import no_such_package\n")
+    user.cloud.bucket.objects.clear()  # the table may come later
+    schedule = {"NAME": "nightly", "CRON": "rate(1 day)", "SCRIPT": "score.py"}
+    status, _, err = user.call("schedule", **schedule)
+    assert status == 1
+    assert 'and the image lacks that; type: make add PACKAGE="no-such-package", then' in err
+    assert user.calls() == [] and user.cloud.bucket.objects == {}
+    (user.folder / "score.py").write_text("")
+    stub = user.cloud.stub("scheduler")
+    stub.add_response("create_schedule", {"ScheduleArn": "a"})
+    assert user.call("schedule", **schedule)[0] == 0
+    stub.assert_no_pending_responses()
+
+
+def test_a_success_that_saved_nothing_is_a_success_with_a_warning(user):
+    user.ends(stopped(0))
+    prefix = "churn/runs/20260102T030405Z-abcdef/"
+    manifest = {"attempt": 1, "exit_code": 0, "files": {}}
+    user.cloud.bucket.objects[prefix + "manifest.json"] = json.dumps(manifest).encode()
+    status, _, err = user.call("run")
+    assert status == 0
+    assert "warning: the script saved nothing" in err
+    assert "warning: the script saved nothing" in user.call("status")[1]
+
+
 def test_runs_that_ecs_has_forgotten_are_listed_fetched_and_compared(finished):
     finished.call("rerun", DETACH="1")
     other = {"hyperparameters": {"depth": 4, "eta": 0.5}, "validation": {"auc": 0.8}}

@@ -166,6 +166,7 @@ def dry_run(settings: Settings) -> None:
 
     image.check_gpu(settings)
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
     run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
     print(json.dumps(run_request, indent=2, ensure_ascii=False))
 
@@ -202,12 +203,15 @@ def run(settings: Settings) -> int:
 
 
 def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
-    """Return the settings with the latest successful run by its id where DATA says ``latest``."""
+    """Return the settings with the latest successful run by its id where DATA says ``latest``; say which."""
     from ecs import history
 
-    return replace(
-        settings, data=with_latest(settings.data, lambda: history.latest(settings, outputs))
-    )
+    def latest() -> str:
+        run = history.latest(settings, outputs)
+        print(f"latest: runs/{run}", file=sys.stderr)
+        return run
+
+    return replace(settings, data=with_latest(settings.data, latest))
 
 
 def asked_for(
@@ -321,12 +325,15 @@ def schedule(settings: Settings) -> None:
     """Store the request of `make run` as a schedule, under the task definition as it is now."""
     from ecs import definition, history
     from ecs import schedule as schedules
+    from ecs.verify import before_run
 
     run = schedules.run_id(settings)
     revision = image.git(Path(), "rev-parse", "HEAD")
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     outputs = known if settings.dry_run else stack.refresh(settings)
-    if not settings.dry_run:
+    if settings.dry_run:
+        settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
+    else:
         settings = resolved(settings, outputs)
     if "SchedulerRoleArn" not in outputs:
         raise UserError("the stack knows no schedules yet; type: make cluster")
@@ -342,9 +349,10 @@ def schedule(settings: Settings) -> None:
     if settings.dry_run:
         print(json.dumps(asked, indent=2, ensure_ascii=False))
         return
+    before_run(settings, outputs, {"data"})  # which may come later, and changes from run to run
     arn, image_uri = definition.register(settings, outputs)
     made, asked = requested(arn)
-    # what is known of each run already; its container adds the rest (training/scheduled.py)
+    # what is known of each run already; its container adds the rest (job/scheduled.py)
     draft = asked_for(settings, run, image_uri, revision, made) | {"schedule": settings.name}
     history.put(settings, outputs, schedules.draft_key(settings), draft)
     done = schedules.put(settings, asked)
