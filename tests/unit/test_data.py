@@ -315,12 +315,29 @@ def test_an_object_that_is_in_no_list_is_deleted_like_any_other(store, settings,
     assert store.names() == {"churn/data/a.csv"}
 
 
+def test_a_colleague_s_file_may_be_had_instead_of_deleted(store, settings, outputs):
+    write(a="1")
+    foreign(store, b="2", **{"c d": "3"})
+    with pytest.raises(UserError) as refused:
+        data.upload(settings, outputs)
+    assert str(refused.value) == (
+        "the bucket has data/b.csv, data/c d.csv, which data/ here has not; to delete that in the bucket, "
+        "type: make data YES=1; to have it here as well: aws s3 sync s3://the-bucket/churn/data data "
+        "--exclude '*' --include b.csv --include 'c d.csv'"
+    )
+    store.objects["churn/data/\x1b[2J"] = b"x"
+    with pytest.raises(UserError, match="type: make data YES=1$"):
+        data.upload(settings, outputs)
+
+
 def test_many_that_are_gone_are_counted(store, settings, outputs):
     write(a="1", **{f"x{number}": "2" for number in range(7)})
     data.upload(settings, outputs)
     for number in range(7):
         Path(f"data/x{number}.csv").unlink()
-    with pytest.raises(UserError, match=r"has data/x0.csv, .*, data/x4.csv and 2 more, which"):
+    with pytest.raises(
+        UserError, match=r"has data/x0.csv, .*, data/x4.csv and 2 more, which.* YES=1$"
+    ):
         data.upload(settings, outputs)
 
 

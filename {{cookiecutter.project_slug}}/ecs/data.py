@@ -6,6 +6,7 @@ condition that nobody has replaced it meanwhile. Which files there are, the buck
 
 import hashlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -184,7 +185,7 @@ def upload(settings: Settings, stack: Mapping[str, str], ask: Callable[[str], st
         gone = {name: each for name, each in there.items() if name not in here}
         if may_go is None:
             refuse(settings, stack, here, there, bool(kept or gone))
-            may_go = confirm(settings, gone, ask) if gone else {}
+            may_go = confirm(settings, stack, gone, ask) if gone else {}
         gone = {name: each for name, each in gone.items() if may_go.get(name) == each}
         changed = [name for name in changed if name not in kept]
         send(settings, stack, changed)
@@ -231,7 +232,9 @@ def refuse(
         )
 
 
-def confirm(settings: Settings, gone: Files, ask: Callable[[str], str]) -> Files:
+def confirm(
+    settings: Settings, stack: Mapping[str, str], gone: Files, ask: Callable[[str], str]
+) -> Files:
     """Return the files that are gone here if they may be deleted in the bucket.
 
     Raises:
@@ -244,10 +247,21 @@ def confirm(settings: Settings, gone: Files, ask: Callable[[str], str]) -> Files
         return gone
     sentence = f"the bucket has {names}, which data/ here has not"
     if not sys.stdin.isatty():
-        raise UserError(f"{sentence}; to delete that in the bucket, type: make data YES=1")
+        raise UserError(
+            f"{sentence}; to delete that in the bucket, type: make data YES=1{bring(settings, stack, gone)}"
+        )
     if ask(f"{sentence}. Type yes to delete that in the bucket: ").strip() != "yes":
         raise UserError("nothing was uploaded or deleted")
     return gone
+
+
+def bring(settings: Settings, stack: Mapping[str, str], gone: Files) -> str:
+    """Return what to type to have a few files of a colleague's here as well, and nothing else."""
+    if len(gone) > 5:
+        return ""
+    names = (f"--include {shlex.quote(name.removeprefix('data/'))}" for name in sorted(gone))
+    line = f"aws s3 sync {project_uri(settings, stack)}/data data --exclude '*' {' '.join(names)}"
+    return f"; to have it here as well: {line}" if line == plain(line) else ""
 
 
 def send(settings: Settings, stack: Mapping[str, str], names: list[str]) -> None:
