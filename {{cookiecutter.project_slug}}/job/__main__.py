@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from job import contract, machine, publish, sagemaker, scripts, stage
-from job.errors import PassingError, UserError, without_secrets
+from job.errors import PassingError, UserError, fault, without_secrets
 from job.process import Child, Stopped, Told, reported
 from job.transfer import Transfer
 
@@ -47,6 +47,11 @@ class Job:
     started: str = field(default_factory=machine.now)
 
     @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.environ.get(contract.RUN_ID) or Path(self.base).name
+
+    @property
     def stop_seconds(self) -> float:
         """Seconds between SIGTERM and SIGKILL."""
         text = self.environ.get(contract.STOP_SECONDS, "")
@@ -58,15 +63,17 @@ def in_image() -> bool:
     return Path("/app") == ROOT and SCRATCH.is_dir()
 
 
-def prepare(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job, its working folder filled with the scripts.
+def plan(words: list[str], environ: Mapping[str, str]) -> Job:
+    """Return the job that the environment asks for; nothing is made yet.
 
     Raises:
-        UserError: there is no such script.
+        UserError: it asks for what there cannot be.
     """
     base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
     if not base:
         run = environ.get(contract.RUN_ID) or new_run()
+        if "/" in run or fault(run):
+            raise UserError(f"{contract.RUN_ID}={run!a}: the name of a folder was expected")
         # `make local` mounts runs/; without it nothing but scratch can be written in the image
         home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
         base = f"{home}/runs/{run}/"
@@ -76,18 +83,27 @@ def prepare(words: list[str], environ: Mapping[str, str]) -> Job:
         base = f"{Path(base).absolute()}/"
     if not attempt.isdecimal() or not int(attempt):
         raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
-    work = SCRATCH / "work" if in_image() else Path(base, "work")
-    if work.exists():
-        stage.unprotect(work)
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
-    scratch = Path(tempfile.mkdtemp(prefix="job-", dir=SCRATCH if in_image() else work.parent))
-    scripts.copy(ROOT, work)
+    home = SCRATCH if in_image() else Path(base)
+    return Job(words, environ, base, home / "work", home / ".job", int(attempt))
+
+
+def fill(job: Job) -> None:
+    """Make the working folder, with the scripts and the folders that they may count on."""
+    remove(job.work, job.scratch)
+    job.scratch.mkdir(parents=True)
+    job.work.mkdir()
+    scripts.copy(ROOT, job.work)
     for name in ("model", "output/data", "input/data", "checkpoints"):
-        (work / name).mkdir(parents=True, exist_ok=True)
+        (job.work / name).mkdir(parents=True, exist_ok=True)
     if in_image():
-        folders(work)
-    return Job(words, environ, base, work, scratch, int(attempt))
+        folders(job.work)
+
+
+def remove(*folders: Path) -> None:
+    """Remove folders, if they are there, whatever their permissions."""
+    for folder in folders:
+        stage.unprotect(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_run() -> str:
@@ -164,6 +180,7 @@ def environment(job: Job) -> dict[str, str]:
         "SM_HOSTS": '["algo-1"]',
         "CHECKPOINT_DIR": f"{work}/checkpoints",
         "RUN_FOLDER": str(work),
+        contract.RUN_ID: job.run,
         contract.ATTEMPT: str(job.attempt),
         "PYTHONPATH": os.pathsep.join(python_path),
         "PYTHONUNBUFFERED": "1",
@@ -188,10 +205,10 @@ def hyperparameters(words: Sequence[str]) -> dict[str, object]:
 
 
 def literal(text: str) -> object:
-    """Return the JSON value that ``text`` is, or ``text``."""
+    """Return the JSON value that ``text`` is, or ``text``; NaN and Infinity are none."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
         return text
 
 
@@ -214,12 +231,12 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
     return [words[0], *more, *words[1:]]
 
 
-def bring(job: Job) -> None:
+def bring(job: Job, channels: Mapping[str, Mapping[str, str]]) -> None:
     """Bring the data, and the checkpoints of an earlier attempt."""
     request = {
         "do": "stage",
         "work": str(job.work),
-        "channels": stage.channels(job.environ.get(contract.CHANNELS, "")),
+        "channels": channels,
         "checkpoints": job.base + contract.CHECKPOINTS if job.attempt > 1 else None,
     }
     answer = Transfer(request).result()
@@ -232,14 +249,15 @@ def run(job: Job, told: Told) -> int:
     """Start the script, save its checkpoints meanwhile and its files afterwards; return the exit status."""
     line, environ = command(job.words, job.work), environment(job)
     before = publish.snapshot(job.work)
-    inputs = {name: publish.stamp((job.work / name).resolve()) for name in staged_names(job)}
+    staged = [f"{name}/{file}" for name, each in job.staged.items() for file in each["files"]]
+    inputs = {name: publish.stamp((job.work / "input/data" / name).resolve()) for name in staged}
     mirror = publish.Mirror(
         job.work / "checkpoints", job.base + contract.CHECKPOINTS, job.scratch, job.checkpoints
     )
     told.deaf = True  # from here on a signal is the script's to answer
     if told.number is not None:
         raise Stopped
-    told.child = child = Child(line, job.work, environ)
+    child = told.begin(Child(line, job.work, environ))
     code = child.wait(told, job.stop_seconds / 2, mirror.look)
     told.child = None
     killed = child.out_of_memory()
@@ -250,18 +268,10 @@ def run(job: Job, told: Told) -> int:
     code = reported(code, told, killed)
     mirror.finish()
     for name, was in inputs.items():
-        if not (job.work / name).exists() or publish.stamp((job.work / name).resolve()) != was:
-            say(
-                f"warning: the script changed {name.removeprefix('input/data/')}, which is for reading only"
-            )
+        path = job.work / "input/data" / name
+        if not path.exists() or publish.stamp(path.resolve()) != was:
+            say(f"warning: the script changed {name}, which is for reading only")
     return save(job, before, child, mirror, code)
-
-
-def staged_names(job: Job) -> list[str]:
-    """Return the names of the staged files in the working folder."""
-    return [
-        f"input/data/{name}/{file}" for name, each in job.staged.items() for file in each["files"]
-    ]
 
 
 def save(
@@ -272,12 +282,13 @@ def save(
     code: int,
 ) -> int:
     """Save what the script wrote and return the exit status: a success that is not saved is none."""
-    metrics = job.work / contract.METRICS
-    if (values := child.metrics.by_set()) and not metrics.exists():
-        metrics.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     files = publish.written(job.work, before)
     try:
-        known = publish.publish(job.base, files)
+        if (values := child.metrics.by_set()) and contract.METRICS not in files:
+            files[contract.METRICS] = job.scratch / contract.METRICS
+            text = json.dumps(values, indent=2) + "\n"
+            files[contract.METRICS].write_text(text, encoding="utf-8")
+        known = publish.publish(job.base, files, mirror.safe())
         publish.write_manifest(job.base, manifest(job, known, code), job.scratch)
         result = job.environ.get(contract.RESULT)
         if result and not code:
@@ -303,7 +314,7 @@ def save(
 def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object]:
     """Return what manifest.json says: what ran, on what, and each file that it left."""
     return {
-        "run": job.environ.get(contract.RUN_ID) or Path(job.base).name,
+        "run": job.run,
         "attempt": job.attempt,
         "script": job.words[0],
         "argv": [without_secrets(word) for word in job.words[1:]],
@@ -321,30 +332,33 @@ def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object
 
 def clean(job: Job, code: int) -> None:
     """Remove the working folder; where it could not be saved, it stays for the user to look at."""
-    shutil.rmtree(job.scratch, ignore_errors=True)
+    remove(job.scratch)
     if code == contract.PUBLISHING_FAILED:
         say(f"-- what the script wrote is in {job.work}")
         return
-    stage.unprotect(job.work)
-    shutil.rmtree(job.work, ignore_errors=True)
+    remove(job.work)
     with contextlib.suppress(OSError):  # on the laptop: a run of which nothing came
         job.work.parent.rmdir()
 
 
 def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
     """Do everything, and return the exit status."""
-    job = None
+    job, refused = None, 2
     try:
         if environ.get(contract.SCHEDULE):
             Transfer({"do": "record", "schedule": environ[contract.SCHEDULE]}).result()
         words = all_words(words, environ)
-        job = prepare(words, environ)
+        job = plan(words, environ)
+        channels = stage.channels(environ.get(contract.CHANNELS, ""))
+        fill(job)
         command(words, job.work)  # before anything is moved
-        bring(job)
+        refused = contract.STAGING_REFUSED
+        bring(job, channels)
+        refused = 2
         code = run(job, told)
     except UserError as error:
         say(f"error: {error}")
-        code = 2 if job is None or not staging_began(job) else contract.STAGING_REFUSED
+        code = refused
     except PassingError as error:
         say(f"error: {error}")
         code = contract.STAGING_FAILED
@@ -356,32 +370,26 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
     return code
 
 
-def staging_began(job: Job) -> bool:
-    """Tell whether the script is known and its channels are: an error then is about the data."""
-    try:
-        command(job.words, job.work)
-        stage.channels(job.environ.get(contract.CHANNELS, ""))
-    except UserError:
-        return False
-    return True
-
-
 def as_sagemaker(words: list[str], told: Told) -> int:
     """Start a script over SageMaker's tree, where its folders stay as they are."""
     work = SCRATCH / "work"
     try:
         words = [*sagemaker.command(), *words[1:]]
         work.mkdir(parents=True, exist_ok=True)
+        (SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
         scripts.copy(ROOT, work)
-        job = Job(words, os.environ, str(sagemaker.ROOT), work, SCRATCH)
+        job = Job(words, os.environ, f"{sagemaker.ROOT}/", work, SCRATCH)
         line = command(words, work)
         environ = environment(job) | sagemaker.environment()
+        del environ["RUN_FOLDER"], environ[contract.RUN_ID]  # SM_MODEL_DIR rules here
+        told.deaf = True
+        child = told.begin(Child(line, work, environ, keep=sagemaker.LONGEST_FAILURE))
     except UserError as error:
         say(f"error: {error}")
         sagemaker.tell(f"error: {error}")
         return 2
-    del environ["RUN_FOLDER"]  # SM_MODEL_DIR rules here
-    told.child = child = Child(line, work, environ, keep=sagemaker.LONGEST_FAILURE)
+    except Stopped:
+        return told.status
     code = reported(
         child.wait(told, job.stop_seconds / 2, lambda: None), told, child.out_of_memory()
     )
