@@ -29,10 +29,10 @@ def record(schedule: str) -> None:
 def write(schedule: str) -> None:
     """Write ``run.json`` from the draft of ``schedule``."""
     run, project = os.environ[contract.RUN_ID], os.environ[contract.PROJECT_URI]
-    draft = s3.read(f"{project}schedules/{schedule}.json")
-    if draft is None:
-        raise ValueError(f"the schedule {schedule!r} has left no draft")
+    draft = s3.read(f"{project}schedules/{schedule}.json") or b"null"
     found = json.loads(draft.decode().replace(TIME, run.removesuffix(f"-{schedule}")))
+    if not isinstance(found, dict):
+        raise ValueError(f"the schedule {schedule!r} has left no draft")
     task, began = machine.metadata("/task").get("TaskARN"), machine.now()
     found |= {"task": task, "started": began}
     found["attempts"] = [{"attempt": 1, "task": task, "started": began}]
