@@ -41,6 +41,7 @@ def server(monkeypatch):
     monkeypatch.setattr(web.time, "sleep", lambda seconds: None)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.ways, server.ranges, server.resumes, server.location = [], [], True, ""
+        server.handle_error = lambda *_: None  # a client that goes away
         server.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()

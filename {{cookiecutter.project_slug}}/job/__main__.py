@@ -88,15 +88,22 @@ def plan(words: list[str], environ: Mapping[str, str]) -> Job:
 
 
 def fill(job: Job) -> None:
-    """Make the working folder, with the scripts and the folders that they may count on."""
+    """Make the working folder, with the scripts and the folders that they may count on.
+
+    Raises:
+        UserError: the disk does not let it.
+    """
     remove(job.work, job.scratch)
-    job.scratch.mkdir(parents=True)
-    job.work.mkdir()
-    scripts.copy(ROOT, job.work)
-    for name in ("model", "output/data", "input/data", "checkpoints"):
-        (job.work / name).mkdir(parents=True, exist_ok=True)
-    if in_image():
-        folders(job.work)
+    try:
+        job.scratch.mkdir(parents=True)
+        job.work.mkdir()
+        scripts.copy(ROOT, job.work)
+        for name in ("model", "output/data", "input/data", "checkpoints"):
+            (job.work / name).mkdir(parents=True, exist_ok=True)
+        if in_image():
+            folders(job.work)
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}") from error
 
 
 def remove(*folders: Path) -> None:

@@ -109,7 +109,9 @@ def tags(name: str) -> str:
 def write_manifest(base: str, manifest: Mapping, scratch: Path) -> None:
     """Save the manifest: whoever finds it finds everything that it lists."""
     path = scratch / contract.MANIFEST
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    # what is no character, as a word of the command line can have it, becomes JSON's \uXXXX
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
     request = {"do": "put", "base": base, "files": [[str(path), contract.MANIFEST, ""]]}
     Transfer(request).result()
     path.unlink()

@@ -77,8 +77,8 @@ def more(uri: str, path: Path) -> None:
         if have and error.code == 416:  # there is no more
             return
         raise
-    check(answer.url)  # it may have led elsewhere
     with contextlib.closing(answer), path.open("r+b" if have else "wb") as file:
+        check(answer.url)  # it may have led elsewhere
         if have and answer.status == 206:
             file.seek(have)
         else:
