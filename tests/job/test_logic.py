@@ -1,5 +1,6 @@
 """What decides and touches nothing: metrics, channels, words, names, exit statuses, the machine's facts."""
 
+import itertools
 import json
 import math
 import os
@@ -25,7 +26,7 @@ FOUND = {"auc": 0.75, "validation": {"auc": 0.7}, "spaced name": 3.0, "last": -4
 def test_metrics_are_found_however_the_output_is_cut(cuts):
     metrics = process.Metrics()
     places = [0, *sorted(cuts), len(OUTPUT)]
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in itertools.pairwise(places):
         metrics.feed(OUTPUT[begin:end])
     assert metrics.by_set() == FOUND
 
@@ -109,7 +110,7 @@ FAULTS = {
     "a\nb": "control characters", "a\x1b[2J": "control characters", "a\x7f": "control characters",
     "a\udc80": "not UTF-8", "../a": "leads out", "a/..": "leads out", "a/./b": "leads out", "/a": "leads out",
     "a//b": "leads out", "a/": "leads out", "": "leads out", "a\\b": "leads out",
-    "x" * 255: "", "x" * 256: "longer than 255", "a/" + "é" * 128 + "/b": "longer than 255",
+    "x" * 255: "", "x" * 256: "longer than 255", "a/" + "é" * 128 + "/b": "longer than 255", "x/" * 511 + "xx": "", "x/" * 512 + "x": "longer than",
 }  # fmt: skip
 
 
@@ -205,9 +206,13 @@ def test_no_signal_nothing_is_passed_on(told):
 TASK = {"TaskARN": "arn:task", "Limits": {"CPU": 0.5, "Memory": 1024}}
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(0.25, 1), (1, 1), (1.5, 2), (1000, None), (None, None)])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(0.25, 1), (1, 1), (1.5, 2), (1000, None), (None, None)]
+)
 def test_processors_are_those_of_the_task(monkeypatch, limit, expected):
-    monkeypatch.setattr(machine, "metadata", lambda path: {"Limits": {"CPU": limit}} if limit else {})
+    monkeypatch.setattr(
+        machine, "metadata", lambda path: {"Limits": {"CPU": limit}} if limit else {}
+    )
     cores = len(os.sched_getaffinity(0))
     assert machine.processors() == min(expected or cores, cores)
 
@@ -265,9 +270,13 @@ def test_where_a_run_works_and_which_attempt_it_is(tmp_path, monkeypatch):
     assert launcher.plan(["x.py"], {"RUN_URI": "there/q"}).base == f"{tmp_path}/there/q/"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", 10.0), ("120", 120.0), ("x", 10.0), ("-1", 10.0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 10.0), ("120", 120.0), ("x", 10.0), ("-1", 10.0)]
+)
 def test_the_stop_time_out(text, seconds):
-    assert launcher.plan(["x"], {"STOP_SECONDS": text, "RUN_URI": "s3://b/r/"}).stop_seconds == seconds
+    assert (
+        launcher.plan(["x"], {"STOP_SECONDS": text, "RUN_URI": "s3://b/r/"}).stop_seconds == seconds
+    )
 
 
 def test_new_runs_are_named_after_the_time_and_never_alike(tmp_path, monkeypatch):

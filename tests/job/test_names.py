@@ -75,10 +75,9 @@ def test_words_that_are_no_text_are_passed_on_and_recorded(folder):
 @pytest.mark.parametrize("name", [b"bad\xff.csv", b"two\nlines.csv", b"back\\slash.csv"])
 def test_data_under_a_name_that_s3_would_refuse_is_refused_here_too(folder, name):
     folder.write("m.py", "open('m', 'w')\n")
-    path = os.fsencode(folder.path / "data/many/")
-    os.mkdir(path)
-    with open(os.path.join(path, name), "w"):
-        pass
+    path = folder.path / "data/many" / os.fsdecode(name)
+    path.parent.mkdir()
+    path.touch()
     channels = json.dumps({"train": {"uri": "data/many", "path": "data/many"}})
     code, said = folder.launch("m.py", RUN_CHANNELS=channels)
     assert code == 81
@@ -94,7 +93,7 @@ def test_a_channel_without_a_file_is_refused(folder, uri):
     folder.write("data/.one", "x")
     code, said = folder.launch("m.py", RUN_CHANNELS=json.dumps({"train": {"uri": uri}}))
     assert code == 81
-    assert f"error: {uri!r}: there is no such file" in said
+    assert f"error: {uri}: there is no such file" in said
 
 
 def test_a_pattern_may_go_through_folders(folder):
@@ -121,7 +120,9 @@ def test_a_run_id_that_is_a_path_removes_nothing(folder, run):
     folder.write("m.py", "open('m', 'w')\n")
     code, said = folder.launch("m.py", run=run)
     assert code == 2 and "error: RUN_ID=" in said
-    assert (folder.path / "work/precious").exists() and (folder.path / "data/work/precious").exists()
+    assert (folder.path / "work/precious").exists() and (
+        folder.path / "data/work/precious"
+    ).exists()
     assert not (folder.path / "runs").exists()
 
 
@@ -140,7 +141,9 @@ def test_a_first_line_that_names_no_program_is_said(folder, first):
     folder.write("go", f"{first}\necho x\n")
     code, said = folder.launch("go")
     assert code == 2, said
-    assert "error: ./go cannot be started: No such file or directory; look at its first line" in said
+    assert (
+        "error: ./go cannot be started: No such file or directory; look at its first line" in said
+    )
     assert not (folder.path / "runs/r").exists()
 
 
@@ -153,7 +156,9 @@ def test_no_place_for_runs_is_a_sentence(folder):
 
 
 def test_no_script_is_the_usage_and_no_run(folder):
-    done = subprocess.run([sys.executable, "-m", "job"], cwd=folder.path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "job"], check=False, cwd=folder.path, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "usage: python -m job SCRIPT [ARGUMENTS]\n")
     assert not (folder.path / "runs").exists()
 
@@ -175,9 +180,9 @@ print("last words", end="", flush=True)
 def test_a_daemon_that_holds_the_output_does_not_hold_the_run(folder):
     folder.write("m.py", HOLDS)
     began = time.monotonic()
-    with open(folder.path / "log", "w+b") as log:
+    with (folder.path / "log").open("w+b") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "job", "m.py"], cwd=folder.path, stdout=log, stderr=log, timeout=60,
+            [sys.executable, "-m", "job", "m.py"], check=False, cwd=folder.path, stdout=log, stderr=log, timeout=60,
             env=os.environ | {"RUN_ID": "r", "RUN_CHANNELS": ""},
         )  # fmt: skip
         log.seek(0)
@@ -190,17 +195,32 @@ def test_a_daemon_that_holds_the_output_does_not_hold_the_run(folder):
 
 def test_a_reader_that_goes_away_does_not_end_the_script(folder):
     folder.write(
-        "m.py", "import time\nprint('ready', flush=True)\ntime.sleep(1)\nprint('metric: a=1')\nopen('m', 'w').write('x')\n"
+        "m.py",
+        "import time\nprint('ready', flush=True)\ntime.sleep(1)\nprint('metric: a=1')\nopen('m', 'w').write('x')\n",
     )
     process = folder.start("m.py")
     process.stdout.readline()
     process.stdout.close()
-    process.wait(timeout=60)
-    assert {"m", "metrics.json"} <= folder.files()
+    assert process.wait(timeout=60) == 0
+    assert folder.files() == {"m", "metrics.json", "manifest.json"}
+
+
+def test_a_reader_that_goes_away_from_a_silent_script_loses_no_result(folder):
+    folder.write(
+        "m.py",
+        "import os, time\ntime.sleep(1)\nos.symlink('/etc', 'x')\nopen('m', 'w').write('x')\n",
+    )
+    process = folder.start("m.py", RUN_URI=f"{folder.path}/runs/r/")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert folder.files() == {"m", "manifest.json"}
 
 
 def test_a_launcher_that_is_killed_leaves_what_the_next_attempt_can_clear(folder):
-    folder.write("m.py", "import time\nopen('m', 'w').write('x')\nprint('ready', flush=True)\ntime.sleep(3)\n")
+    folder.write(
+        "m.py",
+        "import time\nopen('m', 'w').write('x')\nprint('ready', flush=True)\ntime.sleep(3)\n",
+    )
     process = folder.start("m.py", RUN_URI=f"{folder.path}/runs/r/")
     for line in process.stdout:
         if line.strip() == b"ready":

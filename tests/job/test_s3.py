@@ -5,6 +5,7 @@ import json
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import boto3
@@ -125,7 +126,9 @@ def another_client():
 
 
 def below(folder) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 TREE = {
@@ -188,7 +191,9 @@ def test_a_file_of_a_run_that_is_another_one_is_refused(bucket, tmp_path):
 
 def test_a_file_that_a_manifest_lists_and_that_is_gone_is_named(bucket, tmp_path):
     run_of(bucket, {"a": b"a"}, ["a", "gone"])
-    with pytest.raises(UserError, match=r"runs/r/gone is listed in manifest\.json, and is not there"):
+    with pytest.raises(
+        UserError, match=r"runs/r/gone is listed in manifest\.json, and is not there"
+    ):
         s3.fetch_all("s3://b/p/runs/r/", tmp_path)
 
 
@@ -208,7 +213,9 @@ HOSTILE = ["../x", "a/../../x", "a//b", "a\x1b[2J", "a\nb", "./x", "a\\b", "n" *
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_key_that_is_no_path_below_the_folder_is_refused_and_nothing_is_fetched(bucket, tmp_path, name):
+def test_a_key_that_is_no_path_below_the_folder_is_refused_and_nothing_is_fetched(
+    bucket, tmp_path, name
+):
     bucket.objects |= {"b/d/good": b"g", f"b/d/{name}": b"x"}
     folder = tmp_path / "in/side"
     folder.mkdir(parents=True)
@@ -224,7 +231,9 @@ def test_a_name_that_is_a_file_and_a_folder_is_refused(bucket, tmp_path):
         s3.fetch_all("s3://b/d/", tmp_path)
 
 
-@pytest.mark.parametrize("uri", ["s3://b/none.csv", "s3://b/none/", "s3://b/*.none", "s3://b/p/dat"])
+@pytest.mark.parametrize(
+    "uri", ["s3://b/none.csv", "s3://b/none/", "s3://b/*.none", "s3://b/p/dat"]
+)
 def test_nothing_there_is_a_sentence_unless_it_may_be_empty(bucket, tmp_path, uri):
     bucket.objects |= TREE
     with pytest.raises(UserError, match=r"no such file; to see what is there: aws s3 ls s3://b/"):
@@ -331,8 +340,7 @@ def test_files_are_saved_with_their_tags_and_read_back(bucket, tmp_path):
         files.append([str(tmp_path / str(number)), f"deep/{number}", tags])
     s3.put_all("s3://b/p/runs/r/", files)
     for path, name, tags in files:
-        with open(path, "rb") as file:
-            assert bucket.objects[f"b/p/runs/r/{name}"] == file.read()
+        assert bucket.objects[f"b/p/runs/r/{name}"] == Path(path).read_bytes()
         assert (bucket.tags[f"b/p/runs/r/{name}"] or "") == tags
     assert s3.read("s3://b/p/runs/r/deep/3") == b"content 3"
     s3.delete("s3://b/p/runs/r/deep/3")
@@ -352,7 +360,10 @@ def test_progress_is_said_now_and_then(monkeypatch, capsys):
 
 # ---- the record of a scheduled run
 
-DRAFT = {"run": "<aws.scheduler.scheduled-time>-nightly", "nested": [{"uri": "s3://b/<aws.scheduler.scheduled-time>/"}]}
+DRAFT = {
+    "run": "<aws.scheduler.scheduled-time>-nightly",
+    "nested": [{"uri": "s3://b/<aws.scheduler.scheduled-time>/"}],
+}
 
 
 @pytest.fixture
@@ -384,8 +395,12 @@ def test_a_record_that_is_there_is_kept(scheduled_run):
     assert scheduled_run.objects[RECORD] == b"kept"
 
 
-@pytest.mark.parametrize("hinders", ["no draft", "no JSON", "a list", "no permission", "no variable"])
-def test_what_hinders_the_record_is_said_and_fails_no_run(scheduled_run, monkeypatch, capsys, hinders):
+@pytest.mark.parametrize(
+    "hinders", ["no draft", "no JSON", "a list", "no permission", "no variable"]
+)
+def test_what_hinders_the_record_is_said_and_fails_no_run(
+    scheduled_run, monkeypatch, capsys, hinders
+):
     if hinders == "no draft":
         del scheduled_run.objects["b/p/schedules/nightly.json"]
     elif hinders == "no JSON":

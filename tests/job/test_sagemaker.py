@@ -21,7 +21,14 @@ open(os.path.join(os.environ["SM_MODEL_DIR"], "shown"), "w").write(json.dumps(fo
 def tree(tmp_path, monkeypatch):
     """An /opt/ml with two channels, a project and scratch disk beside it."""
     ml, project, scratch = (tmp_path / name for name in ("ml", "app", "scratch"))
-    for folder in (ml / "input/data/train", ml / "input/data/test", ml / "input/config", ml / "model", project, scratch):
+    for folder in (
+        ml / "input/data/train",
+        ml / "input/data/test",
+        ml / "input/config",
+        ml / "model",
+        project,
+        scratch,
+    ):
         folder.mkdir(parents=True)
     (ml / "input/data/train/part").write_text("1,2")
     (project / "train.py").write_text(SHOWS)
@@ -42,7 +49,9 @@ def start(tree):
     told = process.Told()
     yield lambda *words: launcher.as_sagemaker(["train", *words], told)
     for number in (process.signal.SIGTERM, process.signal.SIGINT):
-        process.signal.signal(number, process.signal.SIG_DFL if number == 15 else process.signal.default_int_handler)
+        process.signal.signal(
+            number, process.signal.SIG_DFL if number == 15 else process.signal.default_int_handler
+        )
 
 
 def test_only_the_word_train_with_a_tree_there_is_sagemakers_start(tree, tmp_path, monkeypatch):
@@ -82,7 +91,9 @@ BAD = [("hyperparameters.json", "{", "not JSON"), ("hyperparameters.json", "[]",
 
 
 @pytest.mark.parametrize(("name", "text", "said"), BAD)
-def test_what_is_wrong_is_said_on_the_log_and_where_sagemaker_shows_it(tree, start, capsys, name, text, said):
+def test_what_is_wrong_is_said_on_the_log_and_where_sagemaker_shows_it(
+    tree, start, capsys, name, text, said
+):
     config(tree, name, text)
     assert start() == 2
     printed = capsys.readouterr().out
@@ -106,7 +117,7 @@ def test_a_script_finds_the_tree_in_its_variables_and_its_words(tree, start, tmp
         "CHECKPOINT_DIR": f"{tree}/checkpoints", "SM_INPUT_DIR": f"{tree}/input",
     }  # fmt: skip
     assert not (tree / "output/failure").exists()
-    assert os.stat(tmp_path / "scratch/tmp").st_mode & 0o777 == 0o777 & ~umask()
+    assert (tmp_path / "scratch/tmp").stat().st_mode & 0o777 == 0o777 & ~umask()
 
 
 def umask() -> int:

@@ -111,7 +111,9 @@ def oracle(text: str, path: str) -> bool:
     parts = path.split("/")
     out = False
     for admits, pattern in lines(text):
-        if admits == out and any(one(pattern, "/".join(parts[:n])) for n in range(1, len(parts) + 1)):
+        if admits == out and any(
+            one(pattern, "/".join(parts[:n])) for n in range(1, len(parts) + 1)
+        ):
             out = not admits
     return out
 
@@ -181,7 +183,9 @@ def test_the_projects_own_rules_mean_the_same_to_every_builder(path):
     assert (oracle(text, path), walked(text, path)) == (expected, expected)
 
 
-def test_names_are_listed_sorted_each_with_a_nul_and_scripts_are_copied_without_the_machinery(tmp_path):
+def test_names_are_listed_sorted_each_with_a_nul_and_scripts_are_copied_without_the_machinery(
+    tmp_path,
+):
     root, work = tmp_path / "root", tmp_path / "work"
     for name in (
         "train.py", "go.sh", "deep/x y.py", "job/a.py", "training/b.py", "requirements.txt", "packages.txt",

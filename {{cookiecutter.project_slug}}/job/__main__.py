@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from job import contract, machine, publish, sagemaker, scripts, stage
-from job.errors import PassingError, UserError, fault, without_secrets
+from job.errors import PassingError, UserError, fault, say, without_secrets
 from job.process import Child, Stopped, Told, reported
 from job.transfer import Transfer
 
@@ -25,11 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent  # the project; in the image /app
 SCRATCH = Path("/scratch")  # of the image; nowhere else does it count
 USAGE = "usage: python -m job SCRIPT [ARGUMENTS]"
 LINKS = {"model": "model", "output": "output", "input": "input", "checkpoints": "checkpoints"}
-
-
-def say(line: str) -> None:
-    """Print a line of the launcher's own, at once."""
-    print(line, flush=True)
 
 
 @dataclass
@@ -149,11 +144,14 @@ def command(words: Sequence[str], work: Path) -> list[str]:
         UserError: the working folder has no such script.
     """
     script, *arguments = words
-    path = work / script
-    if not path.resolve().is_relative_to(work.resolve()) or not path.is_file():
-        module = script.replace(".", "/")
-        package = (work / f"{module}.py").is_file() or (work / module / "__main__.py").is_file()
-        if package and all(part.isidentifier() for part in script.split(".")):
+    path, module = work / script, work / script.replace(".", "/")
+    is_name = not fault(os.path.normpath(script))
+    if not is_name or not path.is_file():
+        if (
+            is_name
+            and all(part.isidentifier() for part in script.split("."))
+            and (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file())
+        ):
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from job import contract, machine
-from job.errors import UserError
+from job.errors import UserError, silence
 
 LOOK = 0.2  # seconds between two looks at the child
 DRAIN = 5.0  # seconds for what still stands in the pipe once the child has ended
@@ -133,16 +133,15 @@ class Child:
         """Pass on what comes out of ``pipe`` to the descriptor ``target``, as it comes."""
 
         def run() -> None:
-            heard = True
             while block := pipe.read(1 << 16):
                 look(block)
-                while heard and block:
+                while block:
                     try:
                         block = block[os.write(target, block) :]
                     except BlockingIOError:  # another program has made the terminal so
                         time.sleep(0.01)
                     except OSError:  # nobody reads any more: the script goes on all the same
-                        heard = False
+                        silence(target)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from job import contract
-from job.errors import PassingError, UserError, fault
+from job.errors import PassingError, UserError, fault, say
 from job.scripts import IGNORED
 from job.transfer import Transfer, facts
 
@@ -53,12 +53,9 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
         if before.get(name) == now:
             continue
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-            print(
-                f"warning: {name!a} is a link that leads out of the folder: it is not saved",
-                flush=True,
-            )
+            say(f"warning: {name!a} is a link that leads out of the folder: it is not saved")
         elif why := fault(name):
-            print(f"warning: {name!a} is not saved: {why}", flush=True)
+            say(f"warning: {name!a} is not saved: {why}")
         elif path.is_file():
             found[free(name, work)] = path
     return found
@@ -70,9 +67,7 @@ def free(name: str, work: Path) -> str:
     while name.partition("/")[0].casefold() in TAKEN or name != given and (work / name).exists():
         name = f"script-{name}"
     if name != given:
-        print(
-            f"warning: {given} belongs to the system: the script's is saved as {name}", flush=True
-        )
+        say(f"warning: {given} belongs to the system: the script's is saved as {name}")
     return name
 
 
@@ -145,7 +140,7 @@ class Mirror:
         try:
             self.advance()
         except OSError as error:
-            print(f"warning: checkpoints could not be saved yet: {error}", flush=True)
+            say(f"warning: checkpoints could not be saved yet: {error}")
             self.next = time.monotonic() + 10 * LOOK_EVERY
 
     def advance(self) -> None:
@@ -222,9 +217,9 @@ class Mirror:
             for name, now in files.items():
                 self.saved.pop(name, None)  # the last one saved is to stand last
                 self.saved[name] = now
-                print(f"-- checkpoint safe: {name}", flush=True)
+                say(f"-- checkpoint safe: {name}")
         except (UserError, PassingError) as error:
-            print(f"warning: the checkpoint could not be saved yet: {error}", flush=True)
+            say(f"warning: the checkpoint could not be saved yet: {error}")
         took = time.monotonic() - began
         self.next = time.monotonic() + max(LOOK_EVERY, took / SHARE)
 
@@ -236,7 +231,7 @@ class Mirror:
         try:
             Transfer({"do": "delete", "base": self.base, "names": gone}).result()
         except (UserError, PassingError) as error:
-            print(f"warning: old checkpoints could not be removed: {error}", flush=True)
+            say(f"warning: old checkpoints could not be removed: {error}")
             return
         for name in gone:
             del self.saved[name]

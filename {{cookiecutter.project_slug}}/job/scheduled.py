@@ -8,7 +8,7 @@ import json
 import os
 
 from job import contract, machine
-from job.errors import PassingError, UserError
+from job.errors import PassingError, UserError, say
 from job.sources import s3
 
 TIME = "<aws.scheduler.scheduled-time>"  # replaced in the request, but not in the draft
@@ -23,7 +23,7 @@ def record(schedule: str) -> None:
         if s3.read(os.environ[contract.RUN_URI] + contract.RUN) is None:
             write(schedule)
     except (UserError, PassingError, KeyError, ValueError) as error:
-        print(f"warning: this run cannot be recorded: {error}", flush=True)
+        say(f"warning: this run cannot be recorded: {error}")
 
 
 def write(schedule: str) -> None:
@@ -32,7 +32,7 @@ def write(schedule: str) -> None:
     draft = s3.read(f"{project}schedules/{schedule}.json") or b"null"
     found = json.loads(draft.decode().replace(TIME, run.removesuffix(f"-{schedule}")))
     if not isinstance(found, dict):
-        raise ValueError(f"the schedule {schedule!r} has left no draft")
+        raise UserError(f"the schedule {schedule!r} has left no draft")
     task, began = machine.metadata("/task").get("TaskARN"), machine.now()
     found |= {"task": task, "started": began}
     found["attempts"] = [{"attempt": 1, "task": task, "started": began}]

@@ -103,7 +103,7 @@ def here(path: str, folder: Path) -> dict[str, dict]:
         names[name] = {"size_bytes": each.stat().st_size}
     if not names:
         raise UserError(
-            f"{path!r}: there is no such file, or nothing in that folder; name what there is, as in "
+            f"{path}: there is no such file or folder, or nothing in it; name what there is, as in "
             "DATA=data/train.csv"
         )
     return names
