@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from job import __main__ as launcher
-from job import errors, machine, process, stage
+from job import attempt, errors, machine, process, stage
 from job.errors import UserError
 
 OUTPUT = (
@@ -185,6 +185,8 @@ def test_a_signal_before_the_script_ends_the_launcher(told):
         os.kill(os.getpid(), signal.SIGTERM)
     assert (told.number, told.status, told.passed) == (15, 143, False)
     assert told.at < math.inf
+    os.kill(os.getpid(), signal.SIGINT)  # while what there was is cleared away
+    assert told.status == 143
 
 
 def test_a_signal_that_comes_while_the_script_starts_is_passed_on_once(told):
@@ -250,24 +252,24 @@ PLANS = [
 @pytest.mark.parametrize(("environ", "said"), PLANS)
 def test_what_no_run_can_be_called_is_refused_before_a_folder_is_touched(environ, said):
     with pytest.raises(UserError, match=said):
-        launcher.plan(["x.py"], environ)
+        attempt.plan(["x.py"], environ)
 
 
 def test_where_a_run_works_and_which_attempt_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "ROOT", tmp_path)
-    job = launcher.plan(["x.py"], {"RUN_ID": "r"})
+    monkeypatch.setattr(attempt, "ROOT", tmp_path)
+    job = attempt.plan(["x.py"], {"RUN_ID": "r"})
     assert (job.base, job.attempt, job.run) == (f"{tmp_path}/runs/r/", 1, "r")
     assert (job.work, job.scratch) == (tmp_path / "runs/r/work", tmp_path / "runs/r/.job")
     (tmp_path / "runs/r").mkdir(parents=True)
-    assert launcher.plan(["x.py"], {"RUN_ID": "r"}).attempt == 2
-    for text, attempt in ('{"attempt": 4}', 5), ("[]", 2), ("{}", 2), ("x", 2):
+    assert attempt.plan(["x.py"], {"RUN_ID": "r"}).attempt == 2
+    for text, number in ('{"attempt": 4}', 5), ("[]", 2), ("{}", 2), ("x", 2):
         (tmp_path / "runs/r/manifest.json").write_text(text)
-        assert launcher.plan(["x.py"], {"RUN_ID": "r"}).attempt == attempt
-    assert launcher.plan(["x.py"], {"RUN_ID": "r", "RUN_ATTEMPT": "9"}).attempt == 9
-    job = launcher.plan(["x.py"], {"RUN_URI": "s3://b/p/runs/q/"})
+        assert attempt.plan(["x.py"], {"RUN_ID": "r"}).attempt == number
+    assert attempt.plan(["x.py"], {"RUN_ID": "r", "RUN_ATTEMPT": "9"}).attempt == 9
+    job = attempt.plan(["x.py"], {"RUN_URI": "s3://b/p/runs/q/"})
     assert (job.base, job.run) == ("s3://b/p/runs/q/", "q")
     monkeypatch.chdir(tmp_path)
-    assert launcher.plan(["x.py"], {"RUN_URI": "there/q"}).base == f"{tmp_path}/there/q/"
+    assert attempt.plan(["x.py"], {"RUN_URI": "there/q"}).base == f"{tmp_path}/there/q/"
 
 
 @pytest.mark.parametrize(
@@ -275,15 +277,15 @@ def test_where_a_run_works_and_which_attempt_it_is(tmp_path, monkeypatch):
 )
 def test_the_stop_time_out(text, seconds):
     assert (
-        launcher.plan(["x"], {"STOP_SECONDS": text, "RUN_URI": "s3://b/r/"}).stop_seconds == seconds
+        attempt.plan(["x"], {"STOP_SECONDS": text, "RUN_URI": "s3://b/r/"}).stop_seconds == seconds
     )
 
 
 def test_new_runs_are_named_after_the_time_and_never_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "ROOT", tmp_path)
+    monkeypatch.setattr(attempt, "ROOT", tmp_path)
     names = set()
     for _ in range(4):
-        name = launcher.new_run()
+        name = attempt.new_run()
         (tmp_path / "runs" / name).mkdir(parents=True)
         names.add(name)
     assert len(names) == 4

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from job import __main__ as launcher
-from job import process, sagemaker
+from job import attempt, process, sagemaker
 from job.errors import UserError
 
 SHOWS = """\
@@ -33,8 +33,8 @@ def tree(tmp_path, monkeypatch):
     (ml / "input/data/train/part").write_text("1,2")
     (project / "train.py").write_text(SHOWS)
     monkeypatch.setattr(sagemaker, "ROOT", ml)
-    monkeypatch.setattr(launcher, "ROOT", project)
-    monkeypatch.setattr(launcher, "SCRATCH", scratch)
+    monkeypatch.setattr(attempt, "ROOT", project)
+    monkeypatch.setattr(attempt, "SCRATCH", scratch)
     monkeypatch.delenv("SAGEMAKER_PROGRAM", raising=False)
     return ml
 

@@ -7,134 +7,18 @@ and ends as it ended. What the script does it never knows.
 import contextlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from job import contract, machine, publish, sagemaker, scripts, stage
+from job import attempt, contract, machine, publish, sagemaker, scripts, stage
 from job.errors import PassingError, UserError, fault, say, without_secrets
 from job.process import Child, Stopped, Told, reported
 from job.transfer import Transfer
 
-ROOT = Path(__file__).resolve().parent.parent  # the project; in the image /app
-SCRATCH = Path("/scratch")  # of the image; nowhere else does it count
 USAGE = "usage: python -m job SCRIPT [ARGUMENTS]"
-LINKS = {"model": "model", "output": "output", "input": "input", "checkpoints": "checkpoints"}
-
-
-@dataclass
-class Job:
-    """One attempt at one run."""
-
-    words: list[str]  # script and arguments
-    environ: Mapping[str, str]
-    base: str  # where the results go, with a last slash
-    work: Path
-    scratch: Path  # for files of the launcher's own
-    attempt: int = 1
-    staged: dict = field(default_factory=dict)
-    checkpoints: list[str] = field(default_factory=list)
-    started: str = field(default_factory=machine.now)
-
-    @property
-    def run(self) -> str:
-        """The run's id."""
-        return self.environ.get(contract.RUN_ID) or Path(self.base).name
-
-    @property
-    def stop_seconds(self) -> float:
-        """Seconds between SIGTERM and SIGKILL."""
-        text = self.environ.get(contract.STOP_SECONDS, "")
-        return float(text) if text.isdecimal() else 10.0
-
-
-def in_image() -> bool:
-    """Tell whether this is the image, and not a laptop."""
-    return Path("/app") == ROOT and SCRATCH.is_dir()
-
-
-def plan(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job that the environment asks for; nothing is made yet.
-
-    Raises:
-        UserError: it asks for what there cannot be.
-    """
-    base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
-    if not base:
-        run = environ.get(contract.RUN_ID) or new_run()
-        if "/" in run or fault(run):
-            raise UserError(f"{contract.RUN_ID}={run!a}: the name of a folder was expected")
-        # `make local` mounts runs/; without it nothing but scratch can be written in the image
-        home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
-        base = f"{home}/runs/{run}/"
-        if attempt == "1" and (ROOT / "runs" / run).is_dir():
-            attempt = str(last_attempt(ROOT / "runs" / run) + 1)
-    elif "://" not in base:
-        base = f"{Path(base).absolute()}/"
-    if not attempt.isdecimal() or not int(attempt):
-        raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
-    home = SCRATCH if in_image() else Path(base)
-    return Job(words, environ, base, home / "work", home / ".job", int(attempt))
-
-
-def fill(job: Job) -> None:
-    """Make the working folder, with the scripts and the folders that they may count on.
-
-    Raises:
-        UserError: the disk does not let it.
-    """
-    remove(job.work, job.scratch)
-    try:
-        job.scratch.mkdir(parents=True)
-        job.work.mkdir()
-        scripts.copy(ROOT, job.work)
-        for name in ("model", "output/data", "input/data", "checkpoints"):
-            (job.work / name).mkdir(parents=True, exist_ok=True)
-        if in_image():
-            folders(job.work)
-    except OSError as error:
-        raise UserError(f"{error.filename}: {error.strerror}") from error
-
-
-def remove(*folders: Path) -> None:
-    """Remove folders, if they are there, whatever their permissions."""
-    for folder in folders:
-        stage.unprotect(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def new_run() -> str:
-    """Return an id for a run on this machine, which no folder below runs/ has: the time in UTC."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    number = 1
-    while (ROOT / "runs" / (run := name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return run
-
-
-def last_attempt(folder: Path) -> int:
-    """Return how many attempts a run on this machine has had, as far as its folder tells."""
-    try:
-        return int(json.loads((folder / contract.MANIFEST).read_text())["attempt"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
-
-
-def folders(work: Path) -> None:
-    """Make what /tmp and /opt/ml lead to."""
-    (SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
-    tree = SCRATCH / "ml"
-    tree.mkdir(exist_ok=True)
-    for name, target in LINKS.items():
-        link = tree / name
-        if not link.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(work / target)
 
 
 def command(words: Sequence[str], work: Path) -> list[str]:
@@ -165,11 +49,11 @@ def command(words: Sequence[str], work: Path) -> list[str]:
     return [f"./{script}", *arguments]
 
 
-def environment(job: Job) -> dict[str, str]:
+def environment(job: attempt.Job) -> dict[str, str]:
     """Return the script's environment: what runs in SageMaker's containers finds the same names here."""
     work, words = job.work, job.words[1:]
-    python_path = [str(work), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    home = str(SCRATCH) if in_image() else os.environ.get("HOME", str(work))
+    python_path = [str(work), str(attempt.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    home = str(attempt.SCRATCH) if attempt.in_image() else os.environ.get("HOME", str(work))
     return {
         **job.environ,
         **{f"SM_CHANNEL_{name.upper()}": f"{work}/input/data/{name}" for name in job.staged},
@@ -192,7 +76,7 @@ def environment(job: Job) -> dict[str, str]:
         "HOME": home,
         "USER": job.environ.get("USER") or "train",
         "LOGNAME": job.environ.get("LOGNAME") or "train",
-        "TMPDIR": str(SCRATCH / "tmp") if in_image() else tempfile.gettempdir(),
+        "TMPDIR": str(attempt.SCRATCH / "tmp") if attempt.in_image() else tempfile.gettempdir(),
     }
 
 
@@ -236,7 +120,7 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
     return [words[0], *more, *words[1:]]
 
 
-def bring(job: Job, channels: Mapping[str, Mapping[str, str]]) -> None:
+def bring(job: attempt.Job, channels: Mapping[str, Mapping[str, str]]) -> None:
     """Bring the data, and the checkpoints of an earlier attempt."""
     request = {
         "do": "stage",
@@ -250,7 +134,7 @@ def bring(job: Job, channels: Mapping[str, Mapping[str, str]]) -> None:
         say(f"-- attempt {job.attempt}: {len(job.checkpoints)} files of checkpoints are back")
 
 
-def run(job: Job, told: Told) -> int:
+def run(job: attempt.Job, told: Told) -> int:
     """Start the script, save its checkpoints meanwhile and its files afterwards; return the exit status."""
     line, environ = command(job.words, job.work), environment(job)
     before = publish.snapshot(job.work)
@@ -280,7 +164,7 @@ def run(job: Job, told: Told) -> int:
 
 
 def save(
-    job: Job,
+    job: attempt.Job,
     before: Mapping[str, publish.Stamp],
     child: Child,
     mirror: publish.Mirror,
@@ -316,7 +200,7 @@ def save(
     return code
 
 
-def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object]:
+def manifest(job: attempt.Job, files: Mapping[str, dict], code: int) -> dict[str, object]:
     """Return what manifest.json says: what ran, on what, and each file that it left."""
     return {
         "run": job.run,
@@ -335,13 +219,13 @@ def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object
     }
 
 
-def clean(job: Job, code: int) -> None:
+def clean(job: attempt.Job, code: int) -> None:
     """Remove the working folder; where it could not be saved, it stays for the user to look at."""
-    remove(job.scratch)
+    attempt.remove(job.scratch)
     if code == contract.PUBLISHING_FAILED:
         say(f"-- what the script wrote is in {job.work}")
         return
-    remove(job.work)
+    attempt.remove(job.work)
     with contextlib.suppress(OSError):  # on the laptop: a run of which nothing came
         job.work.parent.rmdir()
 
@@ -353,9 +237,9 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
         if environ.get(contract.SCHEDULE):
             Transfer({"do": "record", "schedule": environ[contract.SCHEDULE]}).result()
         words = all_words(words, environ)
-        job = plan(words, environ)
+        job = attempt.plan(words, environ)
         channels = stage.channels(environ.get(contract.CHANNELS, ""))
-        fill(job)
+        attempt.fill(job)
         command(words, job.work)  # before anything is moved
         refused = contract.STAGING_REFUSED
         bring(job, channels)
@@ -370,6 +254,7 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
     except Stopped:
         say("-- stopped before the script began: nothing was changed")
         code = told.status
+    told.deaf = True
     if job:
         clean(job, code)
     return code
@@ -377,13 +262,13 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
 
 def as_sagemaker(words: list[str], told: Told) -> int:
     """Start a script over SageMaker's tree, where its folders stay as they are."""
-    work = SCRATCH / "work"
+    work = attempt.SCRATCH / "work"
     try:
         words = [*sagemaker.command(), *words[1:]]
         work.mkdir(parents=True, exist_ok=True)
-        (SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
-        scripts.copy(ROOT, work)
-        job = Job(words, os.environ, f"{sagemaker.ROOT}/", work, SCRATCH)
+        (attempt.SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
+        scripts.copy(attempt.ROOT, work)
+        job = attempt.Job(words, os.environ, f"{sagemaker.ROOT}/", work, attempt.SCRATCH)
         line = command(words, work)
         environ = environment(job) | sagemaker.environment()
         del environ["RUN_FOLDER"], environ[contract.RUN_ID]  # SM_MODEL_DIR rules here
@@ -418,7 +303,7 @@ def main(words: list[str]) -> int:
     if run_id and os.environ.get(contract.RUN_URI):
         # Docker reads the two streams side by side: let it take standard error's last line first.
         sys.stderr.flush()
-        if in_image():
+        if attempt.in_image():
             time.sleep(0.1)
         say(contract.end_mark(run_id))
     return code

@@ -75,6 +75,7 @@ class Told:
             self.passed = True
             self.child.signal(number)
         elif not self.deaf:
+            self.deaf = True  # a second one must not break what the first one ends
             raise Stopped
 
     def begin(self, child: "Child") -> "Child":
