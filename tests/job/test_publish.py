@@ -112,6 +112,20 @@ def test_of_two_in_one_tick_the_smaller_comes_last(checkpoints, monkeypatch):
     assert list(there) == ["1.model", "1.json"]
 
 
+def test_what_is_saved_stays_whole_although_the_script_writes_on_in_it(checkpoints):
+    checkpoints.write("1", "one")
+    checkpoints.look(2)
+    assert list(checkpoints.mirror.scratch.parent.rglob("*")) == []  # nothing holds what is deleted
+    with (checkpoints.folder / "1").open("w") as file:
+        file.write("ha")
+        file.flush()
+        checkpoints.look()
+        assert checkpoints.saved() == {"1": "one"}
+        file.write("lf")
+    checkpoints.look(2)
+    assert checkpoints.saved() == {"1": "half"}
+
+
 def test_the_newest_counts_when_saving_falls_behind(checkpoints, monkeypatch):
     slow = publish.Transfer
 
@@ -252,7 +266,9 @@ def test_checkpoints_go_first_and_what_is_safe_is_not_sent_again(tmp_path, monke
     sent = []
     real = transfer.save
     monkeypatch.setattr(
-        transfer, "save", lambda path, target: (sent.append(target.name), real(path, target))
+        transfer,
+        "save",
+        lambda path, target, link: (sent.append(target.name), real(path, target, link)),
     )
     files = {}
     for name in "a", "z", "checkpoints/1", "checkpoints/2":
@@ -276,11 +292,11 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer.os, "link", refuse)
     monkeypatch.setattr(transfer.shutil, "copy2", refuse)
     with pytest.raises(UserError, match="old cannot be written: No space left on device"):
-        transfer.save(tmp_path / "new", tmp_path / "old")
+        transfer.save(tmp_path / "new", tmp_path / "old", link=True)
     assert (tmp_path / "old").read_text() == "old"
     monkeypatch.undo()
     monkeypatch.setattr(transfer.os, "link", refuse)  # a disk without links
-    transfer.save(tmp_path / "new", tmp_path / "old")
+    transfer.save(tmp_path / "new", tmp_path / "old", link=True)
     assert (tmp_path / "old").read_text() == "new"
     assert {each.name for each in tmp_path.iterdir()} == {"new", "old"}
 

@@ -13,7 +13,7 @@ from job.errors import UserError, fault
 
 ROOT = Path(__file__).resolve().parent.parent  # the project; in the image /app
 SCRATCH = Path("/scratch")  # of the image; nowhere else does it count
-LINKS = {"model": "model", "output": "output", "input": "input", "checkpoints": "checkpoints"}
+LINKS = ("model", "output", "input", "checkpoints")  # of /opt/ml, to the working folder
 
 
 @dataclass
@@ -119,8 +119,8 @@ def folders(work: Path) -> None:
     (SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
     tree = SCRATCH / "ml"
     tree.mkdir(exist_ok=True)
-    for name, target in LINKS.items():
+    for name in LINKS:
         link = tree / name
         if not link.exists():
             link.unlink(missing_ok=True)
-            link.symlink_to(work / target)
+            link.symlink_to(work / name)

@@ -214,6 +214,7 @@ class Mirror:
         self.under_way = None
         try:
             transfer.result()
+            shutil.rmtree(self.scratch, ignore_errors=True)  # what the script deletes is to go
             for name, now in files.items():
                 self.saved.pop(name, None)  # the last one saved is to stand last
                 self.saved[name] = now
