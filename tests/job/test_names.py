@@ -232,3 +232,13 @@ def test_a_launcher_that_is_killed_leaves_what_the_next_attempt_can_clear(folder
     assert folder.files() == {"m", "manifest.json"}
     assert said.endswith("[end of run r]\n")
     assert Path(folder.path / "runs/r/m").read_text() == "x"
+
+
+def test_data_from_nobody_who_answers_may_come_a_minute_later(folder):
+    folder.write("m.py", "open('m', 'w')\n")
+    code, said = folder.launch(
+        "m.py", RUN_CHANNELS='{"train": {"uri": "http://127.0.0.1:9/x.csv"}}'
+    )
+    assert code == 82
+    assert "error: http://127.0.0.1:9/x.csv: cannot be fetched: " in said
+    assert not (folder.path / "runs/r").exists()

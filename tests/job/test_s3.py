@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -356,6 +357,97 @@ def test_progress_is_said_now_and_then(monkeypatch, capsys):
         now[0] = at
         progress(size)
     assert capsys.readouterr().out == "-- fetching x: 2 of 4 MB\n-- fetching x: 4 of 4 MB\n"
+
+
+# ---- the whole launcher
+
+SCRIPT = """\
+import os
+seen = [os.path.join(at, name) for at, _, names in os.walk(".") for name in names if "m.py" not in name]
+open("model/m", "w").write(" ".join(sorted(seen)))
+open("checkpoints/2", "w").write("two")
+"""
+
+
+def on_s3(folder, server, **more: str) -> tuple[int, str]:
+    """Start the launcher as ECS does, but for the image."""
+    names = (
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    )
+    channels = {"train": {"uri": "s3://b/p/data/", "path": "data"}}
+    environ = {name: os.environ[name] for name in names} | {
+        "RUN_URI": "s3://b/p/runs/r/", "RUN_CHANNELS": json.dumps(channels), "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    folder.write("m.py", SCRIPT)
+    server.objects["b/p/data/sub/a.csv"] = b"1,2"
+    return folder.launch("m.py", **environ | more)
+
+
+def test_a_run_brings_its_data_and_checkpoints_from_s3_and_its_results_there(folder, bucket):
+    bucket.objects |= {"b/p/runs/r/checkpoints/1": b"one", "b/p/runs/r/checkpoints/0": b"zero"}
+    code, said = on_s3(folder, bucket, RUN_ATTEMPT="2")
+    assert code == 0, said
+    saved = {
+        name[11:]: text for name, text in bucket.objects.items() if name.startswith("b/p/runs/r/")
+    }
+    assert saved.pop("model/m").decode().split() == [
+        "./checkpoints/0", "./checkpoints/1", "./data/sub/a.csv", "./input/data/train/sub/a.csv",
+    ]  # fmt: skip
+    manifest = json.loads(saved.pop("manifest.json"))
+    assert saved == {"checkpoints/0": b"zero", "checkpoints/1": b"one", "checkpoints/2": b"two"}
+    assert list(bucket.objects)[-1] == "b/p/runs/r/manifest.json"  # the last that was saved
+    assert bucket.tags["b/p/runs/r/checkpoints/2"] == "kind=checkpoint"
+    assert (manifest["attempt"], set(manifest["files"])) == (2, {"model/m", "checkpoints/2"})
+    digest = hashlib.sha256(b"1,2").hexdigest()
+    assert manifest["channels"]["train"] == {
+        "uri": "s3://b/p/data/", "files": {"sub/a.csv": {"sha256": digest, "size_bytes": 3}},
+    }  # fmt: skip
+    assert said.endswith("[end of run r]\n")
+    assert not (folder.path / "runs/r").exists()  # nothing is left of the work here
+
+
+def test_a_first_attempt_brings_no_checkpoints(folder, bucket):
+    bucket.objects["b/p/runs/r/checkpoints/1"] = b"one"
+    assert on_s3(folder, bucket)[0] == 0
+    assert b"checkpoints" not in bucket.objects["b/p/runs/r/model/m"]
+
+
+def test_results_that_s3_refuses_are_no_success_and_have_no_manifest(folder, bucket):
+    bucket.faults["PUT", "b/p/runs/r/model/m"] = 403
+    code, said = on_s3(folder, bucket)
+    assert code == 83
+    assert (
+        "error: what the script wrote could not be saved: s3://b/p/runs/r/model/m: no permission"
+        in said
+    )
+    assert "Traceback" not in said
+    assert "b/p/runs/r/manifest.json" not in bucket.objects
+    assert bucket.objects["b/p/runs/r/checkpoints/2"] == b"two"  # checkpoints had come first
+    assert (folder.path / "runs/r/work/model/m").exists()
+
+
+def test_data_that_s3_refuses_is_no_run(folder, bucket):
+    bucket.faults["GET", "b/p/data/sub/a.csv"] = 403
+    bucket.objects["b/p/runs/r/checkpoints/1"] = b"one"
+    code, said = on_s3(folder, bucket, RUN_ATTEMPT="2")
+    assert code == 81
+    assert (
+        "error: s3://b/p/data/sub/a.csv: no permission (s3:GetObject)" in said
+        and "Traceback" not in said
+    )
+    assert set(bucket.objects) == {"b/p/data/sub/a.csv", "b/p/runs/r/checkpoints/1"}
+
+
+def test_arguments_come_from_s3(folder, bucket):
+    bucket.objects["b/p/runs/r/argv.json"] = json.dumps(["--a", "b"]).encode()
+    assert on_s3(folder, bucket, ARGV_URI="s3://b/p/runs/r/argv.json")[0] == 0
+    assert json.loads(bucket.objects["b/p/runs/r/manifest.json"])["argv"] == ["--a", "b"]
+    code, said = on_s3(folder, bucket, ARGV_URI="s3://b/none")
+    assert (code, "ARGV_URI=s3://b/none: no list of words is there" in said) == (2, True)
 
 
 # ---- the record of a scheduled run

@@ -67,7 +67,11 @@ def plan(words: list[str], environ: Mapping[str, str]) -> Job:
         base = f"{Path(base).absolute()}/"
     if not attempt.isdecimal() or not int(attempt):
         raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
-    home = SCRATCH if in_image() else Path(base)
+    home = (
+        SCRATCH if in_image()
+        else ROOT / "runs" / Path(base).name if "://" in base
+        else Path(base)
+    )  # fmt: skip
     return Job(words, environ, base, home / "work", home / ".job", int(attempt))
 
 
