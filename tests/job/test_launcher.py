@@ -207,7 +207,7 @@ def test_sigterm_while_data_is_brought_changes_nothing_of_an_earlier_attempt(fol
     time.sleep(0.15)
     process.terminate()
     process.communicate(timeout=60)
-    assert process.returncode in (143, 0)
+    assert process.returncode in (143, 0, -15)
     assert (folder.path / "runs/r/model.ubj").read_text() == "old"
     assert (folder.path / "runs/r/checkpoints/1.json").read_text() == "{}"
 
