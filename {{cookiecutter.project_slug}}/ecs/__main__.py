@@ -345,7 +345,7 @@ def schedule(settings: Settings) -> None:
         return
     arn, image_uri = definition.register(settings, outputs)
     made, asked = requested(arn)
-    # what is known of each run already; its container adds the rest (training/scheduled.py)
+    # what is known of each run already; its container adds the rest (job/scheduled.py)
     draft = asked_for(settings, run, image_uri, revision, made) | {"schedule": settings.name}
     history.put(settings, outputs, schedules.draft_key(settings), draft)
     done = schedules.put(settings, asked)

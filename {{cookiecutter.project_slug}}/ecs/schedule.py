@@ -50,7 +50,7 @@ def expression(settings: Settings) -> str:
 
 
 def draft_key(settings: Settings) -> str:
-    """Return the S3 key of what ``run.json`` of each run begins with (training/scheduled.py)."""
+    """Return the S3 key of what ``run.json`` of each run begins with (job/scheduled.py)."""
     return f"{settings.project}/schedules/{checked_name(settings)}.json"
 
 
