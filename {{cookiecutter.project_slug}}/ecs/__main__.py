@@ -253,7 +253,8 @@ def rerun(settings: Settings) -> int:
     if "size" not in old:
         raise UserError(f"run {former} was recorded by an older version; type: make run")
     data = history.data_versions(settings, outputs, old["request"])
-    if data != old["data"]:
+    # a run that a schedule started was recorded by its container, which does not ask for that
+    if "data" in old and data != old["data"]:
         names = ", ".join(history.addresses(data or old["data"]))
         change = f"the data of run {former} has changed since ({names})"
         if not settings.yes:

@@ -7,116 +7,18 @@ and ends as it ended. What the script does it never knows.
 import contextlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from job import contract, machine, publish, sagemaker, scripts, stage
-from job.errors import PassingError, UserError, without_secrets
+from job import attempt, contract, machine, publish, sagemaker, scripts, stage
+from job.errors import PassingError, UserError, fault, say, without_secrets
 from job.process import Child, Stopped, Told, reported
 from job.transfer import Transfer
 
-ROOT = Path(__file__).resolve().parent.parent  # the project; in the image /app
-SCRATCH = Path("/scratch")  # of the image; nowhere else does it count
 USAGE = "usage: python -m job SCRIPT [ARGUMENTS]"
-LINKS = {"model": "model", "output": "output", "input": "input", "checkpoints": "checkpoints"}
-
-
-def say(line: str) -> None:
-    """Print a line of the launcher's own, at once."""
-    print(line, flush=True)
-
-
-@dataclass
-class Job:
-    """One attempt at one run."""
-
-    words: list[str]  # script and arguments
-    environ: Mapping[str, str]
-    base: str  # where the results go, with a last slash
-    work: Path
-    scratch: Path  # for files of the launcher's own
-    attempt: int = 1
-    staged: dict = field(default_factory=dict)
-    checkpoints: list[str] = field(default_factory=list)
-    started: str = field(default_factory=machine.now)
-
-    @property
-    def stop_seconds(self) -> float:
-        """Seconds between SIGTERM and SIGKILL."""
-        text = self.environ.get(contract.STOP_SECONDS, "")
-        return float(text) if text.isdecimal() else 10.0
-
-
-def in_image() -> bool:
-    """Tell whether this is the image, and not a laptop."""
-    return Path("/app") == ROOT and SCRATCH.is_dir()
-
-
-def prepare(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job, its working folder filled with the scripts.
-
-    Raises:
-        UserError: there is no such script.
-    """
-    base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
-    if not base:
-        run = environ.get(contract.RUN_ID) or new_run()
-        # `make local` mounts runs/; without it nothing but scratch can be written in the image
-        home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
-        base = f"{home}/runs/{run}/"
-        if attempt == "1" and (ROOT / "runs" / run).is_dir():
-            attempt = str(last_attempt(ROOT / "runs" / run) + 1)
-    elif "://" not in base:
-        base = f"{Path(base).absolute()}/"
-    if not attempt.isdecimal() or not int(attempt):
-        raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
-    work = SCRATCH / "work" if in_image() else Path(base, "work")
-    if work.exists():
-        stage.unprotect(work)
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
-    scratch = Path(tempfile.mkdtemp(prefix="job-", dir=SCRATCH if in_image() else work.parent))
-    scripts.copy(ROOT, work)
-    for name in ("model", "output/data", "input/data", "checkpoints"):
-        (work / name).mkdir(parents=True, exist_ok=True)
-    if in_image():
-        folders(work)
-    return Job(words, environ, base, work, scratch, int(attempt))
-
-
-def new_run() -> str:
-    """Return an id for a run on this machine, which no folder below runs/ has: the time in UTC."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    number = 1
-    while (ROOT / "runs" / (run := name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return run
-
-
-def last_attempt(folder: Path) -> int:
-    """Return how many attempts a run on this machine has had, as far as its folder tells."""
-    try:
-        return int(json.loads((folder / contract.MANIFEST).read_text())["attempt"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
-
-
-def folders(work: Path) -> None:
-    """Make what /tmp and /opt/ml lead to."""
-    (SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
-    tree = SCRATCH / "ml"
-    tree.mkdir(exist_ok=True)
-    for name, target in LINKS.items():
-        link = tree / name
-        if not link.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(work / target)
 
 
 def command(words: Sequence[str], work: Path) -> list[str]:
@@ -126,11 +28,14 @@ def command(words: Sequence[str], work: Path) -> list[str]:
         UserError: the working folder has no such script.
     """
     script, *arguments = words
-    path = work / script
-    if not path.resolve().is_relative_to(work.resolve()) or not path.is_file():
-        module = script.replace(".", "/")
-        package = (work / f"{module}.py").is_file() or (work / module / "__main__.py").is_file()
-        if package and all(part.isidentifier() for part in script.split(".")):
+    path, module = work / script, work / script.replace(".", "/")
+    is_name = not fault(os.path.normpath(script))
+    if not is_name or not path.is_file():
+        if (
+            is_name
+            and all(part.isidentifier() for part in script.split("."))
+            and (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file())
+        ):
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "
@@ -144,11 +49,11 @@ def command(words: Sequence[str], work: Path) -> list[str]:
     return [f"./{script}", *arguments]
 
 
-def environment(job: Job) -> dict[str, str]:
+def environment(job: attempt.Job) -> dict[str, str]:
     """Return the script's environment: what runs in SageMaker's containers finds the same names here."""
     work, words = job.work, job.words[1:]
-    python_path = [str(work), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    home = str(SCRATCH) if in_image() else os.environ.get("HOME", str(work))
+    python_path = [str(work), str(attempt.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    home = str(attempt.SCRATCH) if attempt.in_image() else os.environ.get("HOME", str(work))
     return {
         **job.environ,
         **{f"SM_CHANNEL_{name.upper()}": f"{work}/input/data/{name}" for name in job.staged},
@@ -164,13 +69,14 @@ def environment(job: Job) -> dict[str, str]:
         "SM_HOSTS": '["algo-1"]',
         "CHECKPOINT_DIR": f"{work}/checkpoints",
         "RUN_FOLDER": str(work),
+        contract.RUN_ID: job.run,
         contract.ATTEMPT: str(job.attempt),
         "PYTHONPATH": os.pathsep.join(python_path),
         "PYTHONUNBUFFERED": "1",
         "HOME": home,
         "USER": job.environ.get("USER") or "train",
         "LOGNAME": job.environ.get("LOGNAME") or "train",
-        "TMPDIR": str(SCRATCH / "tmp") if in_image() else tempfile.gettempdir(),
+        "TMPDIR": str(attempt.SCRATCH / "tmp") if attempt.in_image() else tempfile.gettempdir(),
     }
 
 
@@ -188,10 +94,10 @@ def hyperparameters(words: Sequence[str]) -> dict[str, object]:
 
 
 def literal(text: str) -> object:
-    """Return the JSON value that ``text`` is, or ``text``."""
+    """Return the JSON value that ``text`` is, or ``text``; NaN and Infinity are none."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
         return text
 
 
@@ -214,12 +120,12 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
     return [words[0], *more, *words[1:]]
 
 
-def bring(job: Job) -> None:
+def bring(job: attempt.Job, channels: Mapping[str, Mapping[str, str]]) -> None:
     """Bring the data, and the checkpoints of an earlier attempt."""
     request = {
         "do": "stage",
         "work": str(job.work),
-        "channels": stage.channels(job.environ.get(contract.CHANNELS, "")),
+        "channels": channels,
         "checkpoints": job.base + contract.CHECKPOINTS if job.attempt > 1 else None,
     }
     answer = Transfer(request).result()
@@ -228,18 +134,19 @@ def bring(job: Job) -> None:
         say(f"-- attempt {job.attempt}: {len(job.checkpoints)} files of checkpoints are back")
 
 
-def run(job: Job, told: Told) -> int:
+def run(job: attempt.Job, told: Told) -> int:
     """Start the script, save its checkpoints meanwhile and its files afterwards; return the exit status."""
     line, environ = command(job.words, job.work), environment(job)
     before = publish.snapshot(job.work)
-    inputs = {name: publish.stamp((job.work / name).resolve()) for name in staged_names(job)}
+    staged = [f"{name}/{file}" for name, each in job.staged.items() for file in each["files"]]
+    inputs = {name: publish.stamp((job.work / "input/data" / name).resolve()) for name in staged}
     mirror = publish.Mirror(
         job.work / "checkpoints", job.base + contract.CHECKPOINTS, job.scratch, job.checkpoints
     )
     told.deaf = True  # from here on a signal is the script's to answer
     if told.number is not None:
         raise Stopped
-    told.child = child = Child(line, job.work, environ)
+    child = told.begin(Child(line, job.work, environ))
     code = child.wait(told, job.stop_seconds / 2, mirror.look)
     told.child = None
     killed = child.out_of_memory()
@@ -250,34 +157,27 @@ def run(job: Job, told: Told) -> int:
     code = reported(code, told, killed)
     mirror.finish()
     for name, was in inputs.items():
-        if not (job.work / name).exists() or publish.stamp((job.work / name).resolve()) != was:
-            say(
-                f"warning: the script changed {name.removeprefix('input/data/')}, which is for reading only"
-            )
+        path = job.work / "input/data" / name
+        if not path.exists() or publish.stamp(path.resolve()) != was:
+            say(f"warning: the script changed {name}, which is for reading only")
     return save(job, before, child, mirror, code)
 
 
-def staged_names(job: Job) -> list[str]:
-    """Return the names of the staged files in the working folder."""
-    return [
-        f"input/data/{name}/{file}" for name, each in job.staged.items() for file in each["files"]
-    ]
-
-
 def save(
-    job: Job,
+    job: attempt.Job,
     before: Mapping[str, publish.Stamp],
     child: Child,
     mirror: publish.Mirror,
     code: int,
 ) -> int:
     """Save what the script wrote and return the exit status: a success that is not saved is none."""
-    metrics = job.work / contract.METRICS
-    if (values := child.metrics.by_set()) and not metrics.exists():
-        metrics.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     files = publish.written(job.work, before)
     try:
-        known = publish.publish(job.base, files)
+        if (values := child.metrics.by_set()) and contract.METRICS not in files:
+            files[contract.METRICS] = job.scratch / contract.METRICS
+            text = json.dumps(values, indent=2) + "\n"
+            files[contract.METRICS].write_text(text, encoding="utf-8")
+        known = publish.publish(job.base, files, mirror.safe())
         publish.write_manifest(job.base, manifest(job, known, code), job.scratch)
         result = job.environ.get(contract.RESULT)
         if result and not code:
@@ -300,10 +200,10 @@ def save(
     return code
 
 
-def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object]:
+def manifest(job: attempt.Job, files: Mapping[str, dict], code: int) -> dict[str, object]:
     """Return what manifest.json says: what ran, on what, and each file that it left."""
     return {
-        "run": job.environ.get(contract.RUN_ID) or Path(job.base).name,
+        "run": job.run,
         "attempt": job.attempt,
         "script": job.words[0],
         "argv": [without_secrets(word) for word in job.words[1:]],
@@ -319,69 +219,67 @@ def manifest(job: Job, files: Mapping[str, dict], code: int) -> dict[str, object
     }
 
 
-def clean(job: Job, code: int) -> None:
+def clean(job: attempt.Job, code: int) -> None:
     """Remove the working folder; where it could not be saved, it stays for the user to look at."""
-    shutil.rmtree(job.scratch, ignore_errors=True)
+    attempt.remove(job.scratch)
     if code == contract.PUBLISHING_FAILED:
         say(f"-- what the script wrote is in {job.work}")
         return
-    stage.unprotect(job.work)
-    shutil.rmtree(job.work, ignore_errors=True)
+    attempt.remove(job.work)
     with contextlib.suppress(OSError):  # on the laptop: a run of which nothing came
         job.work.parent.rmdir()
 
 
 def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
     """Do everything, and return the exit status."""
-    job = None
+    job, refused = None, 2
     try:
         if environ.get(contract.SCHEDULE):
             Transfer({"do": "record", "schedule": environ[contract.SCHEDULE]}).result()
         words = all_words(words, environ)
-        job = prepare(words, environ)
+        job = attempt.plan(words, environ)
+        channels = stage.channels(environ.get(contract.CHANNELS, ""))
+        attempt.fill(job)
         command(words, job.work)  # before anything is moved
-        bring(job)
+        refused = contract.STAGING_REFUSED
+        bring(job, channels)
+        refused = 2
         code = run(job, told)
     except UserError as error:
         say(f"error: {error}")
-        code = 2 if job is None or not staging_began(job) else contract.STAGING_REFUSED
+        code = refused
     except PassingError as error:
         say(f"error: {error}")
         code = contract.STAGING_FAILED
     except Stopped:
         say("-- stopped before the script began: nothing was changed")
         code = told.status
+    told.deaf = True
     if job:
         clean(job, code)
     return code
 
 
-def staging_began(job: Job) -> bool:
-    """Tell whether the script is known and its channels are: an error then is about the data."""
-    try:
-        command(job.words, job.work)
-        stage.channels(job.environ.get(contract.CHANNELS, ""))
-    except UserError:
-        return False
-    return True
-
-
 def as_sagemaker(words: list[str], told: Told) -> int:
     """Start a script over SageMaker's tree, where its folders stay as they are."""
-    work = SCRATCH / "work"
+    work = attempt.SCRATCH / "work"
     try:
         words = [*sagemaker.command(), *words[1:]]
         work.mkdir(parents=True, exist_ok=True)
-        scripts.copy(ROOT, work)
-        job = Job(words, os.environ, str(sagemaker.ROOT), work, SCRATCH)
+        (attempt.SCRATCH / "tmp").mkdir(mode=0o1777, exist_ok=True)
+        scripts.copy(attempt.ROOT, work)
+        job = attempt.Job(words, os.environ, f"{sagemaker.ROOT}/", work, attempt.SCRATCH)
         line = command(words, work)
         environ = environment(job) | sagemaker.environment()
+        del environ["RUN_FOLDER"], environ[contract.RUN_ID]  # SM_MODEL_DIR rules here
+        told.deaf = True
+        child = told.begin(Child(line, work, environ, keep=sagemaker.LONGEST_FAILURE))
     except UserError as error:
         say(f"error: {error}")
         sagemaker.tell(f"error: {error}")
         return 2
-    del environ["RUN_FOLDER"]  # SM_MODEL_DIR rules here
-    told.child = child = Child(line, work, environ, keep=sagemaker.LONGEST_FAILURE)
+    except Stopped:
+        return told.status
     code = reported(
         child.wait(told, job.stop_seconds / 2, lambda: None), told, child.out_of_memory()
     )
@@ -405,7 +303,7 @@ def main(words: list[str]) -> int:
     if run_id and os.environ.get(contract.RUN_URI):
         # Docker reads the two streams side by side: let it take standard error's last line first.
         sys.stderr.flush()
-        if in_image():
+        if attempt.in_image():
             time.sleep(0.1)
         say(contract.end_mark(run_id))
     return code

@@ -1,5 +1,6 @@
 """Errors that are somebody's to fix, and what may be said of them."""
 
+import os
 import re
 import unicodedata
 
@@ -8,6 +9,21 @@ SECRETS = re.compile(
     r"(?<=://)[^/@\s]+@|(?<=[?&])((?:[\w-]*(?:signature|credential|token|password|key))=)[^&\s]+",
     re.IGNORECASE,
 )
+
+
+def say(line: str) -> None:
+    """Print a line at once. Once nobody reads any more, nothing is said."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        silence(1)
+
+
+def silence(target: int) -> None:
+    """Let a descriptor lead nowhere: who writes there goes on although the reader has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, target)
+    os.close(nowhere)
 
 
 class UserError(Exception):
@@ -35,6 +51,6 @@ def fault(name: str) -> str:
         return "its name has control characters, or is not UTF-8"
     if ".." in parts or "." in parts or "" in parts or "\\" in name:
         return "its name leads out of its folder, or is no path"
-    if any(len(part.encode()) > 255 for part in parts):
-        return "a part of its name is longer than 255 bytes"
+    if len(name.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
+        return "its name is longer than 1,024 bytes, or a part of it longer than 255"
     return ""

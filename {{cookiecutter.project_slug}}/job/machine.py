@@ -8,6 +8,8 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
+from job.errors import say
+
 # Where the kernel counts the processes that it ended for want of memory: cgroup v2, v1.
 COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
@@ -30,7 +32,7 @@ def metadata(path: str) -> dict:
         with urllib.request.urlopen(f"{endpoint}{path}", timeout=2) as answer:
             found = json.load(answer)
     except (OSError, ValueError) as error:
-        print(f"warning: ECS does not tell what this task is ({error})", flush=True)
+        say(f"warning: ECS does not tell what this task is ({error})")
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from job import contract, machine
+from job.errors import UserError, silence
 
 LOOK = 0.2  # seconds between two looks at the child
 DRAIN = 5.0  # seconds for what still stands in the pipe once the child has ended
@@ -74,7 +75,15 @@ class Told:
             self.passed = True
             self.child.signal(number)
         elif not self.deaf:
+            self.deaf = True  # a second one must not break what the first one ends
             raise Stopped
+
+    def begin(self, child: "Child") -> "Child":
+        """Pass signals on to ``child`` from now on, also the one that came while it was started."""
+        self.child = child
+        if self.number is not None and not self.passed:
+            self.come(self.number, None)
+        return child
 
     @property
     def status(self) -> int:
@@ -101,11 +110,17 @@ class Child:
     ) -> None:
         self.metrics, self.last_words = Metrics(), b""
         self.killed_before = machine.ended_for_memory()
-        self.process = subprocess.Popen(
-            command, cwd=work, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if keep else None, bufsize=0, process_group=0,
-            preexec_fn=first_to_go,  # noqa: PLW1509 - no thread of the launcher's runs yet
-        )  # fmt: skip
+        try:
+            self.process = subprocess.Popen(
+                command, cwd=work, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if keep else None, bufsize=0, process_group=0,
+                preexec_fn=first_to_go,  # noqa: PLW1509 - no thread of the launcher's runs yet
+            )  # fmt: skip
+        except (OSError, ValueError) as error:  # its first line names no program; a NUL in a word
+            why = getattr(error, "strerror", None) or error
+            raise UserError(
+                f"{command[0]} cannot be started: {why}; look at its first line"
+            ) from error
         self.pumps = [self.pump(self.process.stdout, 1, self.metrics.feed)]
         if keep:
 
@@ -119,18 +134,15 @@ class Child:
         """Pass on what comes out of ``pipe`` to the descriptor ``target``, as it comes."""
 
         def run() -> None:
-            open_ = True
             while block := pipe.read(1 << 16):
-                while open_ and block:
+                look(block)
+                while block:
                     try:
-                        done = os.write(target, block)
+                        block = block[os.write(target, block) :]
+                    except BlockingIOError:  # another program has made the terminal so
+                        time.sleep(0.01)
                     except OSError:  # nobody reads any more: the script goes on all the same
-                        open_ = False
-                        break
-                    look(block[:done])
-                    block = block[done:]
-                if block:
-                    look(block)
+                        silence(target)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

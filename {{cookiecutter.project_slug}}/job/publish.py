@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from job import contract
-from job.errors import PassingError, UserError, fault
+from job.errors import PassingError, UserError, fault, say
 from job.scripts import IGNORED
 from job.transfer import Transfer, facts
 
 # What tells that a file is another one, or has other content: i-node, size, time of the last change.
 Stamp = tuple[int, int, int]
+# First parts of names that no script's file has in a run; `work` is where the script runs on the laptop.
+TAKEN = (*contract.RESERVED, "work")
 LOOK_EVERY = 1.0  # seconds between two looks at the checkpoints
 SHARE = 0.05  # of the time that saving checkpoints may take
 
@@ -41,7 +43,8 @@ def snapshot(work: Path) -> dict[str, Stamp]:
 
 def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
     """Return the files that the script wrote or changed, by the names under which they are published."""
-    found = {}
+    found: dict[str, Path] = {}
+    inside = os.path.realpath(work)  # unlike resolve(), it takes links that go round in circles
     for name, path in walk(work):
         try:
             now = stamp(path)
@@ -49,39 +52,47 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
             continue
         if before.get(name) == now:
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(work.resolve()):
-            print(
-                f"warning: {name!a} is a link that leads out of the folder: it is not saved",
-                flush=True,
-            )
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+            say(f"warning: {name!a} is a link that leads out of the folder: it is not saved")
         elif why := fault(name):
-            print(f"warning: {name!a} is not saved: {why}", flush=True)
+            say(f"warning: {name!a} is not saved: {why}")
         elif path.is_file():
-            found[free(name)] = path
+            found[free(name, work)] = path
     return found
 
 
-def free(name: str) -> str:
+def free(name: str, work: Path) -> str:
     """Return the name under which a script's file is published: not one that the system needs."""
-    if name.casefold() not in contract.RESERVED:
-        return name
-    print(
-        f"warning: {name} belongs to the system: the script's is saved as script-{name}", flush=True
-    )
-    return f"script-{name}"
+    given = name
+    while name.partition("/")[0].casefold() in TAKEN or name != given and (work / name).exists():
+        name = f"script-{name}"
+    if name != given:
+        say(f"warning: {given} belongs to the system: the script's is saved as {name}")
+    return name
 
 
-def publish(base: str, files: Mapping[str, Path]) -> dict[str, dict]:
+def publish(base: str, files: Mapping[str, Path], saved: Container[str] = ()) -> dict[str, dict]:
     """Save files below ``base``, checkpoints first; return size and sha256 of each.
+
+    Args:
+        base: where they go.
+        files: by name.
+        saved: names of those that are there already.
 
     Raises:
         UserError, PassingError: not all of them are saved.
     """
-    order = sorted(files, key=lambda name: (not name.startswith(contract.CHECKPOINTS), name))
-    known = {name: facts(files[name]) for name in order}
-    listed = [[str(files[name]), name, tags(name)] for name in order]
-    if listed:
-        Transfer({"do": "put", "base": base, "files": listed}).result()
+    known = {name: facts(files[name]) for name in sorted(files)}
+    puts = [
+        {"do": "put", "base": base, "files": [
+            [str(files[name]), name, tags(name)]
+            for name in known
+            if bool(tags(name)) == first and name not in saved
+        ]}
+        for first in (True, False)
+    ]  # fmt: skip
+    if requests := [each for each in puts if each["files"]]:
+        Transfer({"do": "several", "requests": requests}).result()
     return known
 
 
@@ -93,7 +104,9 @@ def tags(name: str) -> str:
 def write_manifest(base: str, manifest: Mapping, scratch: Path) -> None:
     """Save the manifest: whoever finds it finds everything that it lists."""
     path = scratch / contract.MANIFEST
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    # what is no character, as a word of the command line can have it, becomes JSON's \uXXXX
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
     request = {"do": "put", "base": base, "files": [[str(path), contract.MANIFEST, ""]]}
     Transfer(request).result()
     path.unlink()
@@ -123,7 +136,15 @@ class Mirror:
         self.under_way: tuple[Transfer, dict[str, Stamp], float] | None = None
 
     def look(self) -> None:
-        """Do what there is to do now, without waiting for it."""
+        """Do what there is to do now, without waiting for it; the script goes on whatever happens."""
+        try:
+            self.advance()
+        except OSError as error:
+            say(f"warning: checkpoints could not be saved yet: {error}")
+            self.next = time.monotonic() + 10 * LOOK_EVERY
+
+    def advance(self) -> None:
+        """Settle what has ended, send what is new, forget what is gone."""
         if self.under_way:
             if self.under_way[0].done():
                 self.settle()
@@ -148,10 +169,12 @@ class Mirror:
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
             try:
                 if path.is_file() and not path.is_symlink() and not fault(name):
-                    found.append((path.stat().st_ctime_ns, name, stamp(path)))
+                    # of two in one tick of the clock, the smaller one is the mark of the other
+                    facts = path.stat()
+                    found.append((facts.st_ctime_ns, -facts.st_size, name, stamp(path)))
             except FileNotFoundError:
                 continue
-        return {name: now for _, name, now in sorted(found)}
+        return {name: now for *_, name, now in sorted(found)}
 
     def send(self, files: Mapping[str, Stamp]) -> None:
         """Begin to save these files."""
@@ -164,8 +187,6 @@ class Mirror:
                 os.link(self.folder / name, link)
             except FileNotFoundError:
                 continue
-            except OSError:
-                shutil.copy2(self.folder / name, link)
             if stamp(link)[1:] == now[1:]:
                 # one at a time, so that the order of the renames is kept
                 listed.append([str(link), name, contract.CHECKPOINT_TAG])
@@ -180,17 +201,26 @@ class Mirror:
             if self.under_way[0].done():
                 self.settle()
 
+    def safe(self) -> set[str]:
+        """Return the names below the run of the checkpoints that are saved as they are now."""
+        there = self.there()
+        return {
+            f"{contract.CHECKPOINTS}{name}" for name in there if self.saved.get(name) == there[name]
+        }
+
     def settle(self) -> None:
         """Take note of what came of saving: a failure is told and tried again at a later look."""
         transfer, files, began = self.under_way
         self.under_way = None
         try:
             transfer.result()
-            self.saved |= files
-            for name in files:
-                print(f"-- checkpoint safe: {name}", flush=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)  # what the script deletes is to go
+            for name, now in files.items():
+                self.saved.pop(name, None)  # the last one saved is to stand last
+                self.saved[name] = now
+                say(f"-- checkpoint safe: {name}")
         except (UserError, PassingError) as error:
-            print(f"warning: the checkpoint could not be saved yet: {error}", flush=True)
+            say(f"warning: the checkpoint could not be saved yet: {error}")
         took = time.monotonic() - began
         self.next = time.monotonic() + max(LOOK_EVERY, took / SHARE)
 
@@ -202,7 +232,7 @@ class Mirror:
         try:
             Transfer({"do": "delete", "base": self.base, "names": gone}).result()
         except (UserError, PassingError) as error:
-            print(f"warning: old checkpoints could not be removed: {error}", flush=True)
+            say(f"warning: old checkpoints could not be removed: {error}")
             return
         for name in gone:
             del self.saved[name]
@@ -210,6 +240,5 @@ class Mirror:
     def finish(self) -> None:
         """Wait for what is under way."""
         if self.under_way:
-            self.under_way[0].done() or self.under_way[0].process.wait()
             self.settle()
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -8,7 +8,7 @@ import json
 import os
 
 from job import contract, machine
-from job.errors import PassingError, UserError
+from job.errors import PassingError, UserError, say
 from job.sources import s3
 
 TIME = "<aws.scheduler.scheduled-time>"  # replaced in the request, but not in the draft
@@ -23,16 +23,16 @@ def record(schedule: str) -> None:
         if s3.read(os.environ[contract.RUN_URI] + contract.RUN) is None:
             write(schedule)
     except (UserError, PassingError, KeyError, ValueError) as error:
-        print(f"warning: this run cannot be recorded: {error}", flush=True)
+        say(f"warning: this run cannot be recorded: {error}")
 
 
 def write(schedule: str) -> None:
     """Write ``run.json`` from the draft of ``schedule``."""
     run, project = os.environ[contract.RUN_ID], os.environ[contract.PROJECT_URI]
-    draft = s3.read(f"{project}schedules/{schedule}.json")
-    if draft is None:
-        raise ValueError(f"the schedule {schedule!r} has left no draft")
+    draft = s3.read(f"{project}schedules/{schedule}.json") or b"null"
     found = json.loads(draft.decode().replace(TIME, run.removesuffix(f"-{schedule}")))
+    if not isinstance(found, dict):
+        raise UserError(f"the schedule {schedule!r} has left no draft")
     task, began = machine.metadata("/task").get("TaskARN"), machine.now()
     found |= {"task": task, "started": began}
     found["attempts"] = [{"attempt": 1, "task": task, "started": began}]

@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from job.errors import UserError
+
 MACHINERY = ("job", "training")
 # Admitted for the build only.
 BUILD = re.compile(r"requirements[^/]*\.txt|packages\.txt|Dockerfile|\.dockerignore")
 IGNORED = "__pycache__"
+SIGNS = {"*": "[^/]*", "?": "[^/]"}
 
 
 class Rule(NamedTuple):
@@ -26,32 +29,39 @@ class Rule(NamedTuple):
 
 
 def rules(text: str) -> list[Rule]:
-    """Return the rules in the text of a `.dockerignore`."""
+    """Return the rules in the text of a `.dockerignore`.
+
+    Raises:
+        UserError: a line is no pattern.
+    """
     found = []
-    for line in text.removeprefix("\ufeff").splitlines():
+    for line in text.removeprefix("\ufeff").split("\n"):
         word = line.strip()
         if not word or line.startswith("#"):
             continue
         admits = word.startswith("!")
         cleaned = os.path.normpath(word.removeprefix("!").strip()).lstrip("/")
         if cleaned != ".":
-            found.append(Rule(admits, re.compile(translated(cleaned), re.DOTALL)))
+            try:
+                found.append(Rule(admits, re.compile(translated(cleaned), re.DOTALL)))
+            except re.error as error:
+                raise UserError(f".dockerignore: {line!a} is no pattern: {error}") from error
     return found
 
 
 def translated(glob: str) -> str:
     """Return a pattern of Docker's as a regular expression."""
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    tokens = re.findall(r"\*\*/|\*\*|\*|\?|\[[^]/]+\]|\\.|.", glob, re.DOTALL)
-    return "".join(
-        parts.get(each)
-        or (
-            each
-            if len(each) > 2 and each[0] == "["
-            else re.escape(each[1:] if each[0] == "\\" and len(each) > 1 else each)
-        )
-        for each in tokens
-    )
+    if ending := re.fullmatch(r"\*\*(/?)([^*?[\]\\]+)", glob):  # names that end so, or are so
+        return ("(?:.*/)?" if ending[1] else ".*") + re.escape(ending[2])
+    found = ""
+    for token in re.findall(r"\*\*/?|\*|\?|\[[^]]+\]|\\.|.", glob.removesuffix("**"), re.DOTALL):
+        if token.startswith("**"):
+            found += "(?:.*/)?"
+        elif token in SIGNS:
+            found += SIGNS[token]
+        else:
+            found += token if token[0] == "[" and token[1:] else re.escape(token[-1])
+    return found + (".*" if glob.endswith("**") else "")
 
 
 def excluded(path: str, known: list[Rule]) -> bool:
@@ -117,4 +127,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -28,6 +28,7 @@ def channels(text: str) -> dict[str, dict[str, str]]:
         good = all(
             NAME.fullmatch(name)
             and isinstance(each["uri"], str)
+            and each["uri"]
             and not ("path" in each and fault(each["path"].rstrip("/")))
             for name, each in found.items()
         )
@@ -84,27 +85,33 @@ def bring(uri: str, folder: Path) -> dict[str, dict]:
 def here(path: str, folder: Path) -> dict[str, dict]:
     """Link the files at ``path`` on this machine, a file, a folder or a pattern, into ``folder``."""
     source = Path(path)
-    base = source if source.is_dir() else source.parent
-    found = (
-        [each for each in source.rglob("*") if each.is_file()]
-        if source.is_dir()
-        else [source]
-        if source.is_file()
-        else [Path(each) for each in glob.glob(path) if Path(each).is_file()]  # noqa: PTH207 - absolute, too
-    )
-    if not found:
-        raise UserError(
-            f"{path}: there is no such file or folder; name what there is, as in DATA=data/train.csv"
-        )
+    base = source if source.is_dir() else source.parent if source.is_file() else Path(fixed(path))
+    there = (
+        source.rglob("*") if source.is_dir()
+        else [source] if source.is_file()
+        else map(Path, glob.glob(path))  # noqa: PTH207 - absolute, too
+    )  # fmt: skip
+    found = {each.relative_to(base).as_posix(): each for each in there if each.is_file()}
     names = {}
-    for each in sorted(found):
-        name = each.relative_to(base).as_posix()
+    for name, each in sorted(found.items()):
         if name.startswith(contract.CHECKPOINTS) or "/." in f"/{name}":
             continue
+        if why := fault(name):
+            raise UserError(f"{path!a}: {name!a}: {why}")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(each.resolve())
         names[name] = {"size_bytes": each.stat().st_size}
+    if not names:
+        raise UserError(
+            f"{path}: there is no such file or folder, or nothing in it; name what there is, as in "
+            "DATA=data/train.csv"
+        )
     return names
+
+
+def fixed(path: str) -> str:
+    """Return of a path to a file, or of a pattern, the folders that are named, with a last slash."""
+    return re.match(r"(?:[^*?[/]*/)*", path)[0]
 
 
 def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
@@ -114,7 +121,7 @@ def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
     path = channel["path"].rstrip("/")
     # a file stands at the path itself; the files of a folder, or of a pattern, beside it
     alone = list(files) == [path.rpartition("/")[2]]
-    base = path.rpartition("/")[0] if alone or glob.has_magic(path) else path
+    base = path.rpartition("/")[0] if alone else fixed(path) if glob.has_magic(path) else path
     for name in files:
         target = work / base / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,10 +133,7 @@ def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
 
 
 def earlier(uri: str, work: Path) -> list[str]:
-    """Bring back the checkpoints that an earlier attempt saved at ``uri``; return their names.
-
-    They stand in the order of their names' times of saving as far as that is known: all are there.
-    """
+    """Bring back the checkpoints that an earlier attempt saved at ``uri``; return their names."""
     folder = work / contract.CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
     if is_s3(uri):

@@ -40,18 +40,19 @@ def put(request: Mapping) -> dict:
 
         s3.put_all(request["base"], request["files"])
     else:
-        for path, name, _ in request["files"]:
-            save(Path(path), Path(request["base"], name))
+        for path, name, tags in request["files"]:
+            # a script may write on in a checkpoint: what is saved must not change with it
+            save(Path(path), Path(request["base"], name), link=not tags)
     return {}
 
 
-def save(path: Path, target: Path) -> None:
-    """Copy a file, by a link where the disk can; it has its name only when it is whole."""
+def save(path: Path, target: Path, link: bool) -> None:
+    """Copy a file, by a link where it may be one and the disk can; it has its name only when it is whole."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(path, part, follow_symlinks=True)
+            (os.link if link else shutil.copy2)(path, part, follow_symlinks=True)
         except OSError:
             shutil.copy2(path, part)
         part.replace(target)

@@ -5,6 +5,7 @@ import functools
 import glob
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from job import contract
 from job.errors import PassingError, UserError, fault, one_line
-from job.stage import matches
+from job.stage import fixed, matches
 from job.transfer import facts
 
 ATTEMPTS = 8  # at one request
@@ -52,16 +53,21 @@ def errors(uri: str, permission: str) -> Iterator[None]:
         UserError: it stays so.
         PassingError: it may be well a minute later.
     """
+    from boto3.exceptions import Boto3Error
     from botocore import exceptions
 
     bucket = uri.removeprefix("s3://").partition("/")[0]
     try:
-        yield
+        try:
+            yield
+        except Boto3Error as error:  # upload_file() wraps what S3 answers
+            raise error.__context__ or error from None
     except exceptions.NoCredentialsError as error:
         raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
     except exceptions.ParamValidationError as error:
         raise UserError(f"{uri}: no bucket or key may have such a name") from error
-    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError,
+            Boto3Error) as error:  # fmt: skip
         raise PassingError(f"{uri}: S3 cannot be reached: {one_line(error)}") from error
     except exceptions.ClientError as error:
         code = error.response["Error"]["Code"]
@@ -92,6 +98,8 @@ def errors(uri: str, permission: str) -> Iterator[None]:
         raise UserError(
             f"{uri}: S3 refuses: {code} {one_line(error.response['Error'].get('Message', ''))}"
         ) from error
+    except exceptions.BotoCoreError as error:
+        raise UserError(f"{uri}: {one_line(error)}") from error
 
 
 def listed(bucket: str, prefix: str) -> dict[str, int]:
@@ -120,12 +128,11 @@ def chosen(uri: str) -> tuple[str, dict[str, int]]:
     """Return the common prefix of what ``uri`` names, a file, folder or pattern, and sizes by name below it."""
     bucket, key = bucket_and_key(uri)
     above = key[: key.rfind("/") + 1]
-    if glob.has_magic(key):
-        fixed = key[: next(at for at, each in enumerate(key) if each in "*?[")]
-        prefix = fixed[: fixed.rfind("/") + 1]
-        keys = {each: size for each, size in listed(bucket, fixed).items() if matches(each, key)}
-    elif key and not key.endswith("/") and (size := size_of(bucket, key)) is not None:
+    if key and not key.endswith("/") and (size := size_of(bucket, key)) is not None:
         prefix, keys = above, {key: size}
+    elif glob.has_magic(key):
+        prefix = fixed(key)
+        keys = {each: size for each, size in listed(bucket, prefix).items() if matches(each, key)}
     else:
         prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
         keys = listed(bucket, prefix)
@@ -160,7 +167,7 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
     bucket, _ = bucket_and_key(uri)
     prefix, sizes = chosen(uri)
     known: dict = {}
-    if contract.MANIFEST in sizes and len(sizes) > 1:
+    if contract.MANIFEST in sizes and re.search(r"(^|/)runs/[^/]+/$", prefix):
         sizes, known = of_run(bucket, prefix, sizes)
     if not sizes and not empty:
         raise UserError(
@@ -245,16 +252,6 @@ def write(uri: str, content: bytes) -> None:
     bucket, key = bucket_and_key(uri)
     with errors(uri, "s3:PutObject"):
         client().put_object(Bucket=bucket, Key=key, Body=content)
-
-
-def head(uri: str) -> dict | None:
-    """Return what S3 tells of an object; None where there is none, or none to be seen."""
-    bucket, key = bucket_and_key(uri)
-    try:
-        with errors(uri, "s3:GetObject"):
-            return client().head_object(Bucket=bucket, Key=key)
-    except UserError:  # a folder, a pattern
-        return None
 
 
 class Progress:

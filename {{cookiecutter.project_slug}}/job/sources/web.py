@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from job.errors import PassingError, UserError, fault, one_line
+from job.errors import PassingError, UserError, fault, one_line, without_secrets
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ATTEMPTS = 5
@@ -22,19 +22,18 @@ def fetch(uri: str, folder: Path) -> Path:
         UserError: it gives nothing.
         PassingError: nobody answers, or not now.
     """
-    parts = urllib.parse.urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise UserError(
-            f"{uri!r}: {parts.scheme}:// is not read here; a path, s3://, https:// or td:// is"
-        )
-    name = urllib.parse.unquote(parts.path).rpartition("/")[2]
+    check(uri)
+    name = urllib.parse.unquote(urllib.parse.urlsplit(uri).path).rpartition("/")[2]
     path = folder / (name if name and not fault(name) else "table")
     path.touch()
     for number in range(ATTEMPTS):
         try:
             more(uri, path)
-            print(f"-- fetched {uri} ({path.stat().st_size:,} bytes)", flush=True)
+            size = path.stat().st_size
+            print(f"-- fetched {without_secrets(uri)} ({size:,} bytes)", flush=True)
             return path
+        except (ValueError, http.client.InvalidURL) as error:
+            raise UserError(f"{uri!a} is no address: {one_line(error)}") from error
         except urllib.error.HTTPError as error:
             sentence = f"{uri}: the server answers {error.code} {error.reason}"
             if error.code < 500 and error.code not in (408, 429):
@@ -44,6 +43,23 @@ def fetch(uri: str, folder: Path) -> Path:
         if number < ATTEMPTS - 1:
             time.sleep(min(2**number, 10) / 2)
     raise PassingError(sentence)
+
+
+def check(uri: str) -> None:
+    """Refuse what is neither HTTPS nor this machine.
+
+    Raises:
+        UserError: it is.
+    """
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        host = parts.hostname
+    except ValueError as error:
+        raise UserError(f"{uri!a} is no address: {one_line(error)}") from error
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
+        raise UserError(
+            f"{uri!r}: {parts.scheme}:// is not read here; a path, s3://, https:// or td:// is"
+        )
 
 
 def more(uri: str, path: Path) -> None:
@@ -62,6 +78,7 @@ def more(uri: str, path: Path) -> None:
             return
         raise
     with contextlib.closing(answer), path.open("r+b" if have else "wb") as file:
+        check(answer.url)  # it may have led elsewhere
         if have and answer.status == 206:
             file.seek(have)
         else:
@@ -71,7 +88,10 @@ def more(uri: str, path: Path) -> None:
             file.write(block)
             if time.monotonic() - said > SAY_EVERY:
                 said = time.monotonic()
-                print(f"-- fetching {uri}: {file.tell() / 1e6:,.0f} MB so far", flush=True)
+                print(
+                    f"-- fetching {without_secrets(uri)}: {file.tell() / 1e6:,.0f} MB so far",
+                    flush=True,
+                )
         wanted = answer.headers.get("Content-Length")
         if wanted and int(wanted) != file.tell() - begin:
             raise OSError(f"it broke off after {file.tell():,} of {begin + int(wanted):,} bytes")
