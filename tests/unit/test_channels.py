@@ -204,12 +204,13 @@ def test_the_latest_run_is_one_that_ended_well_and_of_another_script(tmp_path, m
 def test_the_launcher_is_told_of_data_result_revision_and_run(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(here.image, "git", lambda *_: "abc")
-    asked = replace(settings, data="data/x.csv", result="td://db_1/table", run="2026")
+    asked = replace(settings, data="data/é.csv", result="td://db_1/table", run="2026")
     with pytest.raises(UserError, match="RUN='2026': no folder below runs/ begins so"):
         here.environment(asked, "train.py")
     Path("runs/20261125").mkdir(parents=True)
     found = here.environment(asked, "train.py")
-    assert json.loads(found.pop("RUN_CHANNELS"))["train"]["uri"] == "data/x.csv"
+    wanted = {"train": {"uri": "data/é.csv", "path": "data/é.csv"}}
+    assert found.pop("RUN_CHANNELS") == json.dumps(wanted, ensure_ascii=False)
     assert found == {
         "RUN_RESULT": "td://db_1/table", "GIT_REVISION": "abc", "RUN_ID": "20261125",
     }  # fmt: skip

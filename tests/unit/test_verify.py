@@ -4,6 +4,7 @@ AWS is scripted through botocore's Stubber, which checks both requests and answe
 services' models; the AWS CLI and the container engine are programs that answer as told.
 """
 
+import hashlib
 import json
 import re
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ecs import aws, history, image, permissions, verify
+from ecs import aws, data, history, image, permissions, verify
 from ecs.errors import UserError
 from support import PROJECT
 
@@ -663,6 +664,23 @@ def test_a_table_that_differs_is_told_with_both_ways_on(world):
     settings = replace(settings, data=word.removeprefix("DATA="))
     found = verify.check_data(verify.Context(settings, world.outputs))
     assert found.text == f"data {prefix}/data/a b.csv, {prefix}/runs/ID/"
+
+
+def test_an_example_that_differs_is_not_uploaded_but_removed(world, monkeypatch):
+    """`make data` would refuse it: it is what a fresh clone has."""
+    Path("data").mkdir()
+    Path("data/train.csv").write_text("new")
+    Path("data/b.csv").write_text("mine")
+    digest = hashlib.sha256(b"new").hexdigest()
+    monkeypatch.setattr(data, "EXAMPLE", {"data/train.csv": digest})
+    world.cloud.bucket.objects |= {"churn/data/train.csv": b"old", "churn/data/b.csv": b"old"}
+    found = verify.check_data(verify.Context(world.settings, world.outputs))
+    assert found.text == "data/train.csv differs from what was uploaded"
+    assert found.remedy.startswith("rm data/train.csv, or, to train on what was uploaded: make run")
+    settings = replace(world.settings, data="data")
+    found = verify.check_data(verify.Context(settings, world.outputs))
+    assert found.text == "data/b.csv, data/train.csv differs from what was uploaded"
+    assert found.remedy.startswith("make data, or, to train")
 
 
 # ---- remedies

@@ -572,9 +572,12 @@ def check_data(context: Context) -> Result:
     local = {name: path for name, path in named.items() if path.split("/")[0] == "data"}
     if names := data.differing(settings, outputs, list(local.values())):
         uploaded = channels.typed(named | {name: wanted[name]["uri"] for name in local})
+        # the example never takes the place of what was uploaded
+        example = data.examples(data.hashed(settings, names.__contains__)) == set(names)
+        way = f"rm {shlex.join(names)}" if example else "make data"
         return fail(
             f"{', '.join(map(plain, names[:3]))} differs from what was uploaded",
-            f"make data, or, to train on what was uploaded: make run {uploaded}",
+            f"{way}, or, to train on what was uploaded: make run {uploaded}",
         )
     return ok(f"data {', '.join(looked)}")
 
