@@ -180,7 +180,11 @@ def test_a_fresh_clone_never_wipes_the_teams_table(store, settings, outputs, exa
         write(train="an example", test="an example")
         sha = hashlib.sha256(b"an example").hexdigest()
         Path("data/.example").write_text(json.dumps(dict.fromkeys(data.EXAMPLE, sha)))
-    with pytest.raises(UserError, match="the bucket has 1 files: it keeps them"):
+    what = "holds only the example" if example else "is empty"
+    sentence = (
+        f"^data/ {what} here, and the bucket has 1 files: it keeps them; .* type: aws s3 sync"
+    )
+    with pytest.raises(UserError, match=sentence):
         data.upload(replace(settings, yes=True), outputs)
     assert store.objects["churn/data/train.csv"] == b"the team's table"
 
@@ -416,6 +420,42 @@ def test_a_file_that_cannot_be_uploaded_is_one_sentence(store, settings, outputs
     assert LIST not in store.objects
 
 
+def test_after_an_error_no_other_upload_is_begun(store, settings, outputs):
+    """Ctrl-C is such an error too: nobody waits for thousands of files."""
+    write(**{f"x{number:03}": "1" for number in range(100)})
+    real, began = store.upload_file, []
+
+    def upload(path: str, *words, **named) -> None:
+        began.append(path)
+        if path.endswith("x000.csv"):
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+        real(path, *words, **named)
+
+    store.upload_file = upload
+    with pytest.raises(KeyboardInterrupt):
+        data.upload(settings, outputs)
+    assert len(began) <= 2 * data.THREADS
+    assert set(store.uploads) == {f"churn/{path}" for path in began[1:]}  # what was begun is whole
+    assert LIST not in store.objects
+
+
+def test_what_another_deletes_during_an_upload_is_not_in_the_list(store, settings, outputs):
+    write(a="1", b="2")
+    real = store.upload_file
+
+    def upload(path: str, *words, **named) -> None:
+        real(path, *words, **named)
+        store.objects.pop("churn/data/b.csv", None)
+
+    store.upload_file = upload
+    data.upload(settings, outputs)
+    assert set(store.listed()) <= {"data/a.csv"}
+    store.upload_file = real
+    data.upload(settings, outputs)
+    assert agrees(store)
+
+
 def test_files_that_cannot_be_read_or_named_are_one_sentence(store, settings, monkeypatch):
     write(a="1")
 
@@ -431,17 +471,22 @@ def test_files_that_cannot_be_read_or_named_are_one_sentence(store, settings, mo
 
 
 def test_a_folder_that_is_a_link_is_not_uploaded_and_that_is_said(
-    store, settings, tmp_path, capsys
+    store, settings, outputs, tmp_path, capsys
 ):
     (tmp_path / "big").mkdir()
     (tmp_path / "big/x.csv").write_text("1")
     Path("data/big").symlink_to(tmp_path / "big")
     Path("data/nothing").symlink_to(tmp_path / "nothing")
-    assert data.hashed(settings) == {}
-    assert capsys.readouterr().err.splitlines() == [
+    write(a="1")
+    data.upload(settings, outputs)
+    *said, _, _ = capsys.readouterr().err.splitlines()
+    assert said == [
         "data/big is a link to a folder: what is there is not uploaded",
         "data/nothing is a link that leads out of data/: it is not uploaded",
     ]
+    assert store.names() == {"churn/data/a.csv"}
+    assert data.differing(settings, outputs, ["data"]) == []
+    assert capsys.readouterr().err == ""
 
 
 def test_data_may_itself_be_a_link(store, settings, tmp_path):

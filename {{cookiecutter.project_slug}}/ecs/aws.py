@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,15 @@ def parsed(text: str) -> dict | None:
         except ValueError:
             continue
     return None
+
+
+def side_by_side(do: Callable[[Any], Any], things: Iterable, threads: int) -> list:
+    """Return what ``do`` gives for each of ``things``. After an error, or Ctrl-C, none is begun any more."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        return list(pool.map(do, things))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def subject(path: str) -> str:

@@ -10,11 +10,10 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ecs.aws import client, write_private
+from ecs.aws import client, side_by_side, write_private
 from ecs.channels import belongs
 from ecs.console import plain
 from ecs.errors import UserError
@@ -36,8 +35,10 @@ EXAMPLE = {
 Files = dict[str, dict[str, Any]]  # by name, data/ included: sha256 ("" if not known), size, etag
 
 
-def local(folder: Path = DATA) -> Iterator[Path]:
+def local(say: Callable[[str], None] = lambda _: None, folder: Path = DATA) -> Iterator[Path]:
     """Give out the files in data/ that are uploaded: no hidden ones, no programs, no links that lead out.
+
+    ``say`` is told of those links.
 
     Raises:
         UserError: a name is no text, which S3 does not take.
@@ -47,9 +48,9 @@ def local(folder: Path = DATA) -> Iterator[Path]:
         if hidden or path.suffix == ".py":
             continue
         if path.is_symlink() and not path.is_file() and path.exists():
-            note(f"{plain(path)} is a link to a folder: what is there is not uploaded")
+            say(f"{plain(path)} is a link to a folder: what is there is not uploaded")
         elif path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            note(f"{plain(path)} is a link that leads out of data/: it is not uploaded")
+            say(f"{plain(path)} is a link that leads out of data/: it is not uploaded")
         elif path.is_file():
             try:
                 path.as_posix().encode()
@@ -58,7 +59,11 @@ def local(folder: Path = DATA) -> Iterator[Path]:
             yield path
 
 
-def hashed(settings: Settings, wanted: Callable[[str], bool] = lambda _: True) -> Files:
+def hashed(
+    settings: Settings,
+    wanted: Callable[[str], bool] = lambda _: True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Files:
     """Return the ``wanted`` files in data/ with sha256 and size; what is known from last time is not read.
 
     A file is the same while i-node, size, and the times of the last changes of content and i-node are.
@@ -73,7 +78,7 @@ def hashed(settings: Settings, wanted: Callable[[str], bool] = lambda _: True) -
         known = {}
     known = known if isinstance(known, dict) else {}
     found, stamps = {}, dict(known)
-    for path in local():
+    for path in local(say):
         name = path.as_posix()
         if not wanted(name):
             continue
@@ -176,7 +181,7 @@ def upload(settings: Settings, stack: Mapping[str, str], ask: Callable[[str], st
         UserError: that would put nothing, or the example, in the place of what the bucket holds; or
             something would be deleted and nobody says that it may.
     """
-    here, may_go, sent = hashed(settings), None, set()
+    here, may_go, sent = hashed(settings, say=note), None, set()
     for _ in range(TRIES):
         there, etag = uploaded(settings, stack)
         changed = [name for name in here if not same(here[name], there.get(name), name)]
@@ -192,11 +197,10 @@ def upload(settings: Settings, stack: Mapping[str, str], ask: Callable[[str], st
         sent |= set(changed)
         if hashed(settings) != here:
             raise UserError("data/ was changed while it was uploaded; type again: make data")
-        new = objects(settings, stack) if changed else {}
+        stored = there | (objects(settings, stack) if changed else {})
         files = {name: each for name, each in there.items() if name not in gone} | {
-            name: here[name] | {"etag": (new if name in changed else there)[name]["etag"]}
-            for name in here
-            if name not in kept
+            name: here[name] | {"etag": (stored if name in changed else there)[name]["etag"]}
+            for name in here.keys() & stored.keys() - kept
         }
         if etag and files == there:
             break
@@ -290,8 +294,7 @@ def send(settings: Settings, stack: Mapping[str, str], names: list[str]) -> None
             except (S3UploadFailedError, OSError) as error:
                 raise UserError(f"{plain(name)} cannot be uploaded: {plain(error)}") from error
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(put, names))
+        side_by_side(put, names, THREADS)
 
 
 def write_list(

@@ -5,11 +5,10 @@ import hashlib
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ecs import contract, history
-from ecs.aws import client
+from ecs.aws import client, side_by_side
 from ecs.console import plain
 from ecs.errors import UserError
 from ecs.follow import note
@@ -172,7 +171,6 @@ def download(
                 return f"AWS says: {': '.join(code_and_message(error))}"
             return ""
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            failed = dict(zip(good, pool.map(fetch, good), strict=True))
+        failed = dict(zip(good, side_by_side(fetch, good, THREADS), strict=True))
     bad |= {name: why for name, why in failed.items() if why}
     return [folder / name for name in good if name not in bad], bad
