@@ -31,7 +31,7 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py download.py errors.py explain.py follow.py here.py history.py "
+    "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py distributions.py download.py errors.py explain.py follow.py here.py history.py "
     "image.py locate.py mark.py packages.py permissions.py plan.py policy.py preflight.py report.py request.py retry.py schedule.py secret.py settings.py signals.py stack.py state.py submit.py verdict.py "
     "verify.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
