@@ -59,6 +59,16 @@ def test_the_projects_own_modules_are_followed_and_the_machinerys_are_not(projec
     assert project("scripts/train.py", **files) == ["scipy", "pandas"]
 
 
+def test_what_lay_beside_the_script_in_the_first_edition_is_no_package(project):
+    project(
+        "x.py",
+        x="import numpy\nfrom matrices import read\nimport resume, training.library.batches\n",
+    )
+    assert preflight.moved("x.py", ["x.py"]) == ["matrices", "resume"]
+    project("x.py", x="import matrices, resume", matrices="", resume__a="")
+    assert preflight.moved("x.py", ["x.py", "matrices.py", "resume/a.py"]) == []
+
+
 def test_an_extra_has_packages_of_its_own(project):
     Path("requirements-mlflow.txt").write_text("mlflow-skinny==3\n")
     assert project("x.py", x="import mlflow") == ["mlflow"]

@@ -447,6 +447,11 @@ RULES = (
         log=r"No such file or directory: '(?:\./)?(?P<path>data/[^']+)'",
     ),
     Rule(
+        "moved", "{module}.py is now training/library/{module}.py",
+        "import training.library.{module} in your script, then make push",
+        exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>batches|hyperparameters|matrices|resume)'",
+    ),
+    Rule(
         "module", "the image lacks the Python package {module}",
         "make add PACKAGE={module} (if another package has it, that one's name), then make push",
         exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",

@@ -13,6 +13,8 @@ from ecs.console import plain
 from ecs.settings import Settings
 
 OURS = ("job", "training")  # the machinery, which is in every image
+# What lay beside train.py in the template's first edition: an older script of a user's imports it from there.
+MOVED = ("batches", "hyperparameters", "matrices", "resume")
 BUNDLED = "train.py"
 LABELS = ("label", "target")  # what the bundled script takes for the label by itself
 LOCK = Path("requirements.txt")
@@ -76,6 +78,11 @@ def foreign(script: str, files: Iterable[str], root: Path = Path()) -> Iterator[
                 waiting.append(found)
             elif found is None and top not in sys.stdlib_module_names and top not in OURS:
                 yield top
+
+
+def moved(script: str, files: Iterable[str]) -> list[str]:
+    """Return the modules of this template that a script imports from where they no longer are."""
+    return [name for name in dict.fromkeys(foreign(script, files)) if name in MOVED]
 
 
 def locked(path: Path = LOCK) -> set[str]:
