@@ -264,6 +264,11 @@ ENDINGS = (
         "ModuleNotFoundError: No module named 'sklearn.linear_model'",
     ),
     exited(
+        "a module that was beside train.py once", "CPython, ModuleNotFoundError", 1, "never",
+        "import training.library.matrices in your script",
+        "ModuleNotFoundError: No module named 'matrices'",
+    ),
+    exited(
         "a shared library that the image lacks", "LightGBM 4.7.0 without libgomp1", 1, "never",
         "packages.txt",
         "OSError: libgomp.so.1: cannot open shared object file: No such file or directory",

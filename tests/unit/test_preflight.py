@@ -62,6 +62,17 @@ def test_the_projects_own_modules_are_followed_and_the_machinerys_are_not(projec
     assert project("scripts/train.py", **files) == ["scipy", "pandas"]
 
 
+def test_what_lay_beside_the_script_in_the_first_edition_is_no_package(project):
+    project(
+        "x.py",
+        x="import numpy\nfrom matrices import read\nimport resume, training.library.batches\n",
+    )
+    image = ["x.py", "training/library/matrices.py", "training/library/resume.py"]
+    assert preflight.moved("x.py", image) == ["matrices", "resume"]
+    project("x.py", x="import matrices, resume", matrices="", resume__a="")
+    assert preflight.moved("x.py", ["x.py", "matrices.py", "resume/a.py"]) == []
+
+
 def test_what_comes_from_within_a_package_is_followed(project):
     files = {
         "jobs/__init__": "import zero",

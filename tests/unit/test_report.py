@@ -205,6 +205,8 @@ def test_the_run_is_the_latest_or_the_one_that_begins_so(tmp_path, monkeypatch):
     assert cli.local_run("") == second
     assert cli.local_run("2026-a") == cli.local_run("runs/2026-a/") == first
     assert cli.local_run("2027") is None
+    local("2026-a-2", metrics=False)
+    assert cli.local_run("2026-a") == first
     with pytest.raises(UserError, match="RUN=2026-c"):
         cli.local_run("2026")
 

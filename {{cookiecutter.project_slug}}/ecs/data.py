@@ -303,7 +303,7 @@ def write_list(
     """Replace the list unless somebody else has done so since it was read; tell whether it was."""
     from botocore.exceptions import ClientError
 
-    body = json.dumps({"files": dict(sorted(files.items()))}, ensure_ascii=False).encode()
+    body = json.dumps({"files": dict(sorted(files.items()))}).encode()
     # API reference, PutObject: 412 or 409 where the condition does not hold
     condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
     try:

@@ -461,6 +461,11 @@ RULES = (
         'make data, then make run DATA="train=data/train.csv more={quoted}"', exit_code=OWN, log=ABSENT,
     ),
     Rule(
+        "moved", "{module}.py is now training/library/{module}.py",
+        "import training.library.{module} in your script, then make push",
+        exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>batches|hyperparameters|matrices|resume)'",
+    ),
+    Rule(
         "module", "the image lacks the Python package {module}",
         "make add PACKAGE={package} (if another package has it, that one's name), then make push",
         exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",

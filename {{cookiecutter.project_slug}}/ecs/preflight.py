@@ -15,6 +15,8 @@ from ecs.distributions import distribution, normal
 from ecs.settings import Settings
 
 OURS = ("job", "training")  # the machinery, which is in every image
+# What lay beside train.py in the template's first edition: an older script of a user's imports it from there.
+MOVED = ("batches", "hyperparameters", "matrices", "resume")
 BUNDLED = "train.py"
 LABELS = ("label", "target")  # what the bundled script takes for the label by itself
 FEATURES = Path("features.py")  # which may make the label of other columns
@@ -79,7 +81,8 @@ def own(module: str, roots: Iterable[Path], files: set[str]) -> str | None:
 
 def foreign(script: str, files: Iterable[str], root: Path = Path()) -> Iterator[str]:
     """Give out the top-level names that a script needs from packages, its own modules' included."""
-    known, waiting, seen = set(files), [script], set()
+    known = {name for name in files if name.partition("/")[0] not in OURS}
+    waiting, seen = [script], set()
     roots = (Path(), Path(script).parent)
     while waiting:
         name = waiting.pop()
@@ -99,6 +102,11 @@ def foreign(script: str, files: Iterable[str], root: Path = Path()) -> Iterator[
                 waiting.append(found)
             elif found is None and top not in sys.stdlib_module_names and top not in OURS:
                 yield top
+
+
+def moved(script: str, files: Iterable[str]) -> list[str]:
+    """Return the modules of this template that a script imports from where they no longer are."""
+    return [name for name in dict.fromkeys(foreign(script, files)) if name in MOVED]
 
 
 def locked(path: Path = LOCK) -> set[str]:

@@ -253,6 +253,11 @@ def check_packages(context: Context) -> Result:
     script, files = script_file(settings.script), image.listed(Path())
     if script not in files:
         return skip("packages: the script is not there")
+    if moved := preflight.moved(script, files):
+        return fail(
+            f"{settings.script} imports {', '.join(moved)}, and that is in training.library now",
+            f"import training.library.{moved[0]} in {settings.script}, then make push",
+        )
     if missing := preflight.lacking(script, files, settings.extras.split()):
         named = typed("PACKAGE", " ".join(missing))
         return fail(
