@@ -337,7 +337,11 @@ def test_a_colleague_s_file_may_be_had_instead_of_deleted(store, settings, outpu
 def test_many_that_are_gone_are_counted(store, settings, outputs):
     write(a="1", **{f"x{number}": "2" for number in range(7)})
     data.upload(settings, outputs)
-    for number in range(7):
+    for number in range(5):
+        Path(f"data/x{number}.csv").unlink()
+    with pytest.raises(UserError, match=r"x3.csv, data/x4.csv, which .* --include x4.csv$"):
+        data.upload(settings, outputs)
+    for number in (5, 6):
         Path(f"data/x{number}.csv").unlink()
     with pytest.raises(
         UserError, match=r"has data/x0.csv, .*, data/x4.csv and 2 more, which.* YES=1$"

@@ -211,6 +211,7 @@ def test_the_table_is_that_of_the_channel_train(settings, bundled, text):
 OTHERS = {
     "a script of another name": {"mine.py": TRAIN},
     "lightgbm by hand": {"train.py": "import lightgbm\n"},
+    "lightgbm with features": {"train.py": "import features, lightgbm\n"},
     "features that are not used": {"train.py": "from training import data\n"},
     "no train.py": {"train.py": None},
     "no features.py": {"features.py": None},
