@@ -80,6 +80,38 @@ def test_a_word_that_is_no_variable_is_refused(text):
         request.environment(text)
 
 
+LAUNCHERS = [
+    "SM_CHANNELS",
+    "SM_CHANNEL_TRAIN",
+    "SM_MODEL_DIR",
+    "SM_HPS",
+    "CHECKPOINT_DIR",
+    "RUN_FOLDER",
+]
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_what_the_launcher_sets_would_be_set_in_vain(name, settings, outputs):
+    with pytest.raises(UserError, match=f"^ENV: {name} is set by the launcher, job/; leave it out"):
+        made(settings, outputs, env=f"A=1 {name}=x")
+
+
+def test_other_variables_of_sagemaker_s_are_the_user_s(settings, outputs):
+    run_task = made(settings, outputs, env="SM_LOG_LEVEL=20 SM_CHANNEL=x MY_RUN_FOLDER=y")
+    found = request.variables_of(run_task)
+    assert (found["SM_LOG_LEVEL"], found["SM_CHANNEL"], found["MY_RUN_FOLDER"]) == ("20", "x", "y")
+
+
+def test_the_launcher_sets_these(monkeypatch, tmp_path):
+    from job import __main__ as launcher
+    from job import attempt
+
+    job = attempt.Job(["x.py"], {}, "runs/1/", tmp_path, tmp_path, staged={"train": {}})
+    usual = {"HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONUNBUFFERED"}
+    for name in launcher.environment(job).keys() - usual:
+        assert name in request.OWN_VARIABLES or request.LAUNCHERS.fullmatch(name), name
+
+
 @pytest.mark.parametrize("name", ["RUN_ID", "RUN_URI", "PROJECT_URI"])
 def test_the_contracts_own_variables_are_not_the_users_to_set(name, settings, outputs):
     changed = replace(settings, env=f"{name}=x")
@@ -286,6 +318,11 @@ def test_overrides_may_be_as_long_as_ecs_takes_them_and_no_longer(settings, outp
     assert variables["ARGV_URI"] == variables["RUN_URI"] + "argv.json"
     with pytest.raises(UserError, match="ENV makes .* characters of overrides, and ECS takes 8192"):
         made(settings, outputs, env="A=" + "x" * 8192)
+    channels = " ".join(f"c{number}=data/{'x' * 40}{number}" for number in range(60))
+    with pytest.raises(
+        UserError, match="DATA makes .* takes 8192: put its files into a folder bel"
+    ):
+        made(settings, outputs, data=channels)
 
 
 @pytest.mark.parametrize(

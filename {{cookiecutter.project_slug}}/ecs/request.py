@@ -19,6 +19,11 @@ CONTAINER = "train"
 SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
 # variables of the container's that `make run` sets itself
 OWN_VARIABLES = set(contract.VARIABLES)
+# those that the launcher sets in any case
+LAUNCHERS = re.compile(
+    r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
+    r"|CHECKPOINT_DIR|RUN_FOLDER"
+)
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192
 ARGV = contract.ARGV  # where a run keeps arguments that are longer
@@ -355,6 +360,8 @@ def run_task_request(
     given = environment(settings.env)
     if taken := sorted(given.keys() & OWN_VARIABLES):
         raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
+    if taken := sorted(filter(LAUNCHERS.fullmatch, given)):
+        raise UserError(f"ENV: {', '.join(taken)} is set by the launcher, job/; leave it out")
     if taken := sorted(given.keys() & secret_names(settings, definition)):
         raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
     variables = {
@@ -400,9 +407,13 @@ def run_task_request(
         container["environment"].append({"name": contract.ARGV_URI, "value": pointer})
     length = len(json.dumps(overrides))
     if length > OVERRIDES_LIMIT:
+        sentence = f"makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}"
+        if len(variables[contract.CHANNELS]) > len(settings.env):
+            raise UserError(
+                f"DATA {sentence}: put its files into a folder below data/ and name that"
+            )
         raise UserError(
-            f"ENV makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}: "
-            "put long values into a file below data/ and pass its name"
+            f"ENV {sentence}: put long values into a file below data/ and pass its name"
         )
     request: dict = {
         "cluster": stack["Cluster"],
