@@ -360,7 +360,8 @@ def test_the_example_beside_a_file_of_ones_own_replaces_nothing(
         Path("data/.example").write_text(json.dumps(known))
     else:  # as older versions wrote it
         monkeypatch.setattr(data, "EXAMPLE", known)
-        Path("data/.example").write_text("[]")
+        Path("data/example.py").write_text("the program of today")
+        os.utime("data/train.csv", (1, 1))
     data.upload(replace(settings, yes=True), outputs)
     assert store.objects["churn/data/train.csv"] == b"the team's table"
     assert store.names() == {"churn/data/train.csv", "churn/data/own.csv"}
@@ -370,15 +371,38 @@ def test_the_example_beside_a_file_of_ones_own_replaces_nothing(
     assert "data: 1 uploaded, 0 deleted, 0 unchanged" in said
 
 
-def test_the_bundled_example_is_known_by_its_content(installed_example, store):
-    Path("data/train.csv").write_bytes(installed_example["data/train.csv"])
-    Path("data/other.csv").write_bytes(installed_example["data/train.csv"])
-    files = {
-        name: {"sha256": hashlib.sha256(Path(name).read_bytes()).hexdigest()}
-        for name in ("data/train.csv", "data/other.csv")
-    }
-    assert data.examples(files) == {"data/train.csv"}
+def test_what_older_projects_have_for_an_example_is_known(installed_example):
+    """Until the program is changed to write another."""
     assert {n: hashlib.sha256(b).hexdigest() for n, b in installed_example.items()} == data.EXAMPLE
+
+
+EXAMPLES = {
+    # data/.example, age of data/train.csv compared to the program's, whether it is the example
+    "marked": ({"data/train.csv": "SHA"}, 1, True),
+    "marked with another content": ({"data/train.csv": "x"}, -1, False),
+    "a damaged mark": ("[", 1, False),
+    "a mark that is no object": ("[]", -1, False),
+    "older than the program": (None, -1, True),
+    "newer than the program": (None, 1, False),
+    "without the program": (None, None, False),
+}
+
+
+@pytest.mark.parametrize(("mark", "age", "is_example"), EXAMPLES.values(), ids=EXAMPLES)
+def test_an_example_is_known_by_its_mark_or_its_age(store, monkeypatch, mark, age, is_example):
+    write(train="1", own="1")
+    digest = hashlib.sha256(b"1").hexdigest()
+    monkeypatch.setattr(data, "EXAMPLE", dict.fromkeys(data.EXAMPLE, digest))
+    if mark is not None:
+        text = mark if isinstance(mark, str) else json.dumps(mark).replace("SHA", digest)
+        Path("data/.example").write_text(text)
+    if age is not None:
+        Path("data/example.py").write_text("")
+        at = Path("data/example.py").stat().st_mtime + age
+        os.utime("data/train.csv", (at, at))
+    files = {"data/train.csv": {"sha256": digest}, "data/own.csv": {"sha256": digest}}
+    assert data.examples(files) == ({"data/train.csv"} if is_example else set())
+    assert data.examples({}) == set()
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,14 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ecs import aws, data, history, image, permissions, verify
+from ecs import aws, history, image, permissions, verify
 from ecs.errors import UserError
 from support import PROJECT
 
@@ -606,6 +607,76 @@ def test_before_a_run_every_cheap_fault_is_named_and_only_the_bucket_is_asked(wo
     )
 
 
+SCRIPTS = {
+    # SCRIPT, what is found, what to type
+    "a file": ("train.py", "ok", "train.py goes into the image"),
+    "one with a dot in front": ("./train.py", "ok", "./train.py goes into the image"),
+    "a module": ("jobs.run", "ok", "jobs.run goes into the image"),
+    "a package": ("jobs", "ok", "jobs goes into the image"),
+    "one that is kept out": (
+        "notes.bin",
+        "FAIL",
+        "echo '!notes.bin' >> .dockerignore, then make push",
+    ),
+    "one with a quote": (
+        "./it's.bin",
+        "FAIL",
+        """echo '!it'"'"'s.bin' >> .dockerignore, then make push""",
+    ),
+    "a typing error": ("jobs/rum.py", "FAIL", "make run SCRIPT=jobs/run.py"),
+    "a blank": ("my scrip.sh", "FAIL", "make run SCRIPT='my script.sh'"),
+    "nothing near": ("x", "FAIL", "make run SCRIPT="),
+    "the machinery": ("matrics.py", "FAIL", "make run SCRIPT=train.py"),
+}
+
+
+@pytest.mark.parametrize(("script", "state", "words"), SCRIPTS.values(), ids=SCRIPTS)
+def test_the_script_must_be_in_the_image(world, script, state, words):
+    shutil.copy(PROJECT / ".dockerignore", ".")
+    for name in (
+        "jobs/__main__.py",
+        "jobs/run.py",
+        "notes.bin",
+        "it's.bin",
+        "my script.sh",
+        "job/matrix.py",
+    ):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("")
+    context = verify.Context(replace(world.settings, script=script), world.outputs)
+    found = verify.check_script(context)
+    assert found.state == state
+    assert words in (found.text if state == "ok" else found.remedy)
+    if words.startswith("echo "):  # what was typed does it
+        subprocess.run(words.partition(", then")[0], shell=True, check=True)
+        assert verify.check_script(context).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras", "typed"),
+    [
+        ("", "", 'make add PACKAGE="pandas mlflow", then make push'),
+        ("pandas==3\n", "", 'make add PACKAGE="mlflow", then make push'),
+        ("pandas==3\n", "mlflow", ""),
+    ],
+)
+def test_the_packages_must_be_in_the_image(world, lock, extras, typed):
+    Path("train.py").write_text("import pandas, mlflow, json")
+    Path("requirements.txt").write_text(lock)
+    Path("requirements-mlflow.txt").write_text("mlflow==3\n")
+    context = verify.Context(replace(world.settings, extras=extras), world.outputs)
+    found = verify.check_packages(context)
+    assert found.remedy == typed
+    assert found.state == ("FAIL" if typed else "ok")
+    context = verify.Context(replace(world.settings, script="none.py"), world.outputs)
+    assert verify.check_packages(context).state == "skip"
+    context = verify.Context(replace(world.settings, tag="v1"), world.outputs)
+    assert (verify.check_packages(context).state, verify.check_script(context).state) == (
+        "skip",
+        "skip",
+    )
+
+
 UPLOADED = {
     # DATA, the keys in the bucket, what is missing, what to type
     "a file": ("data/a.csv", ["data/a.csv"], None, None),
@@ -666,13 +737,13 @@ def test_a_table_that_differs_is_told_with_both_ways_on(world):
     assert found.text == f"data {prefix}/data/a b.csv, {prefix}/runs/ID/"
 
 
-def test_an_example_that_differs_is_not_uploaded_but_removed(world, monkeypatch):
+def test_an_example_that_differs_is_not_uploaded_but_removed(world):
     """`make data` would refuse it: it is what a fresh clone has."""
     Path("data").mkdir()
     Path("data/train.csv").write_text("new")
     Path("data/b.csv").write_text("mine")
     digest = hashlib.sha256(b"new").hexdigest()
-    monkeypatch.setattr(data, "EXAMPLE", {"data/train.csv": digest})
+    Path("data/.example").write_text(json.dumps({"data/train.csv": digest}))
     world.cloud.bucket.objects |= {"churn/data/train.csv": b"old", "churn/data/b.csv": b"old"}
     found = verify.check_data(verify.Context(world.settings, world.outputs))
     assert found.text == "data/train.csv differs from what was uploaded"

@@ -26,7 +26,7 @@ LIST = "data.json"
 THREADS = 8
 TRIES = 5  # of replacing the list, while others do
 TICK = 0.02  # seconds in which two changes of a file may get the same time
-# What data/example.py writes; where it was changed, data/.example says what.
+# What data/example.py wrote before it said so in data/.example.
 EXAMPLE = {
     "data/train.csv": "d8b3dc8769a5aad8fa673608e61d1df1cffa3825f6a17db05a6c8ef2d997fa50",
     "data/test.csv": "f1676a51e59ccdfc41fa8807f6fe3e7353a33534a2084bb7c01708e09f84e772",
@@ -161,16 +161,24 @@ def same(here: Mapping, there: Mapping | None, path: str) -> bool:
 
 
 def examples(files: Files) -> set[str]:
-    """Return the names of those files that data/example.py has written."""
+    """Return the names of those files that data/example.py has written.
+
+    Its edition of before there was data/.example is known by what it wrote, as long as nothing was written since
+    the program itself was updated.
+    """
+    program = DATA / "example.py"
     try:
         own = json.loads((DATA / ".example").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        own = {}
+        updated = program.stat().st_mtime if program.is_file() else 0
+        own = {
+            n: each
+            for n, each in EXAMPLE.items()
+            if n in files and Path(n).stat().st_mtime < updated
+        }
     own = own if isinstance(own, dict) else {}
     return {
-        name
-        for name, each in files.items()
-        if name in EXAMPLE and each["sha256"] in (EXAMPLE[name], own.get(name))
+        name for name, each in files.items() if name in EXAMPLE and each["sha256"] == own.get(name)
     }
 
 

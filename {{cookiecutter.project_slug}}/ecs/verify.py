@@ -233,7 +233,8 @@ def check_script(context: Context) -> Result:
     own = [name for name in programs if name.partition("/")[0] not in preflight.OURS]
     nearest = difflib.get_close_matches(script, own, 1, 0) or [preflight.BUNDLED]
     return fail(
-        f"there is no {plain(script)} in this folder", f"make run {typed('SCRIPT', nearest[0])}"
+        f"there is no {plain(script)} in this folder",
+        f"make run SCRIPT={shlex.quote(nearest[0])}",
     )
 
 
