@@ -229,6 +229,11 @@ def test_the_command_gets_the_words_of_args_and_nothing_of_another_run(
     assert (program, words) == ("python", ["python", "-m", "job", "x.py", "--note", "two words"])
     assert environ.pop("HOME") == "h"
     assert set(environ) == {"RUN_CHANNELS"}  # nor is there a git here
+    run("1", exit_code=0, script="train.py")
+    run("2", exit_code=0, script="predict.py")
+    asked = replace(asked, data="model=latest")
+    here.become(asked, ["python", "-m", "job", "predict.py"], {})
+    assert json.loads(became[-1][2]["RUN_CHANNELS"])["model"]["path"] == "runs/1"
     with pytest.raises(UserError, match="there is no program 'no-such' on this machine"):
         monkeypatch.undo()
         here.become(asked, ["no-such"], {"PATH": "/nowhere"})

@@ -197,6 +197,8 @@ def test_of_many_columns_the_first_are_named(settings, bundled):
     Path("data/train.csv").write_text(",".join(f"c{number}" for number in range(21)) + "\n")
     sentence, remedy = preflight.label_missing(settings)
     assert sentence.endswith("c18, c19, …")
+    Path("data/train.csv").write_text(",".join(f"c{number}" for number in range(20)) + "\n")
+    assert preflight.label_missing(settings)[0].endswith("c18, c19")
     assert remedy == 'make run ARGS="--label c20"'
 
 

@@ -201,5 +201,5 @@ def without(words: Iterable[str], option: str) -> list[str]:
     for word in words:
         if not skip and word.partition("=")[0] != option:
             found.append(word)
-        skip = word == option and not skip
+        skip = word == option
     return found
