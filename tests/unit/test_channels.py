@@ -236,4 +236,4 @@ def test_the_command_gets_the_words_of_args_and_nothing_of_another_run(
     assert json.loads(became[-1][2]["RUN_CHANNELS"])["model"]["path"] == "runs/1"
     with pytest.raises(UserError, match="there is no program 'no-such' on this machine"):
         monkeypatch.undo()
-        here.become(asked, ["no-such"], {"PATH": "/nowhere"})
+        here.become(settings, ["no-such"], {"PATH": "/nowhere"})
