@@ -70,16 +70,40 @@ def test_a_checkpoint_is_saved_once_it_rests(checkpoints):
     checkpoints.write("1", "one")
     checkpoints.look()
     assert checkpoints.saved() == {}  # seen for the first time
-    checkpoints.write("1", "two")
+    (checkpoints.folder / "1").write_text("one and two")
     checkpoints.look()
     assert checkpoints.saved() == {}  # it is another one now
     checkpoints.look()
-    assert checkpoints.saved() == {"1": "two"}
+    assert checkpoints.saved() == {"1": "one and two"}
     checkpoints.look(9)
     assert checkpoints.order() == ["1"]
     assert checkpoints.mirror.safe() == {"checkpoints/1"}
     checkpoints.write("1", "three")
     assert checkpoints.mirror.safe() == set()
+
+
+def test_checkpoints_that_are_replaced_at_every_look_are_saved_all_the_same(checkpoints):
+    for rounds in range(1, 9):  # as train.py does it: the mark comes last, and it goes first
+        for name in f"{rounds}.model", f"{rounds}.json", "mark":
+            checkpoints.write(name, f"{name} of {rounds}")
+            time.sleep(0.02)
+        for name in f"{rounds - 2}.json", f"{rounds - 2}.model":
+            (checkpoints.folder / name).unlink(missing_ok=True)
+        checkpoints.look()
+        if rounds in (4, 6, 8):  # all that was there at the look before, and nothing else
+            names = [
+                f"{number}.{kind}"
+                for number in (rounds - 2, rounds - 1)
+                for kind in ("model", "json")
+            ]
+            expected = {name: f"{name} of {name[0]}" for name in names}
+            assert checkpoints.saved() == expected | {"mark": f"mark of {rounds - 1}"}
+
+
+def test_no_file_on_its_way_is_taken_for_a_checkpoint(checkpoints):
+    (checkpoints.folder / ".1.part").write_text("half")
+    checkpoints.look(3)
+    assert checkpoints.order() == []
 
 
 def test_nobody_looks_before_a_second_has_gone(checkpoints, monkeypatch):
@@ -212,8 +236,8 @@ def test_a_deletion_that_fails_is_said_and_nothing_is_forgotten(checkpoints, mon
     def refuse(request):
         raise PassingError("no network") if request["do"] == "delete" else AssertionError
 
-    checkpoints.look(2)
     monkeypatch.setattr(publish, "Transfer", refuse)
+    checkpoints.mirror.saved["2"] = publish.stamp(checkpoints.folder / "2")
     checkpoints.look()
     assert "warning: old checkpoints could not be removed: no network" in capsys.readouterr().out
     assert "1" in checkpoints.mirror.saved
@@ -224,7 +248,6 @@ def test_a_full_disk_is_said_and_ends_nothing(checkpoints, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     checkpoints.write("1", "one")
-    checkpoints.look()
     monkeypatch.setattr(publish.os, "link", full)
     checkpoints.look()
     assert "warning: checkpoints could not be saved yet: " in capsys.readouterr().out
@@ -234,7 +257,6 @@ def test_a_full_disk_is_said_and_ends_nothing(checkpoints, monkeypatch, capsys):
 def test_what_goes_while_it_is_looked_at_is_passed_over(checkpoints, monkeypatch):
     checkpoints.write("1", "one")
     checkpoints.write("2", "two")
-    checkpoints.look()
     real = os.link
 
     def link(source, target, **how):
@@ -243,7 +265,7 @@ def test_what_goes_while_it_is_looked_at_is_passed_over(checkpoints, monkeypatch
         real(source, target, **how)
 
     monkeypatch.setattr(publish.os, "link", link)
-    checkpoints.look()
+    checkpoints.look(2)
     assert checkpoints.saved() == {"2": "two"}
 
 

@@ -113,11 +113,12 @@ def write_manifest(base: str, manifest: Mapping, scratch: Path) -> None:
 
 
 class Mirror:
-    """Saves checkpoints while the script runs, each once it has been renamed into its place.
+    """Saves checkpoints while the script runs.
 
-    Every look is at what is there now: when saving falls behind, older ones are passed over. A file is
-    linked when it is seen to rest, so what is saved is whole although the script replaces it; files are
-    saved in the order of their renames, which is that of the times at which their i-nodes changed.
+    A look takes links of all that is new in the folder; what has not changed at the next look is whole and
+    is saved, although the script has replaced or deleted it since. So a script may write checkpoints faster
+    than they can be saved: each time it is the newest that are. Files go in the order of their renames,
+    which is that of the times at which their i-nodes changed.
 
     Args:
         folder: where the script writes checkpoints.
@@ -131,7 +132,8 @@ class Mirror:
         self.saved: dict[str, Stamp] = {
             name: stamp(folder / name) for name in staged if (folder / name).is_file()
         }
-        self.seen: dict[str, Stamp] = {}
+        self.held: dict[str, tuple[Path, Stamp]] = {}  # links of what is not saved yet
+        self.snapshot: dict[str, Stamp] = {}  # all that was there when they were taken
         self.next = time.monotonic() + LOOK_EVERY
         self.under_way: tuple[Transfer, dict[str, Stamp], float] | None = None
 
@@ -144,31 +146,29 @@ class Mirror:
             self.next = time.monotonic() + 10 * LOOK_EVERY
 
     def advance(self) -> None:
-        """Settle what has ended, send what is new, forget what is gone."""
+        """Settle what has ended, send what rests, or take hold of what is new."""
         if self.under_way:
             if self.under_way[0].done():
                 self.settle()
             return
         if time.monotonic() < self.next:
             return
-        there = self.there()
-        resting = {
-            name: now
-            for name, now in there.items()
-            if self.seen.get(name) == now and self.saved.get(name) != now
-        }
-        self.seen, self.next = there, time.monotonic() + LOOK_EVERY
+        self.next = time.monotonic() + LOOK_EVERY
+        resting = {name: each for name, each in self.held.items() if stamp(each[0]) == each[1]}
         if resting:
             self.send(resting)
-        elif all(self.saved.get(name) == now for name, now in there.items()) and there:
-            self.forget(there)
+        else:
+            self.hold()
 
     def there(self) -> dict[str, Stamp]:
-        """Return the checkpoints that are there now, in the order in which they came."""
+        """Return the checkpoints that are there now, in the order in which they came.
+
+        A name that begins with a dot is that of a file on its way.
+        """
         found = []
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
             try:
-                if path.is_file() and not path.is_symlink() and not fault(name):
+                if path.is_file() and not path.is_symlink() and path.name[0] != "." and not fault(name):
                     # of two in one tick of the clock, the smaller one is the mark of the other
                     facts = path.stat()
                     found.append((facts.st_ctime_ns, -facts.st_size, name, stamp(path)))
@@ -176,56 +176,79 @@ class Mirror:
                 continue
         return {name: now for *_, name, now in sorted(found)}
 
-    def send(self, files: Mapping[str, Stamp]) -> None:
-        """Begin to save these files."""
-        listed = []
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for number, (name, now) in enumerate(files.items()):
-            link = self.scratch / str(number)
+    def hold(self) -> None:
+        """Take links of what is not saved as it is now; without any, forget what is gone."""
+        self.release()
+        there = self.there()
+        new = {name: now for name, now in there.items() if self.saved.get(name) != now}
+        if new:
             self.scratch.mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(new):
+            link = self.scratch / str(number)
             try:
                 os.link(self.folder / name, link)
             except FileNotFoundError:
+                del there[name]
                 continue
-            if stamp(link)[1:] == now[1:]:
-                # one at a time, so that the order of the renames is kept
-                listed.append([str(link), name, contract.CHECKPOINT_TAG])
-        if listed:
-            requests = [{"do": "put", "base": self.base, "files": [each]} for each in listed]
-            names = {each[1]: files[each[1]] for each in listed}
-            self.under_way = (
-                Transfer({"do": "several", "requests": requests}),
-                names,
-                time.monotonic(),
-            )
-            if self.under_way[0].done():
-                self.settle()
+            there[name] = stamp(link)
+            self.held[name] = link, there[name]
+        self.snapshot = there
+        if there and not new:  # without any the script may be about to write one
+            self.forget(there)
+
+    def release(self) -> None:
+        """Let go of the links: what the script deletes is to go."""
+        self.held, self.snapshot = {}, {}
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def send(self, files: Mapping[str, tuple[Path, Stamp]]) -> None:
+        """Begin to save these files."""
+        # one at a time, so that the order of the renames is kept
+        requests = [
+            {"do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]]}
+            for name, (link, _) in files.items()
+        ]
+        stamps = {name: now for name, (_, now) in files.items()}
+        self.under_way = (
+            Transfer({"do": "several", "requests": requests}), stamps, time.monotonic()
+        )  # fmt: skip
+        if self.under_way[0].done():
+            self.settle()
 
     def safe(self) -> set[str]:
         """Return the names below the run of the checkpoints that are saved as they are now."""
-        there = self.there()
         return {
-            f"{contract.CHECKPOINTS}{name}" for name in there if self.saved.get(name) == there[name]
+            f"{contract.CHECKPOINTS}{name}"
+            for name, now in self.there().items()
+            if self.saved.get(name) == now
         }
 
     def settle(self) -> None:
         """Take note of what came of saving: a failure is told and tried again at a later look."""
         transfer, files, began = self.under_way
         self.under_way = None
+        snapshot = self.snapshot
         try:
             transfer.result()
-            shutil.rmtree(self.scratch, ignore_errors=True)  # what the script deletes is to go
+        except (UserError, PassingError) as error:
+            say(f"warning: the checkpoint could not be saved yet: {error}")
+            snapshot = {}
+        else:
             for name, now in files.items():
                 self.saved.pop(name, None)  # the last one saved is to stand last
                 self.saved[name] = now
                 say(f"-- checkpoint safe: {name}")
-        except (UserError, PassingError) as error:
-            say(f"warning: the checkpoint could not be saved yet: {error}")
+        self.release()
         took = time.monotonic() - began
         self.next = time.monotonic() + max(LOOK_EVERY, took / SHARE)
+        if snapshot and all(self.saved.get(name) == now for name, now in snapshot.items()):
+            self.forget(snapshot)
 
-    def forget(self, there: Mapping[str, Stamp]) -> None:
-        """Delete what the script has deleted, the last that came first; only what this attempt knows of."""
+    def forget(self, there: Container[str]) -> None:
+        """Delete what is not among the names ``there``, the last that came first.
+
+        Only what this attempt brought or saved.
+        """
         gone = [name for name in reversed(self.saved) if name not in there]
         if not gone:
             return
@@ -241,4 +264,4 @@ class Mirror:
         """Wait for what is under way."""
         if self.under_way:
             self.settle()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.release()
