@@ -168,7 +168,12 @@ class Mirror:
         found = []
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
             try:
-                if path.is_file() and not path.is_symlink() and path.name[0] != "." and not fault(name):
+                if (
+                    path.is_file()
+                    and not path.is_symlink()
+                    and path.name[0] != "."
+                    and not fault(name)
+                ):
                     # of two in one tick of the clock, the smaller one is the mark of the other
                     facts = path.stat()
                     found.append((facts.st_ctime_ns, -facts.st_size, name, stamp(path)))
