@@ -1,5 +1,7 @@
 """Stand-ins for AWS: real clients with scripted answers, and a bucket that is a dictionary."""
 
+import importlib
+import pkgutil
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,28 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import ecs
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import (
-    attempts,
-    aws,
-    claim,
-    definition,
-    destroy,
-    download,
-    history,
-    locate,
-    mark,
-    plan,
-    schedule,
-    secret,
-    state,
-    submit,
-)
-from ecs import bucket as bucket_module
-from ecs import data as data_module
+from ecs import locate, mark
 from ecs.settings import Settings
+
+# all of the program's modules, whichever of them a test calls
+MODULES = [
+    importlib.import_module(each.name)
+    for each in pkgutil.walk_packages(ecs.__path__, "ecs.")
+    if not each.name.endswith("__main__")
+]
 
 ID = "abcdefghijklmnop"
 TAGS = [{"Key": "project", "Value": "churn"}, {"Key": "project-id", "Value": ID}]
@@ -182,23 +175,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
         return stubs[service]
 
     monkeypatch.setattr(locate, "sleep", lambda seconds: None)
-    for module in (
-        attempts,
-        aws,
-        bucket_module,
-        data_module,
-        claim,
-        definition,
-        destroy,
-        download,
-        history,
-        plan,
-        schedule,
-        secret,
-        state,
-        submit,
-    ):
-        monkeypatch.setattr(module, "client", client)
+    for module in MODULES:
+        if hasattr(module, "client"):
+            monkeypatch.setattr(module, "client", client)
     yield SimpleNamespace(bucket=bucket, services=services, stub=stub)
     for each in stubs.values():
         each.deactivate()
