@@ -760,7 +760,7 @@ def test_an_example_that_differs_is_not_uploaded_but_removed(world):
 def test_every_target_and_variable_that_a_remedy_names_is_in_the_makefile():
     text = (PROJECT / "ecs/verify.py").read_text()
     makefile = (PROJECT / "Makefile").read_text()
-    targets = set(re.findall(r"\bmake ([a-z]+)\b(?! it| the)", text))
+    targets = set(re.findall(r"\bmake (?!it\b|the\b)([a-z]+)\b", text))
     assert {"cluster", "push", "data", "verify"} <= targets
     assert targets <= set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     variables = set(re.findall(r"make [a-z]+ ([A-Z_]+)=", text))
