@@ -82,9 +82,9 @@ def seen_by_recipes(
 
 
 def targets_of(makefile: Path) -> list[str]:
-    """Return the names behind ``.PHONY``."""
+    """Return the names of the targets."""
     text = makefile.read_text().replace("\\\n", " ")
-    return re.search(r"^\.PHONY:(.*)$", text, re.MULTILINE)[1].split()
+    return re.search(r"^(?:override TARGETS :=|\.PHONY:) (.*)$", text, re.MULTILINE)[1].split()
 
 
 def options_of(project: Path) -> list[str]:

@@ -26,12 +26,12 @@ from support import (
 
 # What a project of either framework has, and nothing else.
 FILES = {
-    "": ".dockerignore .editorconfig .gitattributes .gitignore Dockerfile Makefile README.md features.py "
+    "": ".dockerignore .editorconfig .env.example .gitattributes .gitignore Dockerfile Makefile README.md features.py "
     "infrastructure.yaml packages.txt predict.py project-id pyproject.toml requirements-dev.txt requirements-mlflow.txt "
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py distributions.py download.py errors.py explain.py follow.py here.py history.py "
+    "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py distributions.py dotenv.py download.py errors.py explain.py follow.py here.py history.py "
     "image.py locate.py mark.py packages.py permissions.py plan.py policy.py preflight.py report.py request.py retry.py schedule.py secret.py settings.py signals.py stack.py state.py submit.py verdict.py "
     "verify.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",

@@ -108,7 +108,6 @@ def look_at_instances(project: Project, compute: str, architecture: str) -> None
         kind = {"gpu": "/gpu/"}.get(compute, "/arm64/" if architecture == "arm64" else "-2023/")
         assert f"{kind}recommended/image_id" in launch["ImageId"]
         assert launch["MetadataOptions"]["HttpTokens"] == "required"
-        assert "KeyName" not in launch
         assert (groups[0]["MinSize"], groups[0]["MaxSize"]) == (0, 2)
     if profiles:
         (role,) = profiles[0]["Roles"]

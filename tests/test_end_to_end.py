@@ -44,7 +44,7 @@ QUICK = {"xgboost": "--n-estimators 5 --max-depth 2", "scikit-learn": "--max-ite
 # long enough to be interrupted, with checkpoints on the way
 LONG = {
     "xgboost": "--n-estimators 20000 --max-depth 2 --checkpoint-every 500",
-    "scikit-learn": "--max-iter 3000 --checkpoint-every 100",
+    "scikit-learn": "--max-iter 2000 --checkpoint-every 100",
 }
 
 # A script that goes on until it is stopped, as a long training does.

@@ -2,14 +2,17 @@
 
 import json
 import re
+import shutil
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from ecs import definition, stack
-from ecs.settings import WITH_GPU, Settings
+from ecs.settings import WITH_GPU, Settings, settings_from
 from support import (
     ARCHITECTURES,
     BIN,
@@ -61,6 +64,11 @@ def guarded(tmp_path: Path) -> dict[str, str]:
         trap = traps / name
         trap.write_text(f"#!/bin/sh\necho {name} >> '{tmp_path}/reached'\nexit 1\n")
         trap.chmod(0o755)
+    # reading .env and looking for the nearest name reach nothing
+    (traps / "python3").write_text(
+        '#!/bin/sh\nif [ "$2" = ecs/dotenv.py ]; then exec ' + sys.executable + ' "$@"; fi\n'
+        f"echo python3 >> '{tmp_path}/reached'\nexit 1\n"
+    )
     (traps / "sitecustomize.py").write_text(
         "import socket\n"
         "class Socket(socket.socket):\n"
@@ -86,13 +94,69 @@ def reached(folder: Path) -> str:
 # ---- targets
 
 
-def test_make_alone_lists_every_target_with_a_line_of_help(baked, make: str, tmp_path: Path):
+def test_make_lists_what_most_people_need_and_help_all_the_rest(baked, make: str, tmp_path: Path):
     project = baked["xgboost"]
-    listed = succeed(make, cwd=project, env=plain_environment(tmp_path)).splitlines()
-    names = [line.split()[0] for line in listed]
-    assert sorted(names) == sorted(targets_of(project / "Makefile"))
-    assert all(len(line.split()) > 2 for line in listed)
-    assert max(map(len, listed)) <= 120
+    names = {}
+    for target in "", "help-all":
+        listed = succeed(
+            make, *filter(None, [target]), cwd=project, env=plain_environment(tmp_path)
+        )
+        lines = [line for line in listed.splitlines() if line.startswith("  ")]
+        names[target] = [line.split()[0] for line in lines]
+        assert all(len(line.split()) > 2 for line in lines)
+        assert max(map(len, lines)) <= 80
+    assert sorted(names["help-all"]) == sorted(targets_of(project / "Makefile"))
+    assert set(names[""]) < set(names["help-all"])
+    assert len(names[""]) <= 13
+    assert {"cluster", "push", "data", "run", "fetch", "destroy"} <= set(names[""])
+
+
+UNKNOWN = [  # words of the command line, lines of .env, what is said
+    (["rnu"], "", "error: there is no target 'rnu'; type: make run; make help-all lists them"),
+    (["clster"], "", "error: there is no target 'clster'; type: make cluster;"),
+    (["xyzzy"], "", "error: there is no target 'xyzzy'; make help-all lists them"),
+    (["it's; touch reached"], "", "error: there is no target 'it's; touch reached'; make help-all"),
+    (["run", "MEMROY=1"], "", "there is no variable MEMROY; type: MEMORY=…; .env.example has all"),
+    (["run", "args=1"], "", "there is no variable args; type: ARGS=…;"),
+    (["run", "VENV=x"], "", "there is no variable VENV; "),
+    (
+        ["run"],
+        "A=1\nMEMROY = 1\n",
+        ".env line 1: there is no variable A; .env.example has all of them",
+    ),
+    (["run"], "# x\n\nMEMROY = 1\n", ".env line 3: there is no variable MEMROY; type: MEMORY = …;"),
+    (["run"], "MEMORY\n", ".env line 1: a line is NAME = value, or begins with #"),
+    (["run"], "ARGS = it's\n", ".env line 1: a quote ' is not closed; type it twice, or \\'"),
+    (["run"], b"ARGS = \xff\n", ".env is not valid UTF-8; save it as UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("words", "lines", "said"), UNKNOWN)
+def test_a_name_that_is_not_known_is_an_error_that_names_the_nearest(
+    bake, make: str, guarded, words: list[str], lines, said: str, tmp_path: Path
+):
+    project = bake()
+    if lines:
+        (project / ".env").write_bytes(lines if isinstance(lines, bytes) else lines.encode())
+    done = call(make, *words, cwd=project, env=guarded)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not (project / "reached").exists()
+    assert reached(tmp_path) == ""
+
+
+def test_variables_of_other_programs_may_stand_in_the_file(bake, make: str, tmp_path: Path):
+    project = bake()
+    (project / ".env").write_text(
+        "\ufeffAWS_PROFILE = prod\r\nexport TD_API_KEY=x\nhttps_proxy = http://p\n"
+    )
+    seen = seen_by_recipes(project, tmp_path, make=make)
+    assert (seen["AWS_PROFILE"], seen["TD_API_KEY"], seen["https_proxy"]) == (
+        "prod",
+        "x",
+        "http://p",
+    )
 
 
 def test_each_target_that_is_no_file_is_declared_phony(baked):
@@ -151,14 +215,26 @@ def test_a_flag_that_is_off_aims_at_no_sandbox(bake, make: str, guarded, way: st
 # ---- variables
 
 
-def test_every_variable_is_explained_by_a_comment(baked):
-    """By one of its own, or by one above a block of neighbours."""
-    lines = (baked["xgboost"] / "Makefile").read_text().splitlines()
-    for name in set(options_of(baked["xgboost"])) - {"PROJECT"}:
-        (at,) = (i for i, line in enumerate(lines) if re.match(rf"{name} \?=", line))
-        while re.match(r"[A-Z_]+ \?=", lines[at]):
-            at -= 1
-        assert lines[at].startswith("# "), name
+def test_the_example_explains_every_variable_with_its_default(baked, make: str, tmp_path: Path):
+    project = baked["xgboost"]
+    lines = (project / ".env.example").read_text().splitlines()
+    found = {}
+    for at, line in enumerate(lines):
+        if example := re.fullmatch(r"# ([A-Z_]+) =(.*)", line):
+            found[example[1]] = example[2].strip()
+            while re.match(r"# [A-Z_]+ =", lines[at]):
+                at -= 1
+            assert re.match(r"# \S", lines[at]), line
+    assert sorted(found) == sorted(options_of(project))
+    # what is said is what happens: the same settings with them all as without any
+    (project_with := tmp_path / "with").mkdir()
+    shutil.copytree(project, project_with, dirs_exist_ok=True)
+    text = "".join(f"{name} = {value}\n" for name, value in found.items() if name != "AWS")
+    (project_with / ".env").write_text(text)
+    plain = settings_from(seen_by_recipes(project, tmp_path, make=make))
+    assert settings_from(seen_by_recipes(project_with, tmp_path, make=make)) == replace(
+        plain, retries="0"
+    )
 
 
 def chosen(project: Path, kind: str) -> dict[str, str]:

@@ -411,14 +411,11 @@ def test_an_instance_has_the_image_and_the_type_of_its_architecture(template, va
     kind = {"ec2": {"x86_64": "c7i.xlarge", "arm64": "c7g.xlarge"}, "gpu": {"x86_64": "g6.xlarge"}}
     assert launch["InstanceType"] == kind[compute][architecture]
     assert launch["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
-    assert "KeyName" not in launch
     group = resources["Instances"]["Properties"]
     assert (group["MinSize"], group["MaxSize"]) == ("0", "2")
     assert group["VPCZoneIdentifier"] == subnets_of(network)
-    with_key = processed(template, *variant, KEY_PAIR="mine", MAX_INSTANCES="5")["Resources"]
-    launch = with_key["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
-    assert launch["KeyName"] == "mine"
-    assert with_key["Instances"]["Properties"]["MaxSize"] == "5"
+    larger = processed(template, *variant, MAX_INSTANCES="5")["Resources"]
+    assert larger["Instances"]["Properties"]["MaxSize"] == "5"
 
 
 def subnets_of(network: str) -> list:
@@ -492,7 +489,7 @@ def test_cfn_lint_finds_nothing_in_the_stack_of_any_capacity(template, tmp_path)
     for variant in VARIANTS:
         path = tmp_path / f"{'-'.join(variant)}.json"
         head = {"AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"]}
-        path.write_text(json.dumps(head | processed(template, *variant, KEY_PAIR="mine")))
+        path.write_text(json.dumps(head | processed(template, *variant)))
         names.append(path)
     done = call(BIN / "cfn-lint", *names, cwd=tmp_path)
     assert done.returncode == 0, done.stdout

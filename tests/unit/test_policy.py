@@ -21,7 +21,6 @@ def documents(settings, capacity: str, network: str, boundary: str) -> list[dict
     asked = replace(
         settings, capacity=capacity, network=network, boundary=boundary, exec=True, github="o/n"
     )
-    asked = replace(asked, key_pair="mine")
     names = policy.Names(asked, ACCOUNT, "aws")
     return [policy.runs(names), policy.cluster(names), policy.network(names)]
 

@@ -80,7 +80,6 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "VpcId=vpc-1",
         "Subnets=subnet-1,subnet-2",
         "Boundary=",
-        "KeyPair=",
     ]
 
 

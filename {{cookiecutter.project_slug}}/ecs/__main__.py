@@ -673,7 +673,10 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python -m ecs {{{','.join(COMMANDS)}}}", file=sys.stderr)
         return 2
     try:
-        return COMMANDS[arguments[0]](settings_from(os.environ), *arguments[1:]) or 0
+        settings, words = settings_from(os.environ), arguments[1:]
+        if words[:1] == ["--"] and arguments[0] != "here":
+            settings, words = replace(settings, command=tuple(words[1:])), []
+        return COMMANDS[arguments[0]](settings, *words) or 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:

@@ -91,7 +91,9 @@ def call_cli(
     line, path = [settings.aws, *command], None
     if request is not None:
         path = own_file(settings, name, json.dumps(request, indent=2, ensure_ascii=False))
-        line += ["--cli-input-json", f"file://{path}"]
+        of_recipe = settings.command[1 : 1 + len(command)] == command
+        words = settings.command if of_recipe else (*line, "--cli-input-json", "file://{request}")
+        line = [word.replace("{request}", str(path)) for word in words]
     print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
     try:
         done = subprocess.run(

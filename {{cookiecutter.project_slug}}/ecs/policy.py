@@ -333,8 +333,6 @@ def instances(names: Names) -> list[dict]:
     machines = "image instance launch-template network-interface security-group subnet volume"
     where = [names.arn("ec2", f"{kind}/*") for kind in machines.split() if kind != "image"]
     where.append(f"arn:{names.partition}:ec2:{settings.region}::image/*")
-    if settings.key_pair:
-        where.append(names.arn("ec2", f"key-pair/{settings.key_pair}"))
     return [
         *instance_role(names, AGENT_POLICY),
         allow(

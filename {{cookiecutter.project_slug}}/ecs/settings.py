@@ -44,7 +44,6 @@ class Settings:
     github: str = ""  # owner/name of a repository
     instance_type: str = ""
     max_instances: str = "2"
-    key_pair: str = ""
     script: str = "train.py"
     args: str = ""
     data: str = "data/train.csv"
@@ -79,6 +78,7 @@ class Settings:
     retries: str = ""  # attempts after the first
     spot_fallback: bool = False
     state: str = ".aws-state"
+    command: tuple[str, ...] = ()  # the AWS CLI's, as a recipe has it, with {request} for a file
 
     @property
     def state_folder(self) -> Path:
@@ -113,12 +113,14 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     given = {
         each.name: (each.type, environ[each.name.upper()])
         for each in dataclasses.fields(Settings)
-        if each.name.upper() in environ
+        if each.name.upper() in environ and each.type in (str, bool)
     }
     settings = Settings(
         **{
             name: flag(name.upper(), text) if kind is bool else text
             for name, (kind, text) in given.items()
+            if text
+            or name in ("data", "script")  # no data is something to ask for, no script a mistake
         }
     )
     for name, value, allowed in (

@@ -132,7 +132,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     # What a variable that is empty leaves to the template, and what it takes back: a parameter that
     # is not passed would keep its last value.
     given = {name: value for name, value in values.items() if value}
-    given |= {"Boundary": settings.boundary, "KeyPair": settings.key_pair, **network}
+    given |= {"Boundary": settings.boundary, **network}
     return [f"{name}={value}" for name, value in given.items()]
 
 
