@@ -283,10 +283,15 @@ def test_the_stop_time_out(text, seconds):
 
 def test_new_runs_are_named_after_the_time_and_never_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(attempt, "ROOT", tmp_path)
-    names = set()
-    for _ in range(4):
-        name = attempt.new_run()
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        names.add(name)
+    names = {attempt.new_run(tmp_path / "runs") for _ in range(4)}
     assert len(names) == 4
     assert all(name[8] == "T" and name[15] == "Z" for name in names)
+    assert {each.name for each in (tmp_path / "runs").iterdir()} == names
+    job = attempt.plan(["x.py"], {})
+    assert job.attempt == 1 and job.run not in names  # although its folder is there
+
+
+def test_a_disk_that_takes_no_run_is_a_sentence(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match="runs.*: "):
+        attempt.new_run(tmp_path / "runs")
