@@ -42,6 +42,10 @@ SCRIPTS = {
         "open('RUN.json', 'w').write('{}')\nopen('manifest.json', 'w').write('{}')", [], 0,
         {"script-RUN.json", "script-manifest.json"}, "belongs to the system",
     ),
+    "half.py": (
+        "import os\nopen('checkpoints/.1.part', 'w')\nopen('checkpoints/1', 'w')\nopen('.hidden', 'w')\n"
+        "os.kill(os.getpid(), 9)", [], 137, {"checkpoints/1", ".hidden"}, "",
+    ),
     "links.py": (
         "import os\nos.symlink('/etc/passwd', 'out')\nopen('a', 'w').write('x')\nos.symlink('a', 'b')", [],
         0, {"a", "b"}, "'out' is a link that leads out",

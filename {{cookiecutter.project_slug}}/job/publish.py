@@ -50,7 +50,7 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
             now = stamp(path)
         except FileNotFoundError:
             continue
-        if before.get(name) == now:
+        if before.get(name) == now or on_its_way(name):
             continue
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
             say(f"warning: {name!a} is a link that leads out of the folder: it is not saved")
@@ -59,6 +59,11 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
         elif path.is_file():
             found[free(name, work)] = path
     return found
+
+
+def on_its_way(name: str) -> bool:
+    """Tell whether this is a checkpoint that has not got its name yet: of a script that was killed, it is no use."""
+    return name.startswith(contract.CHECKPOINTS) and name.rpartition("/")[2].startswith(".")
 
 
 def free(name: str, work: Path) -> str:
