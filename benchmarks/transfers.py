@@ -9,7 +9,6 @@ project that has its packages and whose sandbox runs; without it one is made in 
 name of a project's image, the launcher's memory and time are measured in it; else on this machine.
 """
 
-import json
 import os
 import re
 import shutil
@@ -27,6 +26,7 @@ FILES = int(os.environ.get("FILES") or 500)
 LARGE_MB = int(os.environ.get("LARGE_MB") or 100)
 TIMES = int(os.environ.get("TIMES") or 1)
 IMAGE = os.environ.get("IMAGE", "")
+DOCKER = os.environ.get("DOCKER") or "docker"
 SMALL_BYTES = 2000
 BUCKET = "s3://transfers"
 
@@ -46,10 +46,13 @@ folder = Path(sys.argv[1])
 print(len(publish.publish(sys.argv[2], dict(publish.walk(folder)))))
 """
 
-# A script that tells when it has begun, and then writes a checkpoint that takes a while to save.
+# A script that tells how long the launcher took until it began, and then writes a checkpoint that takes a while to save.
 SCRIPT = """
 import os, sys, time
-print("begun", time.time(), flush=True)
+from pathlib import Path
+fields = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+up = float(Path("/proc/uptime").read_text().split()[0])
+print("begun", up - int(fields[19]) / os.sysconf("SC_CLK_TCK"), flush=True)
 time.sleep(3)
 print("idle", flush=True)
 time.sleep(1)
@@ -120,7 +123,9 @@ def files() -> dict[str, Path]:
 def seconds(command: list, env: dict[str, str]) -> float:
     """Return how long a command takes, which must succeed."""
     began = time.monotonic()
-    done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(word) for word in command], check=False, env=env, capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return time.monotonic() - began
@@ -195,14 +200,13 @@ def launcher(project: Path, env: dict[str, str]) -> None:
             word for name in env if name.startswith(("RUN_", "AWS_")) for word in ("--env", name)
         ]
         command = [
-            "docker", "run", "--rm", "--init", "--network", "host", *told,
+            DOCKER, "run", "--rm", "--init", "--network", "host", *told,
             "--volume", f"{folder}/long.py:/app/long.py:ro", "--name", "bench-launcher", IMAGE, *words,
         ]  # fmt: skip
-        watch = ["docker", "exec", "bench-launcher", "python", "-c", WATCH]
+        watch = [DOCKER, "exec", "bench-launcher", "python", "-c", WATCH]
     else:
         command = [project / ".venv/bin/python", "-m", "job", *words]
         watch = [sys.executable, "-c", WATCH]
-    began = time.time()
     process = subprocess.Popen(
         list(map(str, command)), cwd=folder, env=env, stdout=subprocess.PIPE, text=True
     )
@@ -211,7 +215,7 @@ def launcher(project: Path, env: dict[str, str]) -> None:
     started = 0.0
     for line in process.stdout:
         if line.startswith("begun"):
-            started = float(line.split()[1]) - began
+            started = float(line.split()[1])
             watcher = subprocess.Popen(watch, stdout=subprocess.PIPE, text=True)
     process.wait()
     if process.returncode:

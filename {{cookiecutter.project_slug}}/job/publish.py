@@ -215,9 +215,12 @@ class Mirror:
         """Begin to save these files."""
         # one at a time, so that the order of the renames is kept
         requests = [
-            {"do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]]}
+            {
+                "do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]],
+                "gently": True,
+            }
             for name, (link, _) in files.items()
-        ]
+        ]  # fmt: skip
         stamps = {name: now for name, (_, now) in files.items()}
         self.under_way = (
             Transfer({"do": "several", "requests": requests}), stamps, time.monotonic()

@@ -27,6 +27,7 @@ from job.transfer import facts
 
 ATTEMPTS = 8  # at one request
 THREADS = 16  # requests at once; large files go in parts, side by side too
+GENTLE = 4  # while the script runs, whose memory it is
 SAY_EVERY = 10  # seconds
 
 
@@ -223,7 +224,7 @@ def parents(name: str) -> Iterator[str]:
     return (name[: each.start()] for each in re.finditer("/", name))
 
 
-def put_all(base: str, files: Sequence[tuple[str, str, str]]) -> None:
+def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = False) -> None:
     """Upload files, given by path, name below ``base`` and tags; S3 checks each by its checksum."""
     bucket, prefix = bucket_and_key(base)
     progress = Progress(f"saving to {base}", sum(Path(path).stat().st_size for path, *_ in files))
@@ -234,7 +235,7 @@ def put_all(base: str, files: Sequence[tuple[str, str, str]]) -> None:
         with errors(base + name, "s3:PutObject"):
             mover.upload(path, bucket, prefix + name, more, [Watch(progress)]).result()
 
-    side_by_side(put, files)
+    side_by_side(put, files, GENTLE if gently else THREADS)
 
 
 class Watch(BaseSubscriber):
@@ -252,13 +253,13 @@ class Watch(BaseSubscriber):
         self.progress(bytes_transferred)
 
 
-def side_by_side(do: Callable, things: Iterable) -> None:
+def side_by_side(do: Callable, things: Iterable, threads: int = THREADS) -> None:
     """Do it to all things, many at once; the first error ends it.
 
     One transfer manager serves them all: boto3's upload_file() starts the threads of one for each file.
     """
-    config = TransferConfig(max_request_concurrency=THREADS)
-    with ThreadPoolExecutor(THREADS) as pool, TransferManager(client(), config) as mover:
+    config = TransferConfig(max_request_concurrency=threads)
+    with ThreadPoolExecutor(threads) as pool, TransferManager(client(), config) as mover:
         pending = [pool.submit(do, mover, each) for each in things]
         try:
             for each in pending:
