@@ -43,8 +43,8 @@ SCRIPTS = {
         {"script-RUN.json", "script-manifest.json"}, "belongs to the system",
     ),
     "half.py": (
-        "import os\nopen('checkpoints/.1.part', 'w')\nopen('checkpoints/1', 'w')\nopen('.hidden', 'w')\n"
-        "os.kill(os.getpid(), 9)", [], 137, {"checkpoints/1", ".hidden"}, "",
+        ("import os\nopen('checkpoints/.1.part', 'w')\nopen('checkpoints/1', 'w')\nopen('.hidden', 'w')\n"
+        "os.kill(os.getpid(), 9)"), [], 137, {"checkpoints/1", ".hidden"}, "",
     ),
     "links.py": (
         "import os\nos.symlink('/etc/passwd', 'out')\nopen('a', 'w').write('x')\nos.symlink('a', 'b')", [],

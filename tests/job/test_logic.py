@@ -219,6 +219,13 @@ def test_processors_are_those_of_the_task(monkeypatch, limit, expected):
     assert machine.processors() == min(expected or cores, cores)
 
 
+def test_a_script_is_told_the_memory_that_its_task_has(monkeypatch):
+    monkeypatch.setattr(machine, "metadata", lambda path: {"Limits": {"Memory": 2048}})
+    assert machine.memory() == {"RUN_MEMORY_MIB": "2048"}
+    monkeypatch.setattr(machine, "metadata", lambda path: {})
+    assert machine.memory() == {}
+
+
 def test_the_task_and_the_image_are_named(monkeypatch):
     container = {"Image": "repo/x@sha256:1", "ImageID": "sha256:2"}
     monkeypatch.setattr(machine, "metadata", lambda path: TASK if path else container)

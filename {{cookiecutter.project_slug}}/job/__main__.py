@@ -65,6 +65,7 @@ def environment(job: attempt.Job) -> dict[str, str]:
         "SM_HPS": json.dumps(hyperparameters(words)),
         "SM_NUM_CPUS": str(machine.processors()),
         "SM_NUM_GPUS": str(machine.gpus()),
+        **machine.memory(),
         "SM_CURRENT_HOST": "algo-1",
         "SM_HOSTS": '["algo-1"]',
         "CHECKPOINT_DIR": f"{work}/checkpoints",

@@ -87,18 +87,20 @@ def publish(base: str, files: Mapping[str, Path], saved: Container[str] = ()) ->
     Raises:
         UserError, PassingError: not all of them are saved.
     """
-    known = {name: facts(files[name]) for name in sorted(files)}
     puts = [
         {"do": "put", "base": base, "files": [
             [str(files[name]), name, tags(name)]
-            for name in known
+            for name in sorted(files)
             if bool(tags(name)) == first and name not in saved
         ]}
         for first in (True, False)
     ]  # fmt: skip
-    if requests := [each for each in puts if each["files"]]:
-        Transfer({"do": "several", "requests": requests}).result()
-    return known
+    requests = [each for each in puts if each["files"]]
+    moving = Transfer({"do": "several", "requests": requests})
+    try:
+        return {name: facts(files[name]) for name in sorted(files)}  # meanwhile
+    finally:
+        moving.result()
 
 
 def tags(name: str) -> str:
