@@ -27,6 +27,7 @@ from job.transfer import facts
 
 ATTEMPTS = 8  # at one request
 THREADS = 16  # requests at once; large files go in parts, side by side too
+PART = 8 << 20, 64 << 20  # bytes of a part of a large file, at least and at most
 GENTLE = 4  # while the script runs, whose memory it is
 SAY_EVERY = 10  # seconds
 
@@ -131,7 +132,10 @@ def head(bucket: str, key: str) -> Object | None:
             return Object(answer["ContentLength"], answer.get("ETag"))
     except UserError as error:
         cause = error.__cause__
-        if isinstance(cause, exceptions.ClientError) and cause.response["Error"]["Code"] in ("404", "403"):
+        if isinstance(cause, exceptions.ClientError) and cause.response["Error"]["Code"] in (
+            "404",
+            "403",
+        ):
             return None
         raise
 
@@ -151,9 +155,7 @@ def chosen(uri: str) -> tuple[str, dict[str, Object]]:
     return prefix, {name.removeprefix(prefix): each for name, each in keys.items()}
 
 
-def of_run(
-    bucket: str, prefix: str, there: Mapping[str, Object]
-) -> tuple[dict[str, Object], dict]:
+def of_run(bucket: str, prefix: str, there: Mapping[str, Object]) -> tuple[dict[str, Object], dict]:
     """Return of a run only the files that its manifest lists, and what the manifest says of them."""
     text = read(f"s3://{bucket}/{prefix}{contract.MANIFEST}") or b"{}"
     try:
@@ -209,7 +211,7 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
         if wanted and facts(path)["sha256"] != wanted:
             raise UserError(f"{address} is not what {contract.MANIFEST} says that it is (sha256)")
 
-    side_by_side(get, objects)
+    side_by_side(get, objects, max((each.size for each in objects.values()), default=0))
     if objects:
         seconds = time.monotonic() - began
         print(
@@ -227,7 +229,8 @@ def parents(name: str) -> Iterator[str]:
 def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = False) -> None:
     """Upload files, given by path, name below ``base`` and tags; S3 checks each by its checksum."""
     bucket, prefix = bucket_and_key(base)
-    progress = Progress(f"saving to {base}", sum(Path(path).stat().st_size for path, *_ in files))
+    sizes = [Path(path).stat().st_size for path, *_ in files]
+    progress = Progress(f"saving to {base}", sum(sizes))
 
     def put(mover: TransferManager, each: tuple[str, str, str]) -> None:
         path, name, tags = each
@@ -235,7 +238,7 @@ def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = Fal
         with errors(base + name, "s3:PutObject"):
             mover.upload(path, bucket, prefix + name, more, [Watch(progress)]).result()
 
-    side_by_side(put, files, GENTLE if gently else THREADS)
+    side_by_side(put, files, max(sizes, default=0), GENTLE if gently else THREADS)
 
 
 class Watch(BaseSubscriber):
@@ -253,12 +256,14 @@ class Watch(BaseSubscriber):
         self.progress(bytes_transferred)
 
 
-def side_by_side(do: Callable, things: Iterable, threads: int = THREADS) -> None:
+def side_by_side(do: Callable, things: Iterable, largest: int, threads: int = THREADS) -> None:
     """Do it to all things, many at once; the first error ends it.
 
     One transfer manager serves them all: boto3's upload_file() starts the threads of one for each file.
+    The parts are as large as they may be without leaving a thread idle at the ``largest`` file.
     """
-    config = TransferConfig(max_request_concurrency=threads)
+    part = min(max(PART[0], largest // threads), PART[1])
+    config = TransferConfig(max_request_concurrency=threads, multipart_chunksize=part)
     with ThreadPoolExecutor(threads) as pool, TransferManager(client(), config) as mover:
         pending = [pool.submit(do, mover, each) for each in things]
         try:
