@@ -62,7 +62,7 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
 
 
 def on_its_way(name: str) -> bool:
-    """Tell whether this is a checkpoint that has not got its name yet: of a script that was killed, it is no use."""
+    """Tell whether this is a checkpoint without its name yet, which a script that was killed has left."""
     return name.startswith(contract.CHECKPOINTS) and name.rpartition("/")[2].startswith(".")
 
 
