@@ -261,6 +261,8 @@ def interrupt_launcher(project: str, folder: Path, framework: str, times: int, s
     """Train below the launcher, once without and then with ``times`` interruptions; return what happened."""
     table, arguments = LAUNCHED[framework]
     chance = random.Random(seed)
+    # of more threads than cores, as other work leaves them, each waits for the others
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     home = folder / "launched"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
