@@ -30,8 +30,9 @@ test: $(VENV) ## everything: bake, lint, unit, and end to end through real conta
 test-fast: $(VENV) ## what needs no container engine
 	@.venv/bin/python -m pytest tests -m "not docker"
 
-bench: $(VENV) ## scripted endings judged by ours and other runners; what training and checkpoints cost
-	@$(STRICT) .venv/bin/python benchmarks/peers.py; .venv/bin/python benchmarks/trainings.py
+bench: $(VENV) ## scripted endings judged by ours and other runners; what training, checkpoints and transfers cost
+	@$(STRICT) .venv/bin/python benchmarks/peers.py; .venv/bin/python benchmarks/trainings.py; \
+	.venv/bin/python benchmarks/transfers.py
 
 lint: $(VENV) ## check style, changing nothing
 	@$(STRICT) .venv/bin/ruff check .; .venv/bin/ruff format --check .; \

@@ -68,9 +68,9 @@ def measure(*command: str | Path, cwd: Path) -> tuple[float, float]:
     return time.monotonic() - began, used.ru_maxrss / 1024
 
 
-def project(framework: str) -> Path:
+def generate(framework: str, home: Path = HOME) -> Path:
     """Return a generated project of ``framework`` with its environment."""
-    folder = HOME / framework
+    folder = home / framework
     shutil.rmtree(folder / "churn-model", ignore_errors=True)
     subprocess.run(
         [
@@ -106,7 +106,7 @@ def compare(commands: dict[str, list], cwd: Path) -> None:
 
 def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
-    projects = {framework: project(framework) for framework in CHECKPOINTS}
+    projects = {framework: generate(framework) for framework in CHECKPOINTS}
     python = projects["xgboost"] / ".venv/bin/python"
     subprocess.run([python, "-c", TABLES], cwd=HOME, check=True)
     wanted = sys.argv[1:] or ["loading", "checkpoints"]

@@ -1,8 +1,10 @@
 """Interrupt trainings at random moments and resume them; every model must have the same bytes.
 
 A program by itself, so that it runs inside the image too:
-``python kill.py FRAMEWORK PROJECT FOLDER INTERRUPTIONS SEED``, where train.py is in PROJECT and
-FOLDER is writable. Prints one JSON object a configuration, and fails at the first difference.
+``python kill.py FRAMEWORK PROJECT FOLDER INTERRUPTIONS SEED [launcher]``, where train.py is in PROJECT and
+FOLDER is writable. Prints one JSON object a configuration, and fails at the first difference. With ``launcher``
+train.py runs below the launcher, as it does on ECS, and what is interrupted is that: the script, the launcher
+with all that it has started, or SIGTERM; each time the next attempt goes on with what was saved.
 """
 
 import csv
@@ -14,6 +16,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -85,6 +88,12 @@ CONFIGURATIONS = {
     },
 }
 
+# Long enough for the launcher to save checkpoints, which it looks for each second: (table, arguments)
+LAUNCHED = {
+    "xgboost": ("two", "--n-estimators 2500 --subsample 0.7 --checkpoint-every 100"),
+    "scikit-learn": ("two", "--max-iter 100 --early-stopping false --checkpoint-every 8"),
+}
+
 
 def write_tables(folder: Path) -> None:
     """Write a table of two classes, one of five and one of numbers."""
@@ -144,7 +153,8 @@ def results(folder: Path, model: str) -> tuple[str, dict, int]:
     """Return the model's sha256, the learning curves, and the rounds."""
     report = json.loads((folder / "metrics.json").read_text())
     digest = hashlib.sha256((folder / model).read_bytes()).hexdigest()
-    assert not (folder / "checkpoints").exists(), "the checkpoints are still there"
+    left = [each for each in (folder / "checkpoints").rglob("*") if each.is_file()]
+    assert not left, f"checkpoints are still there: {left}"
     return digest, report["history"], report["rounds"]
 
 
@@ -202,9 +212,101 @@ def interrupt(folder: Path, framework: str, name: str, times: int, seed: int) ->
     }
 
 
+def launch(
+    project: str, folder: Path, words: list[str], table: Path, attempt: int
+) -> subprocess.Popen:
+    """Start train.py below the launcher, in a session of its own; what it says goes to a file."""
+    channels = {"train": {"uri": str(table)}}
+    told = {
+        "RUN_ID": "r", "RUN_URI": f"{folder}/", "RUN_ATTEMPT": str(attempt), "RUN_CHANNELS": json.dumps(channels),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    with (folder.parent / "log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "job", "train.py", *words], cwd=project, env=os.environ | told,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def of_session(session: int) -> dict[int, str]:
+    """Return the processes of a session, by id, and their command lines."""
+    found = {}
+    for each in Path("/proc").iterdir():
+        try:
+            if each.name.isdecimal() and os.getsid(int(each.name)) == session:
+                found[int(each.name)] = (each / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def strike(launcher: subprocess.Popen, kind: str) -> None:
+    """Interrupt: ``sigterm`` to the launcher, ``script`` or ``everything`` by SIGKILL."""
+    if kind == "sigterm":
+        launcher.terminate()
+        return
+    there = of_session(launcher.pid)
+    for pid, line in there.items():
+        if kind == "everything" or "-m\0job" not in line:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+STATUS = {"sigterm": (143,), "script": (137,), "everything": (-signal.SIGKILL,)}
+
+
+def interrupt_launcher(project: str, folder: Path, framework: str, times: int, seed: int) -> dict:
+    """Train below the launcher, once without and then with ``times`` interruptions; return what happened."""
+    table, arguments = LAUNCHED[framework]
+    chance = random.Random(seed)
+    # of more threads than cores, as other work leaves them, each waits for the others
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    home = folder / "launched"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    log = home / "log"
+    began = time.monotonic()
+
+    def start(run: str, attempt: int) -> subprocess.Popen:
+        return launch(project, home / run, arguments.split(), folder / f"{table}.csv", attempt)
+
+    assert start("whole", 1).wait() == 0, log.read_text()[-3000:]
+    seconds = time.monotonic() - began
+    expected = results(home / "whole", MODEL[framework])
+    done = dict.fromkeys(STATUS, 0)
+    runs = resumed = 0
+    while sum(done.values()) < times:
+        runs += 1
+        attempt, status = 0, None
+        while status != 0:
+            attempt += 1
+            launcher = start(f"broken-{runs}", attempt)
+            kind = chance.choice(sorted(done, key=done.get)[:2])
+            try:
+                # later ones begin later in the training, and so are shorter
+                status = launcher.wait(chance.uniform(0, seconds) if attempt <= MOST else None)
+            except subprocess.TimeoutExpired:
+                strike(launcher, kind)
+                status = launcher.wait()
+            said = log.read_text()
+            resumed += "resuming after round" in said
+            # at its very beginning Python itself answers SIGTERM, and there is no script to strike
+            assert status in (0, -signal.SIGTERM, *STATUS[kind]), said[-3000:]
+            done[kind] += status != 0
+            assert "Traceback" not in said, said
+        assert results(home / f"broken-{runs}", MODEL[framework]) == expected, f"run {runs} differs"
+        shutil.rmtree(home / f"broken-{runs}")
+        print(f"run {runs}: {attempt} attempts, so far {done}", file=sys.stderr, flush=True)
+    return {
+        "sha256": expected[0], "seconds": round(seconds, 2), "runs": runs, **done, "resumed": resumed,
+    }  # fmt: skip
+
+
 def work(core: int, names: list[str]) -> None:
     """Do the configurations ``names`` on one core, in a process of its own."""
-    framework, project, folder, times, seed = sys.argv[1:]
+    framework, project, folder, times, seed = sys.argv[1:6]
     os.sched_setaffinity(0, {core})
     sys.path.insert(0, project)
     importlib.import_module("train")
@@ -213,8 +315,12 @@ def work(core: int, names: list[str]) -> None:
 
 
 def main() -> None:
-    framework, _, folder, _, _ = sys.argv[1:]
+    framework, project, folder, times, seed = sys.argv[1:6]
     write_tables(Path(folder))
+    if sys.argv[6:]:
+        found = interrupt_launcher(project, Path(folder), framework, int(times), int(seed))
+        print(json.dumps(found))
+        return
     cores = sorted(os.sched_getaffinity(0))
     names = list(CONFIGURATIONS[framework])
     workers = [

@@ -7,8 +7,6 @@ scikit-learn in the project's own environment.
 import json
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from support import ROOT, call, succeed
@@ -16,6 +14,7 @@ from support import ROOT, call, succeed
 KILL = ROOT / "tests/kill.py"
 SEED = "20"
 TIMES = {"xgboost": 8, "scikit-learn": 4}  # interruptions of each configuration, at least
+LAUNCHED = 6  # of the script below the launcher, of three kinds
 
 
 def check(said: str, configurations: int, framework: str) -> int:
@@ -76,26 +75,47 @@ def image(installed, engine, tmp_path_factory) -> str:
     call(engine["DOCKER"], "rmi", "churn-model:kill", cwd=folder)
 
 
+def in_image(image: str, engine: dict[str, str], *words: object) -> str:
+    """Run kill.py in the image and return what it printed."""
+    run = [
+        engine["DOCKER"],
+        "run",
+        "--rm",
+        "--interactive",
+        "--init",
+        "--entrypoint",
+        "python",
+        image,
+        "-",
+    ]
+    done = call(*run, *map(str, words), cwd=ROOT, stdin=KILL.read_text())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.docker
 def test_xgboost_gives_the_same_bytes_however_often_it_is_interrupted(image, engine):
-    words = ("xgboost", "/app", "/scratch", TIMES["xgboost"], SEED)
-    done = subprocess.run(
-        [
-            engine["DOCKER"],
-            "run",
-            "--rm",
-            "--interactive",
-            "--init",
-            "--entrypoint",
-            "python",
-            image,
-            "-",
-            *map(str, words),
-        ],
-        input=Path(KILL).read_text(),
-        check=False,
-        capture_output=True,
-        text=True,
+    said = in_image(image, engine, "xgboost", "/app", "/scratch", TIMES["xgboost"], SEED)
+    assert check(said, 14, "xgboost") >= 112
+
+
+def check_launched(said: str) -> None:
+    """Check what kill.py printed of trainings below the launcher."""
+    found = json.loads(said)
+    assert min(found[kind] for kind in ("sigterm", "script", "everything")) >= 1, found
+    assert sum(found[kind] for kind in ("sigterm", "script", "everything")) >= LAUNCHED
+
+
+def test_scikit_learn_below_the_launcher_gives_the_same_bytes_too(installed, tmp_path):
+    project = installed("scikit-learn")
+    words = ("scikit-learn", project, tmp_path, LAUNCHED, SEED, "launcher")
+    check_launched(
+        succeed(project / ".venv/bin/python", "-B", KILL, *map(str, words), cwd=tmp_path)
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert check(done.stdout, 14, "xgboost") >= 112
+
+
+@pytest.mark.docker
+def test_xgboost_below_the_launcher_gives_the_same_bytes_too(image, engine):
+    check_launched(
+        in_image(image, engine, "xgboost", "/app", "/scratch", LAUNCHED, SEED, "launcher")
+    )

@@ -314,6 +314,38 @@ def test_a_packages_txt_that_names_none_is_refused_before_the_build(
     assert reached(tmp_path) == ""
 
 
+# ---- the image
+
+
+BUILDER = """\
+#!/bin/sh
+echo "$@" >> ../said
+if [ "$1" = build ] && [ -e ../save ]; then echo "# saved" >> train.py; fi
+if [ "$1" = image ]; then exit 1; fi
+"""
+
+
+def test_a_file_that_is_saved_while_the_image_is_built_gives_no_image_of_another_content(
+    copy_of: Callable[..., Path], make: str, guarded
+):
+    project = copy_of()
+    docker = project.parent / "docker"  # a file without an ending would be in the image
+    docker.write_text(BUILDER)
+    docker.chmod(0o755)
+    words = (make, "build", f"DOCKER={docker}")
+    assert call(*words, cwd=project, env=guarded).returncode == 0
+    (project.parent / "save").touch()
+    done = call(*words, cwd=project, env=guarded)
+    assert done.returncode == 2
+    assert "error: a file was saved while the image was built" in done.stderr
+    assert (
+        (project.parent / "said").read_text().splitlines()[-1].startswith("rmi churn-model:files-")
+    )
+    done = call(make, "tag", f"DOCKER={docker}", cwd=project, env=guarded)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: no image of what is in this folder now has been built" in done.stderr
+
+
 # ---- the request of `make run`, shown by DRY_RUN=1
 
 

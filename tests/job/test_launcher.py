@@ -42,6 +42,10 @@ SCRIPTS = {
         "open('RUN.json', 'w').write('{}')\nopen('manifest.json', 'w').write('{}')", [], 0,
         {"script-RUN.json", "script-manifest.json"}, "belongs to the system",
     ),
+    "half.py": (
+        ("import os\nopen('checkpoints/.1.part', 'w')\nopen('checkpoints/1', 'w')\nopen('.hidden', 'w')\n"
+        "os.kill(os.getpid(), 9)"), [], 137, {"checkpoints/1", ".hidden"}, "",
+    ),
     "links.py": (
         "import os\nos.symlink('/etc/passwd', 'out')\nopen('a', 'w').write('x')\nos.symlink('a', 'b')", [],
         0, {"a", "b"}, "'out' is a link that leads out",
@@ -281,6 +285,53 @@ def test_checkpoints_are_saved_while_it_runs_brought_back_and_removed_in_the_end
     assert {name for name in folder.files() if "checkpoints" in name} == set()
     assert folder.manifest()["attempt"] == 2
     assert set(folder.manifest()["files"]) == {"model/final"}
+
+
+FINISHES = """\
+import os, signal, time
+mark = os.environ["CHECKPOINT_DIR"] + "/1"
+print("found", os.path.exists(mark), flush=True)
+if not os.path.exists(mark):
+    open(mark + ".tmp", "w").write("x")
+    os.rename(mark + ".tmp", mark)
+    time.sleep(4)  # until it is safe
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    last = True
+os.remove(mark)
+open("model/final", "w").write("done")
+print("ready", flush=True)
+time.sleep(2 if "last" in globals() else 0)
+"""
+
+
+def test_sigterm_after_the_checkpoints_were_removed_does_not_make_the_next_attempt_begin_anew(
+    folder,
+):
+    folder.write("ends.py", FINISHES)
+    process = folder.start("ends.py", RUN_URI=f"{folder.path}/runs/r/")
+    ready(process)
+    process.terminate()
+    said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 143, said
+    assert folder.files() == {"model/final", "manifest.json", "checkpoints/1"}
+    code, said = folder.launch("ends.py", RUN_URI=f"{folder.path}/runs/r/", RUN_ATTEMPT="2")
+    assert (code, "found True" in said) == (0, True), said
+    assert folder.files() == {"model/final", "manifest.json"}
+
+
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(folder):
+    folder.write("x.py", "open('x', 'w').write('x')\n")
+    started = [folder.start("x.py", run="") for _ in range(8)]
+    ends = [(each.communicate(timeout=120)[0].decode(), each.returncode) for each in started]
+    assert all(code == 0 for _, code in ends), ends
+    runs = list((folder.path / "runs").iterdir())
+    assert len(runs) == 8
+    assert all({each.name for each in run.iterdir()} == {"x", "manifest.json"} for run in runs)
+
+
+def test_a_new_run_that_is_refused_leaves_no_folder(folder):
+    assert folder.launch("none.py", run="")[0] == 2
+    assert not list((folder.path / "runs").iterdir())
 
 
 def test_data_that_cannot_be_had_has_a_status_of_its_own_and_leaves_nothing(folder):

@@ -219,6 +219,13 @@ def test_processors_are_those_of_the_task(monkeypatch, limit, expected):
     assert machine.processors() == min(expected or cores, cores)
 
 
+def test_a_script_is_told_the_memory_that_its_task_has(monkeypatch):
+    monkeypatch.setattr(machine, "metadata", lambda path: {"Limits": {"Memory": 2048}})
+    assert machine.memory() == {"RUN_MEMORY_MIB": "2048"}
+    monkeypatch.setattr(machine, "metadata", lambda path: {})
+    assert machine.memory() == {}
+
+
 def test_the_task_and_the_image_are_named(monkeypatch):
     container = {"Image": "repo/x@sha256:1", "ImageID": "sha256:2"}
     monkeypatch.setattr(machine, "metadata", lambda path: TASK if path else container)
@@ -283,10 +290,15 @@ def test_the_stop_time_out(text, seconds):
 
 def test_new_runs_are_named_after_the_time_and_never_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(attempt, "ROOT", tmp_path)
-    names = set()
-    for _ in range(4):
-        name = attempt.new_run()
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        names.add(name)
+    names = {attempt.new_run(tmp_path / "runs") for _ in range(4)}
     assert len(names) == 4
     assert all(name[8] == "T" and name[15] == "Z" for name in names)
+    assert {each.name for each in (tmp_path / "runs").iterdir()} == names
+    job = attempt.plan(["x.py"], {})
+    assert job.attempt == 1 and job.run not in names  # although its folder is there
+
+
+def test_a_disk_that_takes_no_run_is_a_sentence(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match="runs.*: "):
+        attempt.new_run(tmp_path / "runs")

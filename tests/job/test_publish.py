@@ -392,6 +392,7 @@ def test_checkpoints_of_an_earlier_attempt_come_back_as_they_were(tmp_path):
     (run / ".1.77.part").write_text("half")
     answer = staged(tmp_path, {}, f"{run}/")
     assert answer == {"channels": {}, "checkpoints": ["1", "deep/2"]}
+    assert not (run / ".1.77.part").exists()  # nothing would ever remove it
     found = tmp_path / "work/checkpoints/deep/2"
     assert found.read_text() == "two"
     found.write_text("changed")

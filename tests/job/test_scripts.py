@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job import scripts
 from job.errors import UserError
-from support import PROJECT
+from support import PROJECT, succeed
 
 # pattern: what it keeps out, what it does not
 TABLE = {
@@ -215,3 +216,24 @@ def test_names_are_listed_sorted_each_with_a_nul_and_scripts_are_copied_without_
     assert copied == {"deep/requirements.txt", "deep/x y.py", "go.sh", "train.py"}
     assert (work / "go.sh").stat().st_mode & 0o777 == 0o755
     assert (work / "train.py").stat().st_mtime_ns == (root / "train.py").stat().st_mtime_ns
+
+
+@pytest.mark.docker
+def test_a_real_build_takes_what_the_projects_rules_admit(engine, tmp_path):
+    for name in OWN_IN + OWN_OUT:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    shutil.copy(PROJECT / ".dockerignore", tmp_path)
+    (tmp_path / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY . /here\n")
+    docker, name = engine["DOCKER"], f"ignored:{os.getpid()}"
+    told = os.environ | engine | {"DOCKER_BUILDKIT": "1"}
+    words = ["build", "--quiet", "--build-arg", "BASE_IMAGE", "--tag", name, "."]
+    succeed(docker, *words, cwd=tmp_path, env=told)
+    try:
+        find = ["run", "--rm", "--entrypoint", "find", name, "/here", "-type", "f"]
+        found = succeed(docker, *find, cwd=tmp_path).splitlines()
+    finally:
+        succeed(docker, "rmi", name, cwd=tmp_path)
+    # BuildKit of Docker 20.10 passes over a folder that `**/*.*` matches; .dockerignore says what to add
+    late = {"v1.2/train.py"}
+    assert set(OWN_IN) - late <= {each.removeprefix("/here/") for each in found} <= set(OWN_IN)

@@ -87,6 +87,7 @@ LAUNCHERS = [
     "SM_HPS",
     "CHECKPOINT_DIR",
     "RUN_FOLDER",
+    "RUN_MEMORY_MIB",
 ]
 
 

@@ -22,7 +22,7 @@ OWN_VARIABLES = set(contract.VARIABLES)
 # those that the launcher sets in any case
 LAUNCHERS = re.compile(
     r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
-    r"|CHECKPOINT_DIR|RUN_FOLDER"
+    r"|CHECKPOINT_DIR|RUN_FOLDER|RUN_MEMORY_MIB"
 )
 # characters of ``overrides``, JSON syntax included
 OVERRIDES_LIMIT = 8192

@@ -65,6 +65,7 @@ def environment(job: attempt.Job) -> dict[str, str]:
         "SM_HPS": json.dumps(hyperparameters(words)),
         "SM_NUM_CPUS": str(machine.processors()),
         "SM_NUM_GPUS": str(machine.gpus()),
+        **machine.memory(),
         "SM_CURRENT_HOST": "algo-1",
         "SM_HOSTS": '["algo-1"]',
         "CHECKPOINT_DIR": f"{work}/checkpoints",
@@ -189,7 +190,9 @@ def save(
     except (UserError, PassingError, OSError) as error:
         say(f"error: what the script wrote could not be saved: {without_secrets(str(error))}")
         return code or contract.PUBLISHING_FAILED
-    mirror.forget(mirror.there())
+    # A script that was stopped after it had removed them is to go on from them, and not to begin anew.
+    if not code or mirror.there():
+        mirror.forget(mirror.there())
     if not code and not known:
         say(
             "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, "
@@ -226,8 +229,9 @@ def clean(job: attempt.Job, code: int) -> None:
         say(f"-- what the script wrote is in {job.work}")
         return
     attempt.remove(job.work)
-    with contextlib.suppress(OSError):  # on the laptop: a run of which nothing came
-        job.work.parent.rmdir()
+    for folder in job.work.parent, Path(job.base):  # a run on this machine of which nothing came
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:

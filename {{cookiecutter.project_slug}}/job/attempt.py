@@ -1,5 +1,6 @@
 """One attempt at one run: what it is called, where it works, and the folders that a script may count on."""
 
+import itertools
 import json
 import os
 import shutil
@@ -48,25 +49,27 @@ def in_image() -> bool:
 
 
 def plan(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job that the environment asks for; nothing is made yet.
+    """Return the job that the environment asks for; of it, only a new run's folder is made yet.
 
     Raises:
         UserError: it asks for what there cannot be.
     """
     base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
-    if not base:
-        run = environ.get(contract.RUN_ID) or new_run()
-        if "/" in run or fault(run):
-            raise UserError(f"{contract.RUN_ID}={run!a}: the name of a folder was expected")
-        # `make local` mounts runs/; without it nothing but scratch can be written in the image
-        home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
-        base = f"{home}/runs/{run}/"
-        if attempt == "1" and (ROOT / "runs" / run).is_dir():
-            attempt = str(last_attempt(ROOT / "runs" / run) + 1)
-    elif "://" not in base:
-        base = f"{Path(base).absolute()}/"
     if not attempt.isdecimal() or not int(attempt):
         raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
+    if not base:
+        # `make local` mounts runs/; without it nothing but scratch can be written in the image
+        home = SCRATCH if in_image() and not os.access(ROOT / "runs", os.W_OK) else ROOT
+        if run := environ.get(contract.RUN_ID):
+            if "/" in run or fault(run):
+                raise UserError(f"{contract.RUN_ID}={run!a}: the name of a folder was expected")
+            if attempt == "1" and (home / "runs" / run).is_dir():
+                attempt = str(last_attempt(home / "runs" / run) + 1)
+        else:
+            run = new_run(home / "runs")
+        base = f"{home}/runs/{run}/"
+    elif "://" not in base:
+        base = f"{Path(base).absolute()}/"
     home = (
         SCRATCH if in_image()
         else ROOT / "runs" / Path(base).name if "://" in base
@@ -101,13 +104,22 @@ def remove(*folders: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_run() -> str:
-    """Return an id for a run on this machine, which no folder below runs/ has: the time in UTC."""
+def new_run(runs: Path) -> str:
+    """Make the folder of a new run below ``runs`` and return its name, the time in UTC.
+
+    Raises:
+        UserError: the disk does not let it.
+    """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    number = 1
-    while (ROOT / "runs" / (run := name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return run
+    for number in itertools.count(1):
+        run = name if number == 1 else f"{name}-{number}"
+        try:
+            (runs / run).mkdir(parents=True)  # of two at once, only one succeeds
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"{error.filename}: {error.strerror}") from error
+        return run
 
 
 def last_attempt(folder: Path) -> int:

@@ -44,6 +44,12 @@ def processors() -> int:
     return max(1, min(cores or 1, math.ceil(limit))) if limit else cores or 1
 
 
+def memory() -> dict[str, str]:
+    """Return the variable that tells the script how much memory the task has, where ECS says it."""
+    limit = (metadata("/task").get("Limits") or {}).get("Memory")
+    return {"RUN_MEMORY_MIB": str(int(limit))} if limit else {}
+
+
 def gpus() -> int:
     """Return how many NVIDIA GPUs this machine shows."""
     return sum(each.name[6:].isdecimal() for each in Path("/dev").glob("nvidia[0-9]*"))

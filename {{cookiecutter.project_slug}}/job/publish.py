@@ -50,7 +50,7 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
             now = stamp(path)
         except FileNotFoundError:
             continue
-        if before.get(name) == now:
+        if before.get(name) == now or on_its_way(name):
             continue
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
             say(f"warning: {name!a} is a link that leads out of the folder: it is not saved")
@@ -59,6 +59,11 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
         elif path.is_file():
             found[free(name, work)] = path
     return found
+
+
+def on_its_way(name: str) -> bool:
+    """Tell whether this is a checkpoint without its name yet, which a script that was killed has left."""
+    return name.startswith(contract.CHECKPOINTS) and name.rpartition("/")[2].startswith(".")
 
 
 def free(name: str, work: Path) -> str:
@@ -82,18 +87,20 @@ def publish(base: str, files: Mapping[str, Path], saved: Container[str] = ()) ->
     Raises:
         UserError, PassingError: not all of them are saved.
     """
-    known = {name: facts(files[name]) for name in sorted(files)}
     puts = [
         {"do": "put", "base": base, "files": [
             [str(files[name]), name, tags(name)]
-            for name in known
+            for name in sorted(files)
             if bool(tags(name)) == first and name not in saved
         ]}
         for first in (True, False)
     ]  # fmt: skip
-    if requests := [each for each in puts if each["files"]]:
-        Transfer({"do": "several", "requests": requests}).result()
-    return known
+    requests = [each for each in puts if each["files"]]
+    moving = Transfer({"do": "several", "requests": requests})
+    try:
+        return {name: facts(files[name]) for name in sorted(files)}  # meanwhile
+    finally:
+        moving.result()
 
 
 def tags(name: str) -> str:
@@ -210,9 +217,12 @@ class Mirror:
         """Begin to save these files."""
         # one at a time, so that the order of the renames is kept
         requests = [
-            {"do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]]}
+            {
+                "do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]],
+                "gently": True,
+            }
             for name, (link, _) in files.items()
-        ]
+        ]  # fmt: skip
         stamps = {name: now for name, (_, now) in files.items()}
         self.under_way = (
             Transfer({"do": "several", "requests": requests}), stamps, time.monotonic()

@@ -142,7 +142,11 @@ def earlier(uri: str, work: Path) -> list[str]:
         return s3.fetch_all(uri, folder, empty=True)
     names = []
     for each in sorted(Path(uri).rglob("*")) if Path(uri).is_dir() else []:
-        if each.is_file() and not each.name.startswith("."):
+        if not each.is_file():
+            continue
+        if each.name.startswith("."):  # it was being saved when the machine went
+            each.unlink()
+        else:
             name = each.relative_to(uri).as_posix()
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(each, folder / name)

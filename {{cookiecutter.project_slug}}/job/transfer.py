@@ -38,7 +38,7 @@ def put(request: Mapping) -> dict:
     if is_s3(request["base"]):
         from job.sources import s3
 
-        s3.put_all(request["base"], request["files"])
+        s3.put_all(request["base"], request["files"], request.get("gently", False))
     else:
         for path, name, tags in request["files"]:
             # a script may write on in a checkpoint: what is saved must not change with it
@@ -141,7 +141,8 @@ class Transfer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "job.transfer"],
                 stdin=subprocess.PIPE, stdout=self.output, process_group=0,
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+                # each thread would keep memory of its own, and there are many
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "MALLOC_ARENA_MAX": "1"},
             )  # fmt: skip
             self.process.stdin.write(json.dumps(request).encode())
             self.process.stdin.close()

@@ -132,7 +132,6 @@ def describe(options: argparse.Namespace, report: Mapping[str, object]) -> dict[
     return {
         "run": os.environ.get("RUN_ID"),
         "git_revision": os.environ.get("GIT_REVISION"),
-        **machine.origin(os.environ.get("ECS_CONTAINER_METADATA_URI_V4")),
         "argv": list(program.ARGV),
         "data": {
             part: {"uri": report["data"][part]} | size(Path(path))

@@ -1,16 +1,12 @@
 """The machine that the program runs on: versions, threads, memory, time."""
 
 import contextlib
-import functools
 import importlib.metadata
-import json
-import math
 import os
 import platform
 import resource
 import sys
 import time
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,18 +50,14 @@ def versions() -> dict[str, str]:
 
 
 def threads() -> int:
-    """Return how many threads to compute with: the cores that this process may really use.
+    """Return how many threads to compute with: as many as the launcher says, or the cores there are.
 
-    On ECS the task's CPU limit cannot be seen from inside the container (amazon-ecs-agent 4077):
-    libraries count the host's cores and slow each other down. The metadata endpoint knows it.
+    The task's CPU limit cannot be seen from inside the container: libraries count the host's cores and
+    slow each other down. The launcher knows it.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    limits = metadata(os.environ.get("ECS_CONTAINER_METADATA_URI_V4"), "/task").get("Limits")
-    limit = (limits or {}).get("CPU")
-    return max(1, min(cores, math.ceil(limit))) if limit else cores
+    if told := os.environ.get("SM_NUM_CPUS"):
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> int:
@@ -73,9 +65,8 @@ def memory() -> int:
     or the machine's, whichever is the least.
     """
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    limit = metadata(os.environ.get("ECS_CONTAINER_METADATA_URI_V4"), "/task").get("Limits")
-    if limit := (limit or {}).get("Memory"):
-        found.append(int(limit) << 20)
+    if told := os.environ.get("RUN_MEMORY_MIB"):
+        found.append(int(told) << 20)
     for name in "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes":
         with contextlib.suppress(OSError, ValueError):  # "max" is no limit
             found.append(int(Path(name).read_text()))
@@ -93,36 +84,3 @@ def check_memory(needed: int, doing: str, other: str = "") -> None:
             f"on ECS type: make run MEMORY={-(-needed >> 30) * 1024}; or "
             f"{other or 'read fewer rows by --limit'}"
         )
-
-
-def origin(endpoint: str | None) -> dict[str, object]:
-    """Return which ECS task this is, its image and its limits; all None outside ECS.
-
-    The limits are ``CPU`` in vCPU and ``Memory`` in MiB. ``endpoint`` as in ``metadata``.
-    """
-    task, container = metadata(endpoint, "/task"), metadata(endpoint, "")
-    image = container.get("Image")
-    digest = (image or "").partition("@")[2] or container.get("ImageID")
-    return {
-        "image": image,
-        "image_digest": digest,
-        "task": task.get("TaskARN"),
-        "limits": task.get("Limits"),
-    }
-
-
-@functools.cache
-def metadata(endpoint: str | None, path: str) -> dict:
-    """Return what ECS tells of the task (``/task``) or of this container (``""``); else nothing.
-
-    ``endpoint`` is the task metadata endpoint, version 4; None outside ECS.
-    """
-    if not endpoint:
-        return {}
-    try:
-        with urllib.request.urlopen(f"{endpoint}{path}", timeout=2) as answer:
-            found = json.load(answer)
-            return found if isinstance(found, dict) else {}
-    except (OSError, ValueError) as error:
-        print(f"warning: ECS does not tell what this task is and may use ({error})")
-        return {}

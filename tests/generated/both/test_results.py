@@ -12,7 +12,7 @@ import pytest
 import sklearn.metrics
 import train
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from training import curves, machine, program, storage
+from training import curves, program, storage
 
 HOSTILE = "<script>alert(1)</script>|`x`"
 
@@ -121,7 +121,6 @@ def test_the_origin_names_every_file_and_its_sha256(monkeypatch):
     assert origin["argv"][:2] == ["--train", "table.parquet"]
     assert origin["data"]["train"]["size_bytes"] == Path("table.parquet").stat().st_size
     assert origin["started"] <= origin["ended"]
-    assert (origin["task"], origin["limits"]) == (None, None)
 
 
 def test_the_predictions_of_the_validation_rows_give_the_metrics():
@@ -167,17 +166,3 @@ def test_a_folder_that_is_written_again_has_no_mark_on_the_way(monkeypatch):
     assert len(seen) == 7
     assert not any(seen)
     assert Path("model/training.json").exists()
-
-
-def test_image_and_task_are_those_that_ecs_names(monkeypatch):
-    answers = {
-        "": {"Image": "repository/image@sha256:12", "ImageID": "sha256:34"},
-        "/task": {"TaskARN": "arn:task", "Limits": {"CPU": 1, "Memory": 2048}},
-    }
-    monkeypatch.setattr(machine, "metadata", lambda endpoint, path: answers[path])
-    assert machine.origin("http://endpoint") == {
-        "image": "repository/image@sha256:12",
-        "image_digest": "sha256:12",
-        "task": "arn:task",
-        "limits": {"CPU": 1, "Memory": 2048},
-    }

@@ -1,13 +1,11 @@
 """train.py and predict.py as they are used: on files, by their command lines. No network."""
 
 import csv
-import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -345,22 +343,11 @@ def test_the_help_lists_hyperparameters(run):
 # ---- the parts
 
 
-def test_threads_follow_the_limit_of_the_task(monkeypatch):
-    class Metadata(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"Limits": {"CPU": 0.5, "Memory": 2048}}')
-
-        def log_message(self, *_):
-            pass
-
+def test_threads_and_memory_follow_the_limits_that_the_launcher_tells(monkeypatch):
     cores = machine.threads()
-    with http.server.HTTPServer(("127.0.0.1", 0), Metadata) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        endpoint = f"http://127.0.0.1:{server.server_port}/v4/id"
-        monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", endpoint)
-        assert machine.threads() == 1 <= cores
+    monkeypatch.setenv("SM_NUM_CPUS", str(cores + 1))
+    monkeypatch.setenv("RUN_MEMORY_MIB", "7")
+    assert (machine.threads(), machine.memory()) == (cores + 1, 7 << 20)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+from s3transfer.exceptions import RetriesExceededError
+from s3transfer.manager import TransferConfig, TransferManager
+from s3transfer.subscribers import BaseSubscriber
 
 from job import contract
 from job.errors import PassingError, UserError, fault, one_line
@@ -18,16 +26,22 @@ from job.stage import fixed, matches
 from job.transfer import facts
 
 ATTEMPTS = 8  # at one request
-THREADS = 16  # files at once; boto3 cuts large ones into parts, which it moves side by side too
+THREADS = 16  # requests at once; large files go in parts, side by side too
+PART = 8 << 20, 64 << 20  # bytes of a part of a large file, at least and at most
+GENTLE = 4  # while the script runs, whose memory it is
 SAY_EVERY = 10  # seconds
+
+
+class Object(NamedTuple):
+    """What S3 says of an object."""
+
+    size: int
+    etag: str | None
 
 
 @functools.cache
 def client():
     """Return the S3 client."""
-    import boto3
-    from botocore.config import Config
-
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     # bucket.127.0.0.1 has no address: with an endpoint of one's own, the bucket goes in the path.
     style = {"addressing_style": "path"} if endpoint else {}
@@ -53,21 +67,17 @@ def errors(uri: str, permission: str) -> Iterator[None]:
         UserError: it stays so.
         PassingError: it may be well a minute later.
     """
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions
-
     bucket = uri.removeprefix("s3://").partition("/")[0]
     try:
         try:
             yield
-        except Boto3Error as error:  # upload_file() wraps what S3 answers
-            raise error.__context__ or error from None
+        except RetriesExceededError as error:
+            raise error.last_exception from None
     except exceptions.NoCredentialsError as error:
         raise UserError(f"{uri}: no AWS credentials; type: aws configure") from error
     except exceptions.ParamValidationError as error:
         raise UserError(f"{uri}: no bucket or key may have such a name") from error
-    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError,
-            Boto3Error) as error:  # fmt: skip
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError) as error:  # fmt: skip
         raise PassingError(f"{uri}: S3 cannot be reached: {one_line(error)}") from error
     except exceptions.ClientError as error:
         code = error.response["Error"]["Code"]
@@ -102,44 +112,50 @@ def errors(uri: str, permission: str) -> Iterator[None]:
         raise UserError(f"{uri}: {one_line(error)}") from error
 
 
-def listed(bucket: str, prefix: str) -> dict[str, int]:
-    """Return the sizes of all objects below ``prefix`` by key, without the markers of folders."""
+def listed(bucket: str, prefix: str) -> dict[str, Object]:
+    """Return all objects below ``prefix`` by key, without the markers of folders."""
     with errors(f"s3://{bucket}/{prefix}", "s3:ListBucket"):
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", ())}
-    return {key: size for key, size in found.items() if not key.endswith("/")}
+        found = [each for page in pages for each in page.get("Contents", ())]
+    return {
+        each["Key"]: Object(each["Size"], each.get("ETag"))
+        for each in found
+        if not each["Key"].endswith("/")
+    }
 
 
-def size_of(bucket: str, key: str) -> int | None:
-    """Return the size of an object; None where there is none, or none to be seen."""
-    from botocore.exceptions import ClientError
-
+def head(bucket: str, key: str) -> Object | None:
+    """Return what is known of an object; None where there is none, or none to be seen."""
     try:
         with errors(f"s3://{bucket}/{key}", "s3:GetObject"):
-            return client().head_object(Bucket=bucket, Key=key)["ContentLength"]
+            answer = client().head_object(Bucket=bucket, Key=key)
+            return Object(answer["ContentLength"], answer.get("ETag"))
     except UserError as error:
         cause = error.__cause__
-        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("404", "403"):
+        if isinstance(cause, exceptions.ClientError) and cause.response["Error"]["Code"] in (
+            "404",
+            "403",
+        ):
             return None
         raise
 
 
-def chosen(uri: str) -> tuple[str, dict[str, int]]:
-    """Return the common prefix of what ``uri`` names, a file, folder or pattern, and sizes by name below it."""
+def chosen(uri: str) -> tuple[str, dict[str, Object]]:
+    """Return the common prefix of what ``uri`` names, a file, folder or pattern, and objects by name below it."""
     bucket, key = bucket_and_key(uri)
     above = key[: key.rfind("/") + 1]
-    if key and not key.endswith("/") and (size := size_of(bucket, key)) is not None:
-        prefix, keys = above, {key: size}
+    if key and not key.endswith("/") and (found := head(bucket, key)):
+        prefix, keys = above, {key: found}
     elif glob.has_magic(key):
         prefix = fixed(key)
-        keys = {each: size for each, size in listed(bucket, prefix).items() if matches(each, key)}
+        keys = {name: each for name, each in listed(bucket, prefix).items() if matches(name, key)}
     else:
         prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
         keys = listed(bucket, prefix)
-    return prefix, {each.removeprefix(prefix): size for each, size in keys.items()}
+    return prefix, {name.removeprefix(prefix): each for name, each in keys.items()}
 
 
-def of_run(bucket: str, prefix: str, sizes: Mapping[str, int]) -> tuple[dict[str, int], dict]:
+def of_run(bucket: str, prefix: str, there: Mapping[str, Object]) -> tuple[dict[str, Object], dict]:
     """Return of a run only the files that its manifest lists, and what the manifest says of them."""
     text = read(f"s3://{bucket}/{prefix}{contract.MANIFEST}") or b"{}"
     try:
@@ -148,12 +164,12 @@ def of_run(bucket: str, prefix: str, sizes: Mapping[str, int]) -> tuple[dict[str
         files = None
     if not isinstance(files, dict):
         raise UserError(f"s3://{bucket}/{prefix}{contract.MANIFEST} is no list of a run's files")
-    missing = [name for name in files if name not in sizes]
+    missing = [name for name in files if name not in there]
     if missing:
         raise UserError(
             f"s3://{bucket}/{prefix}{missing[0]} is listed in {contract.MANIFEST}, and is not there"
         )
-    return {name: sizes[name] for name in files}, files
+    return {name: there[name] for name in files}, files
 
 
 def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
@@ -165,63 +181,91 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
         UserError, PassingError: it cannot be had.
     """
     bucket, _ = bucket_and_key(uri)
-    prefix, sizes = chosen(uri)
+    prefix, objects = chosen(uri)
     known: dict = {}
-    if contract.MANIFEST in sizes and re.search(r"(^|/)runs/[^/]+/$", prefix):
-        sizes, known = of_run(bucket, prefix, sizes)
-    if not sizes and not empty:
+    if contract.MANIFEST in objects and re.search(r"(^|/)runs/[^/]+/$", prefix):
+        objects, known = of_run(bucket, prefix, objects)
+    if not objects and not empty:
         raise UserError(
             f"{uri}: no such file; to see what is there: aws s3 ls s3://{bucket}/{prefix}"
         )
-    for name in sizes:
+    for name in objects:
         if why := fault(name):
             raise UserError(f"{uri}: {name!r}: {why}")
-    if clash := next((n for n in sizes if any(o.startswith(f"{n}/") for o in sizes)), None):
+    folders = {above for name in objects for above in parents(name)}
+    if clash := next((name for name in objects if name in folders), None):
         raise UserError(f"{uri}: {clash!r} is a file and a folder: the disk has no place for both")
-    began, progress = time.monotonic(), Progress(f"fetching {uri}", sum(sizes.values()))
+    for above in {str(Path(name).parent) for name in objects}:
+        (folder / above).mkdir(parents=True, exist_ok=True)
+    total = sum(each.size for each in objects.values())
+    began, progress = time.monotonic(), Progress(f"fetching {uri}", total)
 
-    def get(name: str) -> None:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        address = f"s3://{bucket}/{prefix}{name}"
+    def get(mover: TransferManager, name: str) -> None:
+        path, address = folder / name, f"s3://{bucket}/{prefix}{name}"
+        watch = [Watch(progress, objects[name])]
         with errors(address, "s3:GetObject"):
-            client().download_file(bucket, prefix + name, str(path), Callback=progress)
-        if (size := path.stat().st_size) != sizes[name]:
-            raise PassingError(f"{address}: {size:,} of {sizes[name]:,} bytes came")
+            mover.download(bucket, prefix + name, str(path), subscribers=watch).result()
+        if (size := path.stat().st_size) != objects[name].size:
+            raise PassingError(f"{address}: {size:,} of {objects[name].size:,} bytes came")
         wanted = (known.get(name) or {}).get("sha256")
         if wanted and facts(path)["sha256"] != wanted:
             raise UserError(f"{address} is not what {contract.MANIFEST} says that it is (sha256)")
 
-    side_by_side(get, sizes)
-    if sizes:
+    side_by_side(get, objects, max((each.size for each in objects.values()), default=0))
+    if objects:
         seconds = time.monotonic() - began
-        total = sum(sizes.values())
         print(
-            f"-- fetched {uri}: {len(sizes):,} files, {total / 1e6:,.1f} MB in {seconds:.1f} s",
+            f"-- fetched {uri}: {len(objects):,} files, {total / 1e6:,.1f} MB in {seconds:.1f} s",
             flush=True,
         )
-    return sorted(sizes)
+    return sorted(objects)
 
 
-def put_all(base: str, files: Sequence[tuple[str, str, str]]) -> None:
+def parents(name: str) -> Iterator[str]:
+    """Give out the folders that a name has above it."""
+    return (name[: each.start()] for each in re.finditer("/", name))
+
+
+def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = False) -> None:
     """Upload files, given by path, name below ``base`` and tags; S3 checks each by its checksum."""
     bucket, prefix = bucket_and_key(base)
-    progress = Progress(f"saving to {base}", sum(Path(path).stat().st_size for path, *_ in files))
+    sizes = [Path(path).stat().st_size for path, *_ in files]
+    progress = Progress(f"saving to {base}", sum(sizes))
 
-    def put(each: tuple[str, str, str]) -> None:
+    def put(mover: TransferManager, each: tuple[str, str, str]) -> None:
         path, name, tags = each
+        more = {"Tagging": tags} if tags else {}
         with errors(base + name, "s3:PutObject"):
-            client().upload_file(
-                path, bucket, prefix + name, ExtraArgs={"Tagging": tags} if tags else {}, Callback=progress
-            )  # fmt: skip
+            mover.upload(path, bucket, prefix + name, more, [Watch(progress)]).result()
 
-    side_by_side(put, files)
+    side_by_side(put, files, max(sizes, default=0), GENTLE if gently else THREADS)
 
 
-def side_by_side(do: Callable, things: Iterable) -> None:
-    """Do it to all things, many at once; the first error ends it."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        pending = [pool.submit(do, each) for each in things]
+class Watch(BaseSubscriber):
+    """Counts what has been moved of a file; S3 is not asked again for what it said of the object."""
+
+    def __init__(self, progress: Callable[[int], None], known: Object | None = None) -> None:
+        self.progress, self.known = progress, known
+
+    def on_queued(self, future, **_) -> None:
+        if self.known:
+            future.meta.provide_transfer_size(self.known.size)
+            future.meta.provide_object_etag(self.known.etag)
+
+    def on_progress(self, future, bytes_transferred: int, **_) -> None:
+        self.progress(bytes_transferred)
+
+
+def side_by_side(do: Callable, things: Iterable, largest: int, threads: int = THREADS) -> None:
+    """Do it to all things, many at once; the first error ends it.
+
+    One transfer manager serves them all: boto3's upload_file() starts the threads of one for each file.
+    The parts are as large as they may be without leaving a thread idle at the ``largest`` file.
+    """
+    part = min(max(PART[0], largest // threads), PART[1])
+    config = TransferConfig(max_request_concurrency=threads, multipart_chunksize=part)
+    with ThreadPoolExecutor(threads) as pool, TransferManager(client(), config) as mover:
+        pending = [pool.submit(do, mover, each) for each in things]
         try:
             for each in pending:
                 each.result()

@@ -8,6 +8,7 @@ TD_API_SERVER. td-client is an extra: installed only where it is asked for.
 import contextlib
 import gzip
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -284,7 +285,8 @@ def convert(
     shape = pyarrow.schema(fields, SPARSE if arrays else None)
     size, count = max(1, BATCH // max(1, len(fields))), 0
     with pyarrow.parquet.ParquetWriter(target, shape) as writer:
-        for rows in batches(rows_of(source, len(names)), size):
+        every = rows_of(source, len(names))
+        while rows := list(itertools.islice(every, size)):
             columns = [
                 pyarrow.array([value(row[place], types[place]) for row in rows], types[place])
                 for place in plain
@@ -326,18 +328,6 @@ def entries(name: str, given: list | str | None) -> dict[int, float]:
         if not index.isdecimal():
             raise UserError(f"column {name!r} holds {word!r}: an index is a whole number from 0 on")
     return found
-
-
-def batches(rows: Iterator[list], size: int) -> Iterator[list[list]]:
-    """Give ``rows`` in lists of ``size``, the last one shorter."""
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 # ---- writing
