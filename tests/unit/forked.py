@@ -20,10 +20,6 @@ time.sleep = lambda seconds: sleep(min(seconds, NAP))
 
 def load() -> None:
     """Import what a run imports, and read the models of the services that it calls."""
-    import ecs.attempts
-    import ecs.verify
-    import rich.console
-    import rich.table
     from ecs import aws
     from ecs.settings import Settings
 

@@ -32,8 +32,10 @@ class Account:
         self.world, self.bucket = World(*fates, tokens=tokens), Bucket()
         self.bucket.objects["churn/data/train.csv"] = b"label,a\n1,2\n"
         self.lock = threading.Lock()
-        self.calls = self.kill = 0  # so far; the point at which the follower is killed, 0 for none
-        self.frozen, self.where = False, ""
+        self.calls, self.frozen, self.where = 0, False, ""
+        self.dies: Callable[[int, str], bool] = lambda number, where: False
+        # until then RunTask is on its way, sent by a CLI whose follower was killed
+        self.late: threading.Event | None = None
         self.victim: Callable[[], int] = lambda: 0
         self.refuse: Callable[[str], str] = lambda operation: ""  # the code of an error
 
@@ -58,23 +60,27 @@ class Account:
         """Do one call; each is two points at which the follower may be killed, before it and after it."""
         with self.lock:
             self.calls += 1
-            here = self.kill - 2 * self.calls  # -1: before, 0: after
-            if here == -1:
+            number = 2 * self.calls - 1
+            if self.late and operation == "RunTask":
+                os.kill(self.victim(), signal.SIGKILL)
+        if self.late and operation == "RunTask":
+            self.late.wait(30)
+        with self.lock:
+            if self.dies(number, f"before {operation}"):
                 self.end(f"before {operation}")
+                raise ConnectionAbortedError
             if code := self.refuse(operation):
                 raise ClientError({"Error": {"Code": code, "Message": "as scripted"}}, operation)
             try:
                 return do()
             finally:
-                if here == 0:
+                if self.dies(number + 1, f"after {operation}"):
                     self.end(f"after {operation}")
 
     def end(self, where: str) -> None:
         """kill -9 the follower, and with it the AWS CLI that it called."""
-        self.where = where
+        self.where, self.dies = where, lambda number, where: False
         os.killpg(self.victim(), signal.SIGKILL)
-        if where.startswith("before"):
-            raise ConnectionAbortedError
 
     def json_call(self, operation: str, fields: dict) -> dict:
         """Answer ECS, ECR and CloudWatch Logs."""
@@ -183,7 +189,9 @@ def listing(bucket: Bucket, prefix: str, delimiter: str) -> bytes:
     parts = []
     for page in bucket.pages(Bucket=OUTPUTS["Bucket"], Prefix=prefix, Delimiter=delimiter):
         for each in page.get("CommonPrefixes", []):
-            parts.append(f"<CommonPrefixes><Prefix>{escape(each['Prefix'])}</Prefix></CommonPrefixes>")
+            parts.append(
+                f"<CommonPrefixes><Prefix>{escape(each['Prefix'])}</Prefix></CommonPrefixes>"
+            )
         for each in page.get("Contents", []):
             parts.append(
                 f"<Contents><Key>{escape(each['Key'])}</Key><Size>{each['Size']}</Size>"

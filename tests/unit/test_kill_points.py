@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from conftest import ID, OUTPUTS
 from scripted import Account, Server
-from support import PROJECT, lacking
+from support import PROJECT, call, lacking
 
 FORKED = Path(__file__).with_name("forked.py")
 # The AWS CLI takes a second to start; this one sends the same request in a few milliseconds.
@@ -108,12 +109,11 @@ def laptop(tmp_path_factory):
     server.server_close()
 
 
-def killed_at(laptop: Laptop, point: int, fates: tuple, tokens: bool, retries: str) -> Account | None:
+def killed_at(laptop: Laptop, point: int, fates: tuple, retries: str) -> Account | None:
     """Run with a follower that is killed at its call ``point``; None where it came to its end before."""
-    account = laptop.server.account = Account(*fates, tokens=tokens)
-    account.victim, account.kill = laptop.victim, point
+    account = laptop.server.account = Account(*fates)
+    account.victim, account.dies = laptop.victim, lambda number, where: number == point
     status, said = laptop.call("run", RETRIES=retries)
-    account.kill = 0
     if status == -signal.SIGKILL:
         return account
     assert (status, account.where) == (0, ""), said
@@ -138,7 +138,9 @@ def check_found_and_stopped(laptop: Laptop, account: Account) -> None:
     status, said = laptop.call("stop", RUN=run)
     assert world.alive() == [], said
     # where ECS shows no task of the latest attempt, it says so, and that none will follow
-    assert (status, "no other attempt will be made" in said) == ((0, False) if sent else (1, True)), said
+    assert (status, "no other attempt will be made" in said) == (
+        (0, False) if sent else (1, True)
+    ), said
     account.frozen = False
     for command in ("status", "attach", "logs"):
         laptop.call(command, RUN=run, RETRIES="1")
@@ -167,26 +169,67 @@ def check_logs(laptop: Laptop, account: Account) -> None:
     assert world.alive() == []
 
 
-@pytest.mark.parametrize("tokens", [True, False], ids=["aws", "emulator"])
 @pytest.mark.parametrize(
     ("retries", "fates", "least"),
     [("", ("success",), 40), ("1", ("spot", "success"), 60)],
     ids=["once", "retries"],
 )
-def test_a_run_killed_at_any_call_is_found_followed_and_stopped(laptop, retries, fates, least, tokens):
-    points, seen = 0, set()
-    while account := killed_at(laptop, points + 1, fates, tokens, retries):
+def test_a_run_killed_at_any_call_is_found_followed_and_stopped(laptop, retries, fates, least):
+    points, seen, tasks = 0, set(), 0
+    while account := killed_at(laptop, points + 1, fates, retries):
         points += 1
+        tasks += len(account.world.tasks)
         assert account.record() or account.world.tasks == [], account.where
         if not account.record() or (left := account.left()) in seen:
             continue  # the same is there as after an earlier point, whose commands would say the same
         seen.add(left)
         saved = account.save()
-        print(points, account.where, len(account.world.tasks))
         check_found_and_stopped(laptop, account)
         account.restore(saved)
         check_pursued(laptop, account, fates)
         account.restore(saved)
         check_logs(laptop, account)
     assert points >= least
-    print(f"{points} points, {len(seen)} states that they leave")
+    print(f"{points} points, {tasks} tasks, {len(seen)} different things that they leave")
+
+
+def test_a_cli_that_outlives_its_follower_and_asks_late_is_found_and_stopped(laptop):
+    """kill -9 of the program alone: its AWS CLI goes on, and a first look sees no task yet."""
+    account = laptop.server.account = Account("endless")
+    account.victim, account.late = laptop.victim, threading.Event()
+    assert laptop.call("run")[0] == -signal.SIGKILL
+    assert account.world.tasks == []
+    run = account.record()["run"]
+    assert "ECS shows no task of it (yet)" in laptop.call("status")[1]
+    status, said = laptop.call("stop")
+    assert (status, f"In a minute: make stop RUN={run}" in said) == (1, True), said
+    account.late.set()
+    deadline = time.monotonic() + 30
+    while not account.world.tasks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    account.late = None
+    account.frozen = True
+    assert "state      Running" in laptop.call("status")[1]
+    assert laptop.call("stop")[0] == 0
+    assert account.world.alive() == []
+
+
+@pytest.mark.parametrize("where", ["before RunTask", "after RunTask"])
+def test_the_program_by_its_own_name_and_the_real_cli(laptop, where):
+    """The same without anything that makes it quick: `python -m ecs`, the AWS CLI, and their own sleep."""
+    if not (aws := shutil.which("aws")):
+        lacking("no AWS CLI on this machine")
+    account = laptop.server.account = Account("endless")
+    account.dies = lambda number, here: here == where
+    environment = laptop.environment | {"AWS": aws}
+    words = [sys.executable, "-m", "ecs"]
+    follower = subprocess.Popen(
+        [*words, "run"], cwd=laptop.folder, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=(laptop.folder / "said").open("w"),
+    )  # fmt: skip
+    account.victim = lambda: follower.pid
+    assert follower.wait(120) == -signal.SIGKILL, (laptop.folder / "said").read_text()
+    assert len(account.world.tasks) == (where == "after RunTask")
+    done = call(*words, "stop", cwd=laptop.folder, env=environment)
+    assert account.world.alive() == []
+    assert done.returncode == (0 if account.world.tasks else 1), done.stderr
