@@ -5,6 +5,7 @@ It answers with the process's id at once, and later with its exit status, or min
 What would take minutes takes moments: nobody sleeps longer than ``NAP``.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -13,6 +14,7 @@ import time
 from typing import Any
 
 NAP = 0.002  # seconds
+MODULES = ("ecs.attempts", "ecs.download", "ecs.verify", "rich.console", "rich.table")
 SERVICES = ("s3", "ecs", "logs", "ecr")
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, NAP))
@@ -20,6 +22,8 @@ time.sleep = lambda seconds: sleep(min(seconds, NAP))
 
 def load() -> None:
     """Import what a run imports, and read the models of the services that it calls."""
+    for name in MODULES:
+        importlib.import_module(name)
     from ecs import aws
     from ecs.settings import Settings
 
