@@ -20,7 +20,7 @@ from ecs.locate import keep, locate, settled, take, unfound
 from ecs.settings import Settings
 from ecs.signals import Signals, Terminated
 from ecs.state import outcome
-from ecs.submit import start
+from ecs.submit import MOST_DESCRIBED, batches, listed, start
 from ecs.verdict import UNKNOWN, Verdict
 
 LAST_LINES = 20  # of the log, for the verdict
@@ -294,6 +294,22 @@ def halt(
         )
     if history.under_way(record):
         stop_task(settings, outputs, run, record, reason)
+
+
+def halt_by_name(settings: Settings, outputs: dict[str, str], run: str) -> int:
+    """Stop the tasks of a run whose ``run.json`` is damaged or gone; return how many there were.
+
+    Their names (``startedBy``) begin with the run's id. A follower cannot go on without the record.
+    """
+    ecs = client(settings, "ecs")
+    cluster, found = outputs["Cluster"], 0
+    for batch in batches(listed(ecs, cluster=cluster, family=settings.project), MOST_DESCRIBED):
+        for task in ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]:
+            name = task.get("startedBy") or ""
+            if name.rpartition("-")[0] == run and task.get("lastStatus") != "STOPPED":
+                stop_task(settings, outputs, run, {"task": task["taskArn"]}, "make stop")
+                found += 1
+    return found
 
 
 def log_of(settings: Settings, outputs: dict[str, str], run: str, task: str) -> Log:
