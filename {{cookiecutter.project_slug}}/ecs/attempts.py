@@ -148,11 +148,14 @@ def pursue(
             return 0
         result = attend(settings, outputs, run, record)
         conclude(settings, outputs, run, record, number, result)
+        if len(record["attempts"]) > number:  # another follower has gone on meanwhile
+            result = {}
     if not record["attempts"]:
         raise UserError(f"run {run} was stopped before ECS was asked for a task")
     if record.get("stopped"):
         note("-- the run was stopped: not tried again")
-    status = finish(settings, outputs, run, record, result or record["attempts"][-1])
+    result = result or history.result(settings, outputs, run, record) or record["attempts"][-1]
+    status = finish(settings, outputs, run, record, result)
     return signals.status or status
 
 
