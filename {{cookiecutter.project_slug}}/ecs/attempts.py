@@ -162,7 +162,7 @@ def pursue(
 def paused(settings: Settings, record: dict, following: dict) -> bool:
     """Say that there is another attempt, and wait for it; False when a signal came meanwhile."""
     attempts = record["attempts"]
-    number, cause = len(attempts) + 1, attempts[-1]["cause"]
+    number, cause = len(attempts) + 1, attempts[-1].get("cause", "not known")
     shortest = {"shortest": 0.5} if settings.sandbox else {}
     seconds = retry.pause(number - 1, random.random(), **shortest)
     how = retry.difference(record["request"], following)

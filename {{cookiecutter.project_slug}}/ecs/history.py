@@ -186,8 +186,10 @@ def with_attempts(record: dict | None) -> dict | None:
     if record is not None and "attempts" not in record:
         task = record.get("task")
         record["attempts"] = [{"attempt": 1, "task": task}] if task else []
-    for each in (record or {}).get("attempts", []):
-        each.setdefault("task", None)
+    if record is not None:
+        for each in record["attempts"]:
+            each.setdefault("task", None)
+        record.setdefault("task", record["attempts"][-1]["task"] if record["attempts"] else None)
     return record
 
 
