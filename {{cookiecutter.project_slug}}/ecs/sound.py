@@ -72,7 +72,9 @@ def damage_of_request(request: Any) -> str:
         container = request["overrides"]["containerOverrides"][0]
         command, variables = container["command"], container.get("environment", [])
         names = [(each["name"], each["value"]) for each in variables]
-        words = [request.get(n, "") for n in ("cluster", "taskDefinition", "startedBy", "clientToken")]
+        words = [
+            request.get(n, "") for n in ("cluster", "taskDefinition", "startedBy", "clientToken")
+        ]
         network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
         subnets = network.get("subnets", [])
         strategy = request.get("capacityProviderStrategy", [{"capacityProvider": ""}])
@@ -88,7 +90,9 @@ def damage_of_size(size: Any) -> str:
         return ""
     if not isinstance(size, Mapping) or not all(is_number(size.get(name)) for name in SIZES):
         return "size has no cpu, memory and disk"
-    known = size.get("architecture") in ("x86_64", "arm64") and isinstance(size.get("capacity"), str)
+    known = size.get("architecture") in ("x86_64", "arm64") and isinstance(
+        size.get("capacity"), str
+    )
     return "" if known else "size has no architecture and capacity"
 
 
@@ -137,6 +141,8 @@ def is_time(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Tell whether it is a number that can be printed as one: finite, no boolean."""
     try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        )
     except OverflowError:  # 10**400
         return False

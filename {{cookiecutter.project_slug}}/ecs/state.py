@@ -55,7 +55,11 @@ def by_manifest(
         return None
     code = manifest["exit_code"]
     state = "Succeeded" if code == 0 else "Interrupted" if code == STOPPED else "Failed"
-    cause = "" if code == 0 else f"exit code is {code}, by {contract.MANIFEST}; ECS has forgotten the task"
+    cause = (
+        ""
+        if code == 0
+        else f"exit code is {code}, by {contract.MANIFEST}; ECS has forgotten the task"
+    )
     return {"state": state, "exit_code": code, "cause": cause}
 
 
