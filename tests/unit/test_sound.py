@@ -141,6 +141,21 @@ def test_what_is_odd_and_no_damage_is_a_row_like_any_other(user, running, change
     assert running.alive() == []
 
 
+def test_a_record_that_is_damaged_while_it_is_followed_costs_no_verdict(user, world):  # noqa: F811
+    ecs, objects = world("success"), user.cloud.bucket.objects
+
+    def look(number: int, early: bool) -> None:
+        if ecs.tasks and ecs.tasks[0]["lastStatus"] == "STOPPED":
+            objects[KEY] = b"{"
+
+    ecs.at = look
+    status, _, err = user.call("run", DETACH="")
+    assert status == 0
+    assert f"run {RUN} succeeded" in err
+    assert "run.json could not be written, the run goes on" in err
+    assert user.recorded("result.json")["state"] == "Succeeded"
+
+
 RESULTS = {
     "half written": b'{"state": "Fai',
     "binary": b"\xff\xfe",

@@ -159,7 +159,7 @@ def conflict(error: Exception) -> bool:
 
 def write_result(settings: Settings, stack: Mapping[str, str], run: str, result: Mapping) -> None:
     """Write ``result.json``, unless somebody has gone on to another attempt meanwhile."""
-    latest = record(settings, stack, run)
+    latest = with_attempts(readable(settings, stack, run, "run.json"))
     if latest is None or len(latest["attempts"]) <= len(result["attempts"]):
         write(settings, stack, run, "result.json", dict(result))
 
