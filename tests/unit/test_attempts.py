@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -254,3 +255,19 @@ def next_run_task(user, world) -> int:
     ecs.run_task = lambda **request: found.append(ecs.calls) or run_task(**request)
     assert user.call("run")[0] == 0
     return found[0]
+
+
+@pytest.mark.parametrize(("sandbox", "least", "most"), [(False, 5, 15), (True, 0.25, 0.75)])
+def test_between_two_attempts_there_is_a_pause_that_the_sandbox_does_not_need(
+    settings, monkeypatch, sandbox, least, most
+):
+    naps = []
+    monkeypatch.setattr(attempts, "sleep", naps.append)
+    container = {"command": ["train.py"]}
+    asked = {
+        "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}],
+        "overrides": {"containerOverrides": [container]},
+    }
+    record = {"request": asked, "attempts": [{"cause": "x"}]}
+    assert attempts.paused(replace(settings, sandbox=sandbox, retries="1"), record, asked)
+    assert least <= naps[0] <= most
