@@ -32,7 +32,7 @@ FILES = {
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
     "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py distributions.py dotenv.py download.py errors.py explain.py follow.py here.py history.py "
-    "image.py locate.py mark.py packages.py permissions.py plan.py policy.py preflight.py report.py request.py retry.py schedule.py secret.py settings.py signals.py stack.py state.py submit.py verdict.py "
+    "image.py locate.py mark.py packages.py permissions.py plan.py policy.py preflight.py report.py request.py retry.py schedule.py secret.py settings.py signals.py sound.py stack.py state.py submit.py verdict.py "
     "verify.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "__init__.py __main__.py attempt.py contract.py errors.py machine.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",

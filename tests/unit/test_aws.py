@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import re
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +86,7 @@ def test_a_request_goes_through_a_private_file_and_the_command_is_shown(settings
     assert answer["asked"] == request
     shown = capfd.readouterr().err
     name = re.escape(f"file://{settings.state}/run-task-")
-    assert re.fullmatch(rf"\$ aws (ecs run-task --cli-input-json {name}\w+\.json)\n", shown)
+    assert re.fullmatch(rf"\$ aws (ecs run-task --cli-input-json {name}[\w-]+\.json)\n", shown)
     assert answer["words"] == shown.removeprefix("$ aws ").rstrip() + " --output json"
     # values of the environment are nobody else's business, and nobody's once they are sent
     assert answer["mode"] == "600"
@@ -174,3 +176,89 @@ def test_a_token_that_is_none_has_no_subject(tmp_path, monkeypatch, content):
     assert aws.subject(str(path)) == ""
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(path))
     assert aws.distrust(refused("AccessDenied")) is None
+
+
+NOT_SENT = {
+    "version 1, a parameter": (
+        255,
+        "\nParameter validation failed:\nInvalid type for parameter count",
+    ),
+    "version 1, its file": (
+        255,
+        "\nError parsing parameter '--cli-input-json': Unable to load paramfile",
+    ),
+    "version 1, no region": (
+        255,
+        "You must specify a region. You can also configure your region by",
+    ),
+    "version 1, a word": (2, "aws: error: the following arguments are required: --task-definition"),
+    "version 2, a parameter": (
+        252,
+        "\naws: [ERROR]: An error occurred (ParamValidation): Parameter",
+    ),
+    "no credentials": (
+        253,
+        "Unable to locate credentials. You can configure credentials by running",
+    ),
+}
+MAY_BE_SENT = {
+    "an error of the service": (
+        254,
+        "An error occurred (ServerException) when calling the RunTask operation: x",
+    ),
+    "no connection": (
+        255,
+        'Could not connect to the endpoint URL: "https://ecs.us-east-1.amazonaws.com/"',
+    ),
+    "killed": (137, ""),
+    "a word of its own in an answer": (255, "cut off: Parameter validation failed"),
+}
+
+
+@pytest.mark.parametrize(("status", "said"), NOT_SENT.values(), ids=NOT_SENT)
+def test_a_cli_that_has_called_nobody_says_so_by_status_or_words(settings, tmp_path, status, said):
+    words = program(tmp_path / "aws", f"cat >&2 <<'END'\n{said}\nEND\nexit {status}\n")
+    with pytest.raises(aws.NotSentError, match="aws ecs x: "):
+        aws.call_cli(replace(settings, aws=words), "ecs", "x")
+
+
+@pytest.mark.parametrize(("status", "said"), MAY_BE_SENT.values(), ids=MAY_BE_SENT)
+def test_any_other_failure_may_be_of_a_call_that_was_sent(settings, tmp_path, status, said):
+    words = program(tmp_path / "aws", f"cat >&2 <<'END'\n{said}\nEND\nexit {status}\n")
+    with pytest.raises(UserError) as caught:
+        aws.call_cli(replace(settings, aws=words), "ecs", "x")
+    assert not isinstance(caught.value, aws.NotSentError)
+
+
+@pytest.mark.parametrize("path", ["no-such-aws", "/dev/null"])
+def test_a_cli_that_cannot_be_called_has_called_nobody(settings, path):
+    with pytest.raises(aws.NotSentError, match="no AWS CLI"):
+        aws.call_cli(replace(settings, aws=path), "ecs", "x", request={})
+    assert list(Path(settings.state).iterdir()) == []
+
+
+def test_request_files_of_killed_processes_are_removed_by_the_next_call(settings, tmp_path):
+    """Not the one whose process lives, nor what may be read at this moment, nor anything else."""
+    gone, here = 2**22 + 5, os.getppid()  # Linux has no process with so high an id
+    folder = Path(settings.state)
+    folder.mkdir()
+    ages = {
+        f"run-task-{gone}-abcdefgh.json": (100, False),
+        f"task-definition-{gone}-abcd_fgh.json": (100, False),
+        f"request-{gone}-abcdefgh.json": (30, True),  # its CLI may be about to read it
+        f"run-task-{here}-abcdefgh.json": (100, True),
+        f"run-task-{here}-abcdefgi.json": (90000, False),
+        "run-task-1-abcdefgh.json": (100, True),  # another user's
+        "run-task-abcdefgh.json": (100, True),
+        "run-task-abcdefgi.json": (90000, False),
+        "stack.json": (90000, True),
+        "parameters-abcdefgh.json": (90000, True),
+    }
+    for name, (age, _) in ages.items():
+        (folder / name).write_text("{}")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    echo = replace(settings, aws=program(tmp_path / "aws", ECHO))
+    aws.call_cli(echo, "ecs", "run-task", request={}, name="run-task")
+    assert {each.name for each in folder.iterdir()} == {
+        name for name, (_, kept) in ages.items() if kept
+    }

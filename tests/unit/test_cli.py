@@ -609,7 +609,7 @@ def test_every_run_is_a_line_of_the_table(detached):
     assert lines[0].split()[0] == "20260102T030405Z-abcdef"
     assert "Pending" in lines[0]
     assert lines[0].rstrip().endswith("train.py --note 'a b'")
-    assert lines[1].split() == ["20250101T000000Z-000000", "Unknown"]
+    assert lines[1].split() == ["20250101T000000Z-000000", "Unknown", "it", "has", "no", "run.json"]
 
 
 def test_stopping_asks_ecs_and_a_run_that_has_ended_is_left_alone(detached):

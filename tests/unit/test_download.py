@@ -199,7 +199,9 @@ def test_folders_that_no_run_is_called_after_are_no_runs(bucket, settings, outpu
     assert history.run_ids(settings, outputs) == ["2026-11-24T03:00:00Z-nightly_1.a", RUN]
 
 
-@pytest.mark.parametrize("run", ["..", "../..", "/etc", "a/../../b", "*", "[a", ".", "x\0"])
+@pytest.mark.parametrize(
+    "run", ["..", "../..", "/etc", "a/../../b", "/", "runs/", "*", "[a", ".", "x\0"]
+)
 def test_no_name_of_a_run_leads_out_of_runs(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("runs/one").mkdir(parents=True)

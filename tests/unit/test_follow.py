@@ -332,3 +332,20 @@ def test_a_limit_that_is_over_stops_the_task_once_with_its_name(phases, limits, 
         limits=Limits(reasons.append, **limits),
     )
     assert reasons == ([reason] if reason else [])
+
+
+class FailingLog(ScriptedLog):
+    """A log of which a batch may be an error."""
+
+    def new_lines(self) -> Iterable[str]:
+        if self.batches and isinstance(self.batches[0], Exception):
+            raise self.batches.pop(0)
+        return super().new_lines()
+
+
+def test_an_error_while_the_last_lines_are_read_ends_it_unless_it_passes():
+    passing, lasting = FAULTS[0], refusal("AccessDeniedException", "not authorized", 400)
+    watch = Watch([STOPPED], FailingLog([], passing, ["late", MARK]))
+    assert watch.shown == ["late"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        Watch([STOPPED], FailingLog([], lasting, ["late", MARK]))

@@ -63,12 +63,12 @@ def test_without_runs_there_is_none_to_mean(settings, outputs, cloud):
 
 def test_a_record_comes_back_as_it_was_written(settings, outputs, cloud):
     record = {"argv": ["é", "🚀", "a\nb"], "exit_code": None}
-    assert history.read(settings, outputs, "r", "run.json") is None
-    history.write(settings, outputs, "r", "run.json", record)
-    assert list(cloud.bucket.objects) == ["churn/runs/r/run.json"]
-    assert history.read(settings, outputs, "r", "run.json") == record
+    assert history.read(settings, outputs, "r", "result.json") is None
+    history.write(settings, outputs, "r", "result.json", record)
+    assert list(cloud.bucket.objects) == ["churn/runs/r/result.json"]
+    assert history.read(settings, outputs, "r", "result.json") == record
     # for people, too: not escaped
-    assert "🚀" in cloud.bucket.objects["churn/runs/r/run.json"].decode()
+    assert "🚀" in cloud.bucket.objects["churn/runs/r/result.json"].decode()
 
 
 # ---- what a run made

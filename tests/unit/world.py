@@ -42,9 +42,10 @@ class World:
         self.calls += 1
         number = self.calls
         self.at(number, True)
-        answer = function(*words, **fields)
-        self.at(number, False)
-        return answer
+        try:
+            return function(*words, **fields)
+        finally:  # an error is an answer too
+            self.at(number, False)
 
     def counted(self, service: object) -> Any:
         """Return a client of whose methods each call is one of ``call``."""

@@ -19,6 +19,7 @@ from ecs.attempts import (
     attend,
     finish,
     halt,
+    halt_by_name,
     log_of,
     show,
     tell,
@@ -30,6 +31,7 @@ from ecs.errors import UserError
 from ecs.here import become, local_run
 from ecs.locate import locate, recent, unfound
 from ecs.settings import Settings, settings_from
+from ecs.sound import DamagedError
 from ecs.state import state_of
 
 
@@ -401,10 +403,19 @@ def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
 
     outputs = stack.outputs(settings)
     run = history.resolve(settings, outputs)
-    record = history.record(settings, outputs, run)
+    try:
+        record = history.record(settings, outputs, run)
+    except DamagedError as error:
+        raise NoRecordError(str(error)) from error
     if record is None:
-        raise UserError(f"run {run} has no run.json in s3://{outputs['Bucket']}; type: make runs")
+        raise NoRecordError(
+            f"run {run} has no run.json in s3://{outputs['Bucket']}; type: make runs"
+        )
     return outputs, run, record
+
+
+class NoRecordError(UserError):
+    """A run has no ``run.json`` that can be read."""
 
 
 def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
@@ -467,11 +478,11 @@ def status(settings: Settings) -> None:
         ("cause", state["cause"]),
         ("AWS says", state.get("reason")),
         ("type", state.get("remedy")),
-        ("started", record["started"]),
+        ("started", record.get("started")),
         ("command", json.dumps(history.words(record), ensure_ascii=False)),
-        ("image", record["image"]),
-        ("revision", record["revision"]),
-        ("task", record["task"]),
+        ("image", record.get("image")),
+        ("revision", record.get("revision")),
+        ("task", record.get("task")),
         ("cost", cost.shown(state.get("cost"))),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
         ("files", request.run_uri(settings, outputs, run)),
@@ -484,13 +495,28 @@ def status(settings: Settings) -> None:
 
 def stop(settings: Settings) -> None:
     """Stop a run for good: its task, and any attempt that would follow."""
-    outputs, run, record = chosen(settings)
+    try:
+        outputs, run, record = chosen(settings)
+    except NoRecordError as error:
+        stop_by_name(settings, str(error))
+        return
     state = state_of(settings, outputs, run, record)["state"]
     if state in ("Succeeded", "Interrupted", "Failed"):
         print(f"run {run} has ended already: {state.lower()}", file=sys.stderr)
         if state != "Interrupted":  # else somebody may be about to try it again
             return
     halt(settings, outputs, run, record, "make stop")
+
+
+def stop_by_name(settings: Settings, why: str) -> None:
+    """Stop the tasks of a run that has no record, or a damaged one."""
+    from ecs import history
+
+    outputs = stack.outputs(settings)
+    run = history.resolve(settings, outputs)
+    stopped = halt_by_name(settings, outputs, run)
+    count = f"{stopped} stopped" if stopped else "ECS shows none that goes on"
+    print(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}", file=sys.stderr)
 
 
 def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
@@ -537,12 +563,13 @@ def runs(settings: Settings) -> None:
 
     outputs = stack.outputs(settings)
     limit = request.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
-    ids = history.run_ids(settings, outputs)[:limit]
+    ids, strange = history.folders(settings, outputs)
+    ids = ids[:limit]
     table = Table("run", "started", "tag", "state", "exit", "took", "metric", "cost", box=None)
     table.add_column("command", overflow="ellipsis", no_wrap=True)
     for run, found in zip(ids, history.read_all(settings, outputs, ids), strict=True):
         record = found["run.json"]
-        state = found["result.json"] or state_of(settings, outputs, run, record)
+        state = end_of(settings, outputs, run, found)
         words = (
             run,
             (record or {}).get("started", ""),
@@ -552,10 +579,26 @@ def runs(settings: Settings) -> None:
             history.duration(state),
             history.headline(found["metrics.json"]),
             cost.shown(state.get("cost")),
-            history.command(record),
+            history.command(record) or state["cause"],
         )
         table.add_row(*map(cell, words))
     show_table(table)
+    if strange:
+        names = ", ".join(repr(plain(name)) for name in strange[:5])
+        print(
+            f"{len(strange)} more below runs/ with names that no run has: {names}",
+            file=sys.stderr,
+        )
+
+
+def end_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict:
+    """Return what became of a run of which the files were read; of a damaged one, that it is."""
+    if found["damage"]:
+        return {"state": "Damaged", "exit_code": None, "cause": str(found["damage"])}
+    try:
+        return found["result.json"] or state_of(settings, outputs, run, found["run.json"])
+    except DamagedError as error:  # since it was read
+        return {"state": "Damaged", "exit_code": None, "cause": str(error)}
 
 
 def show_table(table: object) -> None:
@@ -578,7 +621,10 @@ def compare(settings: Settings) -> None:
     known = history.run_ids(settings, outputs)
     ids = [history.resolve(replace(settings, run=each), outputs, known) for each in named]
     table = Table("", "", *ids, box=None)
-    for name, values, differs in history.compare(history.read_all(settings, outputs, ids)):
+    found = history.read_all(settings, outputs, ids)
+    for run, each in zip(ids, found, strict=True):
+        each["result.json"] = end_of(settings, outputs, run, each)
+    for name, values, differs in history.compare(found):
         table.add_row("*" if differs else "", *map(cell, (name, *values)))
     show_table(table)
 

@@ -20,7 +20,7 @@ from ecs.locate import keep, locate, settled, take, unfound
 from ecs.settings import Settings
 from ecs.signals import Signals, Terminated
 from ecs.state import outcome
-from ecs.submit import start
+from ecs.submit import MOST_DESCRIBED, batches, listed, start
 from ecs.verdict import UNKNOWN, Verdict
 
 LAST_LINES = 20  # of the log, for the verdict
@@ -148,18 +148,21 @@ def pursue(
             return 0
         result = attend(settings, outputs, run, record)
         conclude(settings, outputs, run, record, number, result)
+        if len(record["attempts"]) > number:  # another follower has gone on meanwhile
+            result = {}
     if not record["attempts"]:
         raise UserError(f"run {run} was stopped before ECS was asked for a task")
     if record.get("stopped"):
         note("-- the run was stopped: not tried again")
-    status = finish(settings, outputs, run, record, result or record["attempts"][-1])
+    result = result or history.result(settings, outputs, run, record) or record["attempts"][-1]
+    status = finish(settings, outputs, run, record, result)
     return signals.status or status
 
 
 def paused(settings: Settings, record: dict, following: dict) -> bool:
     """Say that there is another attempt, and wait for it; False when a signal came meanwhile."""
     attempts = record["attempts"]
-    number, cause = len(attempts) + 1, attempts[-1]["cause"]
+    number, cause = len(attempts) + 1, attempts[-1].get("cause", "not known")
     shortest = {"shortest": 0.5} if settings.sandbox else {}
     seconds = retry.pause(number - 1, random.random(), **shortest)
     how = retry.difference(record["request"], following)
@@ -294,6 +297,22 @@ def halt(
         )
     if history.under_way(record):
         stop_task(settings, outputs, run, record, reason)
+
+
+def halt_by_name(settings: Settings, outputs: dict[str, str], run: str) -> int:
+    """Stop the tasks of a run whose ``run.json`` is damaged or gone; return how many there were.
+
+    Their names (``startedBy``) begin with the run's id. A follower cannot go on without the record.
+    """
+    ecs = client(settings, "ecs")
+    cluster, found = outputs["Cluster"], 0
+    for batch in batches(listed(ecs, cluster=cluster, family=settings.project), MOST_DESCRIBED):
+        for task in ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]:
+            name = task.get("startedBy") or ""
+            if name.rpartition("-")[0] == run and task.get("lastStatus") != "STOPPED":
+                stop_task(settings, outputs, run, {"task": task["taskArn"]}, "make stop")
+                found += 1
+    return found
 
 
 def log_of(settings: Settings, outputs: dict[str, str], run: str, task: str) -> Log:

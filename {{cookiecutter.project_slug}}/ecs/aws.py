@@ -1,6 +1,7 @@
 """The two ways to AWS: the AWS CLI for what the user should see and could type, boto3 for the rest."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -21,6 +23,16 @@ from ecs.settings import Settings
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
 TRIES = 8  # of one call, while AWS throttles or the network fails
+# Exit statuses of the AWS CLI when it has called nobody: words it does not know (2, and 252 from version
+# 2 on), no credentials or no region (253). Version 1 has one status for all that is left, and words.
+CALLED_NOBODY = (2, 252, 253)
+NOT_CALLED = re.compile(
+    r"^(aws: error: |usage: )?(Parameter validation failed|Error parsing parameter"
+    r"|Unable to locate credentials|You must specify a region|The config profile )"
+)
+# Request files, with the id of the process that wrote them (older versions: without).
+REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_]{8}\.json")
+DAY, GRACE = 86400, 60  # seconds
 
 
 @lru_cache
@@ -35,6 +47,10 @@ def client(settings: Settings, service: str) -> Any:
         read_timeout=10 if settings.sandbox else 60,
     )
     return boto3.client(service, region_name=settings.region, config=config)
+
+
+class NotSentError(UserError):
+    """The AWS CLI could not be called, or has called nobody: what was asked has not been done."""
 
 
 def check_cli_version(text: str, path: str) -> str:
@@ -86,11 +102,15 @@ def call_cli(
     A Ctrl-C is for this program to obey, not for the CLI: a call that is under way ends.
 
     Raises:
+        NotSentError: AWS was not asked.
         UserError: the CLI failed, or its answer is not whole; its message is the sentence.
     """
     line, path = [settings.aws, *command], None
     if request is not None:
-        path = own_file(settings, name, json.dumps(request, indent=2, ensure_ascii=False))
+        remove_leftovers(settings.state_folder)
+        path = own_file(
+            settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2, ensure_ascii=False)
+        )
         of_recipe = settings.command[1 : 1 + len(command)] == command
         words = settings.command if of_recipe else (*line, "--cli-input-json", "file://{request}")
         line = [word.replace("{request}", str(path)) for word in words]
@@ -104,12 +124,15 @@ def call_cli(
             env=os.environ | {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": str(tries)},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
+    except (FileNotFoundError, PermissionError) as error:
+        raise NotSentError(f"no AWS CLI at {settings.aws!r}; type: make install") from error
     finally:
         if path:
             path.unlink(missing_ok=True)
     if done.returncode != 0:
         message = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        raise UserError(f"aws {' '.join(command)}: {message}")
+        called = done.returncode not in CALLED_NOBODY and not NOT_CALLED.match(message)
+        raise (UserError if called else NotSentError)(f"aws {' '.join(command)}: {message}")
     answer = parsed(done.stdout)
     if answer is None:
         raise UserError(f"aws {' '.join(command)}: its answer is cut off or no JSON")
@@ -180,6 +203,30 @@ def own_file(settings: Settings, name: str, text: str) -> Path:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     return Path(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the request files of processes that were killed: older than a day, or of no process now.
+
+    The CLI of a process that is just gone may be about to read its file: so not at once.
+    """
+    for path in folder.glob("*.json"):
+        if found := REQUESTS.fullmatch(path.name):
+            with contextlib.suppress(OSError):  # another process may be removing it too
+                age = time.time() - path.stat().st_mtime
+                if age > DAY or age > GRACE and found[1] and not alive(int(found[1])):
+                    path.unlink()
+
+
+def alive(process: int) -> bool:
+    """Tell whether there is a process of this id, be it another user's."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_private(settings: Settings, path: Path, text: str) -> None:

@@ -154,7 +154,8 @@ def download(
                 )  # fmt: skip
 
             def check(path: str) -> None:
-                wanted = (listed or {}).get(name, {}).get("sha256")
+                entry = (listed or {}).get(name)
+                wanted = entry.get("sha256") if isinstance(entry, Mapping) else None
                 with Path(path).open("rb") as file:
                     if wanted and hashlib.file_digest(file, "sha256").hexdigest() != wanted:
                         raise UserError("it is not the file that the run wrote (sha256): try again")

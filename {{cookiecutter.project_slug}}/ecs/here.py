@@ -22,7 +22,9 @@ def local_run(run: str) -> Path | None:
     Raises:
         UserError: there is more than one, and none of them has the whole name.
     """
-    run = run.removeprefix("./").removeprefix("runs/").rstrip("/")
+    named, run = run, run.removeprefix("./").removeprefix("runs/").rstrip("/")
+    if named and not run:  # RUN=/ is not the latest
+        return None
     folders = sorted(path for path in RUNS.glob("*") if path.is_dir())
     if not run:
         return next((each for each in reversed(folders) if ended(each)), None)

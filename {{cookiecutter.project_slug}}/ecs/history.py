@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from ecs import contract
+from ecs import contract, sound
 from ecs.aws import client
 from ecs.channels import belongs
 from ecs.data import uploaded
 from ecs.errors import UserError
 from ecs.request import project_uri, run_uri, variables_of
 from ecs.settings import Settings
+from ecs.sound import is_number
 
 # What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
@@ -74,13 +75,33 @@ def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> d
 def read_version(
     settings: Settings, stack: Mapping[str, str], run: str, name: str
 ) -> tuple[dict | None, str]:
-    """Return one JSON file of a run and its ETag, or None and "" where there is none."""
+    """Return one JSON file of a run and its ETag, or None and "" where there is none.
+
+    Raises:
+        DamagedError: it is no JSON, or no record of a run.
+    """
     s3 = client(settings, "s3")
     try:
         answer = s3.get_object(Bucket=stack["Bucket"], Key=key(settings, run, name))
     except s3.exceptions.NoSuchKey:
         return None, ""
-    return json.loads(answer["Body"].read()), answer["ETag"]
+    try:
+        found = sound.parsed(answer["Body"].read())
+    except ValueError as error:
+        raise damaged(settings, stack, run, name, f"it is no JSON ({error})") from error
+    if name == contract.RUN and (why := sound.damage(found)):
+        raise damaged(settings, stack, run, name, why)
+    return found, answer["ETag"]
+
+
+def damaged(
+    settings: Settings, stack: Mapping[str, str], run: str, name: str, why: str
+) -> sound.DamagedError:
+    """Return the error that says that a file of a run cannot be read, and what can still be done."""
+    return sound.DamagedError(
+        f"{run_uri(settings, stack, run)}{name} is damaged: {why}; to stop its task, if it has one: "
+        f"make stop RUN={run}; its files: make fetch RUN={run}"
+    )
 
 
 def create(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> None:
@@ -95,7 +116,7 @@ def create(settings: Settings, stack: Mapping[str, str], run: str, record: Mappi
         # an answer that was lost makes boto3 send it again, and find what it wrote itself
         if not conflict(error):
             raise
-        if read(settings, stack, run, "run.json") != record:
+        if readable(settings, stack, run, "run.json") != record:
             raise UserError(f"there is a run {run} already; type the same once more") from error
 
 
@@ -138,7 +159,7 @@ def conflict(error: Exception) -> bool:
 
 def write_result(settings: Settings, stack: Mapping[str, str], run: str, result: Mapping) -> None:
     """Write ``result.json``, unless somebody has gone on to another attempt meanwhile."""
-    latest = record(settings, stack, run)
+    latest = with_attempts(readable(settings, stack, run, "run.json"))
     if latest is None or len(latest["attempts"]) <= len(result["attempts"]):
         write(settings, stack, run, "result.json", dict(result))
 
@@ -163,29 +184,39 @@ def record(settings: Settings, stack: Mapping[str, str], run: str) -> dict | Non
 def with_attempts(record: dict | None) -> dict | None:
     """Return ``run.json`` as it is written today: with a list of attempts."""
     if record is not None and "attempts" not in record:
-        record["attempts"] = [{"attempt": 1, "task": record["task"]}] if record["task"] else []
+        task = record.get("task")
+        record["attempts"] = [{"attempt": 1, "task": task}] if task else []
+    if record is not None:
+        for each in record["attempts"]:
+            each.setdefault("task", None)
+        record.setdefault("task", record["attempts"][-1]["task"] if record["attempts"] else None)
     return record
 
 
 def result(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> dict | None:
     """Return ``result.json``, or None where there is none of the latest attempt, or no certain one."""
-    return of_latest(read(settings, stack, run, "result.json"), record)
+    return of_latest(readable(settings, stack, run, "result.json"), record)
 
 
-def of_latest(result: dict | None, record: Mapping) -> dict | None:
-    """Return ``result`` if it is of the latest attempt.
+def of_latest(found: Any, record: Mapping) -> dict | None:
+    """Return what ``result.json`` says if it is of the latest attempt.
 
     A look between two attempts may have recorded the end of the one before; and what was not known
     when it was written may be known by now.
     """
-    latest = record.get("task")
-    if result is None or result.get("state", "Succeeded") not in ENDED:
+    latest, result = record.get("task"), sound.result(found)
+    if result is None or result["state"] not in ENDED:
         return None
     return result if result.get("task", latest) == latest else None
 
 
 def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     """Return the ids of all runs, latest first."""
+    return folders(settings, stack)[0]
+
+
+def folders(settings: Settings, stack: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the ids of all runs, latest first; and what else is a folder below runs/, whose name no run has."""
     pages = (
         client(settings, "s3")
         .get_paginator("list_objects_v2")
@@ -194,8 +225,9 @@ def run_ids(settings: Settings, stack: Mapping[str, str]) -> list[str]:
     prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
     names = [prefix.removesuffix("/").rpartition("/")[2] for prefix in prefixes]
     found = [name for name in names if RUN_ID.fullmatch(name)]
+    strange = [name for name in names if not RUN_ID.fullmatch(name)]
     # the scheduler writes 2026-11-24T03:00:00Z where run_id has 20261124T030000Z
-    return sorted(found, key=lambda run: re.sub("[-:]", "", run), reverse=True)
+    return sorted(found, key=lambda run: re.sub("[-:]", "", run), reverse=True), strange
 
 
 def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = ()) -> str:
@@ -291,10 +323,10 @@ def files_in(manifest: Any, record: Mapping | None) -> dict[str, Any] | None:
 
 
 def readable(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> Any:
-    """Return one JSON file of a run; None where there is none, or where it is no JSON, as scripts may write it."""
+    """Return one JSON file of a run; None where there is none, or where it is damaged, as scripts may write it."""
     try:
         return read(settings, stack, run, name)
-    except ValueError:
+    except sound.DamagedError:
         return None
 
 
@@ -308,19 +340,29 @@ def saved_nothing(manifest: Mapping | None) -> bool:
 def read_all(
     settings: Settings, stack: Mapping[str, str], ids: Iterable[str]
 ) -> list[dict[str, dict | None]]:
-    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there.
+    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there, or damaged.
 
-    Metrics that the last attempt has not written are an earlier one's, and left out.
+    Metrics that the last attempt has not written are an earlier one's, and left out. ``damage`` says why
+    run.json cannot be read.
     """
     names = (*RECORDS, contract.MANIFEST)
     pairs = [(run, name) for run in ids for name in names]
+
+    def read_one(pair: tuple[str, str]) -> Any:
+        try:
+            return read(settings, stack, *pair)
+        except sound.DamagedError as error:
+            return error
+
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda pair: readable(settings, stack, *pair), pairs))
+        found = list(pool.map(read_one, pairs))
     step = len(names)
     records = [
         dict(zip(names, found[at : at + step], strict=True)) for at in range(0, len(found), step)
     ]
     for each in records:
+        each["damage"] = each["run.json"] if isinstance(each["run.json"], Exception) else None
+        each |= {name: None for name in names if isinstance(each[name], Exception)}
         with_attempts(each["run.json"])
         each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
         files = files_in(each[contract.MANIFEST], each["run.json"])
@@ -344,11 +386,6 @@ def measures(metrics: Mapping | None) -> dict[str, dict[str, float]]:
         elif is_number(value) and not bundled:
             found.setdefault("", {})[name] = value
     return {name: values for name, values in found.items() if values}
-
-
-def is_number(value: object) -> bool:
-    """Tell whether ``value`` is a number, and not a boolean."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def headline(metrics: Mapping | None) -> str:
@@ -459,8 +496,10 @@ def latest(settings: Settings, stack: Mapping[str, str]) -> str:
         UserError: there is none.
     """
     for run in run_ids(settings, stack)[:LOOKED_THROUGH]:
-        ended, asked = (read(settings, stack, run, name) for name in ("result.json", "run.json"))
-        good = bool(ended and asked) and ended.get("state") == "Succeeded"
+        ended, asked = (
+            readable(settings, stack, run, name) for name in ("result.json", "run.json")
+        )
+        good = bool(sound.result(ended) and asked) and ended.get("state") == "Succeeded"
         if good and words(asked)[0] != settings.script:
             return run
     raise UserError("latest: no run has succeeded yet; type: make run, or name one: model=runs/ID")

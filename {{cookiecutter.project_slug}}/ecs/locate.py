@@ -11,6 +11,7 @@ from time import sleep
 from ecs import history
 from ecs.follow import note
 from ecs.settings import Settings
+from ecs.sound import DamagedError
 from ecs.submit import find
 
 LOOKS, LOOK_EVERY = 10, 2.0  # while another follower sends; seconds
@@ -36,7 +37,7 @@ def keep(
 
     try:
         history.update(settings, outputs, run, record, change)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, DamagedError) as error:
         note(f"-- run.json could not be written, the run goes on: {error}")
         change(record)
 

@@ -4,7 +4,6 @@ All drawings are inline SVG made here; the page has no script and asks no other 
 anything. Whatever comes from the run's files is escaped, and what is not there is left out.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs.history import measures
+from ecs.sound import is_number, parsed
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 260, 56, 40, 12  # of a drawing and its margins, in pixels
 COLOURS = ("#2563a8", "#c2571a", "#2c8a4b", "#8a3fa0", "#a08a1a", "#1a8a8a")
@@ -38,7 +38,7 @@ def read(folder: Path) -> dict[str, dict]:
     found = {}
     for name in NAMES:
         try:
-            value = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            value = parsed((folder / f"{name}.json").read_bytes())
         except (OSError, ValueError):
             value = {}
         found[name] = value if isinstance(value, dict) else {}
@@ -349,8 +349,7 @@ def shown(value: object) -> str:
 
 def number(value: object) -> float | None:
     """Return ``value`` if it is a finite number."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if real and math.isfinite(value) else None
+    return value if is_number(value) else None
 
 
 def mapping(value: object) -> Mapping:

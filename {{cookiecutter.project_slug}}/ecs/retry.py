@@ -31,7 +31,7 @@ def next_request(
         spot_fallback: whether on-demand Fargate may take the place of Fargate Spot: once every
             subnet was tried, and in the last attempt at the latest.
     """
-    classes = [each["retry"] for each in ended]
+    classes = [each.get("retry", NEVER) for each in ended]
     if classes and (classes[-1] == NEVER or len(ended) > retries):
         return None
     request = copy.deepcopy(dict(first))

@@ -43,6 +43,8 @@ def cached_outputs(settings: Settings) -> dict[str, str] | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # not there, or cut off while it was written
         return None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        return None  # not as it was written here
     if not mark.read() or found.get("ProjectId") != mark.read():
         return None
     return found if found.get("Region", settings.region) == settings.region else None

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ecs import cost, history
+from ecs import contract, cost, history
 from ecs.aws import client
 from ecs.follow import describe
 from ecs.locate import locate, unfound
 from ecs.settings import Settings
 from ecs.verdict import UNKNOWN, verdict
+
+STOPPED = 143  # what the launcher says of a script that was told to stop
 
 
 def outcome(
@@ -41,6 +43,26 @@ def outcome(
     }
 
 
+def by_manifest(
+    settings: Settings, outputs: Mapping[str, str], run: str, record: Mapping
+) -> dict | None:
+    """Return how the last attempt ended by what its launcher wrote last; None where it wrote nothing.
+
+    For a task that ECS has forgotten before anybody recorded its end.
+    """
+    manifest = history.readable(settings, outputs, run, contract.MANIFEST)
+    if history.files_in(manifest, record) is None or type(manifest.get("exit_code")) is not int:
+        return None
+    code = manifest["exit_code"]
+    state = "Succeeded" if code == 0 else "Interrupted" if code == STOPPED else "Failed"
+    cause = (
+        ""
+        if code == 0
+        else f"exit code is {code}, by {contract.MANIFEST}; ECS has forgotten the task"
+    )
+    return {"state": state, "exit_code": code, "cause": cause}
+
+
 def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict | None) -> dict:
     """Return what became of a run, with an end that nobody has recorded yet, which is recorded now."""
     result = history.result(settings, outputs, run, record or {})
@@ -54,12 +76,14 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
         return {**unknown, "cause": unfound(record)}
     latest = record["attempts"][-1]
     if not latest["task"]:  # refused, and the follower ended before it wrote result.json
-        return latest
+        return {"cause": "", "exit_code": None, **latest}
     task = describe(client(settings, "ecs"), outputs["Cluster"], record["task"])
     if task is None:
         # not yet, or no longer: nothing to record, since a later look may see it
         cause = "ECS does not know the task (yet, or an hour after it stopped)"
-        return latest if "state" in latest else {**unknown, "cause": cause}
+        if "state" in latest:
+            return {"cause": "", "exit_code": None, **latest}
+        return by_manifest(settings, outputs, run, record) or {**unknown, "cause": cause}
     if task["lastStatus"] != "STOPPED":
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     result = outcome(settings, record, task)

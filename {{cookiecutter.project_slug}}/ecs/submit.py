@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ecs.aws import call_cli, client
+from ecs.aws import NotSentError, call_cli, client
 from ecs.errors import UserError
 from ecs.explain import NEVER
 from ecs.follow import note
@@ -134,17 +134,19 @@ def in_use(settings: Settings, request: Mapping, error: str | None) -> str | Non
         return None
 
 
-def send(settings: Settings, request: Mapping) -> tuple[dict, str | None]:
-    """Call RunTask once; return its answer and what went wrong, as ``classify`` takes them."""
+def send(settings: Settings, request: Mapping) -> tuple[dict, str | None, str]:
+    """Call RunTask once; return its answer, what went wrong, and what came of it by ``classify``."""
     try:
         answer = call_cli(
             settings, "ecs", "run-task", request=dict(request), name="run-task", tries=1
         )
-        return answer, None
+        return answer, None, classify(answer, None)
+    except NotSentError as error:  # the same the next time
+        return {}, str(error), REFUSED
     except UserError as error:
-        return {}, str(error)
+        return {}, str(error), classify({}, str(error))
     except (OSError, ValueError) as error:  # no space for the request, output that is not UTF-8, …
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, f"{type(error).__name__}: {error}", UNCLEAR
 
 
 def start(
@@ -175,8 +177,7 @@ def start(
         if (look or unclear) and (arn := looked_for(settings, request)):
             note("-- the attempt's task is there already")
             return arn, None
-        answer, error = send(settings, request)
-        kind = classify(answer, error)
+        answer, error, kind = send(settings, request)
         if arn := task_of(answer) or in_use(settings, request, error):
             return arn, None
         end = verdict(
