@@ -9,11 +9,11 @@ from ecs.verdict import CLI_ERROR, STOP_CODES, verdict
 from endings import ENDINGS, EXITED, Ending, task, train
 from hypothesis import given
 from hypothesis import strategies as st
-from support import PROJECT
+from support import PROJECT, options_of
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
-VARIABLES = set(re.findall(r"^([A-Z][A-Z_]*) \?=", MAKEFILE, re.MULTILINE))
+VARIABLES = set(options_of(PROJECT))
 NAMES = [ending.name for ending in ENDINGS]
 # the AWS CLI's commands that remedies name, as `aws help` has them
 AWS = {
