@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 from ecs import aws, history, image, permissions, verify
 from ecs.errors import UserError
-from support import PROJECT
+from support import PROJECT, options_of
 
 TRUST = {
     "Version": "2012-10-17",
@@ -765,4 +765,4 @@ def test_every_target_and_variable_that_a_remedy_names_is_in_the_makefile():
     assert targets <= set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     variables = set(re.findall(r"make [a-z]+ ([A-Z_]+)=", text))
     assert {"VPC", "PUBLIC_IP"} <= variables
-    assert variables <= set(re.findall(r"^([A-Z][A-Z_]*) \?=", makefile, re.MULTILINE))
+    assert variables <= set(options_of(PROJECT))
