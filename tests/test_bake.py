@@ -31,9 +31,15 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py attempts.py aws.py bucket.py channels.py claim.py console.py contract.py cost.py data.py definition.py destroy.py distributions.py dotenv.py download.py errors.py explain.py follow.py here.py history.py "
-    "image.py locate.py mark.py packages.py permissions.py plan.py policy.py preflight.py report.py request.py retry.py schedule.py secret.py settings.py signals.py sound.py stack.py state.py submit.py verdict.py "
-    "verify.py",
+    "ecs/": "__init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py parse.py settings.py",
+    "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
+    "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
+    "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py saved.py sound.py versions.py",
+    "ecs/image/": "__init__.py image.py packages.py",
+    "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
+    "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
+    "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py mark.py policies.py scheduler.py secrets.py stack.py",
+    "ecs/verdict/": "__init__.py explain.py rules.py verdict.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "__init__.py __main__.py attempt.py contract.py errors.py machine.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
     "job/sources/": "__init__.py s3.py treasure_data.py web.py",

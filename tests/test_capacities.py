@@ -10,8 +10,8 @@ from pathlib import Path
 
 import cfnlint.decode.cfn_yaml
 import pytest
-from ecs import stack
 from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, settings_from
+from ecs.stack import inputs
 from processed import plain
 from support import ARCHITECTURES, COMPUTES
 from test_end_to_end import Project, left_behind
@@ -49,7 +49,7 @@ def deploy(project: Project, compute: str, architecture: str, **variables: str) 
     named = {"PROJECT": "churn-model", "REGION": "us-east-1", "CAPACITY": compute}
     settings = settings_from({**named, "ARCHITECTURE": architecture, **variables})
     parameters = project.folder / ".sandbox/parameters.json"
-    parameters.write_text(json.dumps(stack.parameters(settings, OWN)))
+    parameters.write_text(json.dumps(inputs.parameters(settings, OWN)))
     time.sleep(1.1)  # the AWS CLI names a change set by the second
     done = project.run(
         f"{project.folder}/.venv/bin/aws cloudformation deploy --stack-name churn-model "

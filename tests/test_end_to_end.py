@@ -31,8 +31,8 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 import yaml
-from ecs import retry
-from ecs.explain import RESUME
+from ecs.run import retry
+from ecs.verdict.rules import RESUME
 from support import BIN, ROOT, lacking
 
 pytestmark = pytest.mark.docker

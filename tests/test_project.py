@@ -11,8 +11,9 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from ecs import definition, stack
+from ecs.request import definition
 from ecs.settings import WITH_GPU, Settings, settings_from
+from ecs.stack import stack
 from support import (
     ARCHITECTURES,
     BIN,

@@ -13,8 +13,9 @@ import ecs
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import locate, mark
+from ecs.run import locate
 from ecs.settings import Settings
+from ecs.stack import mark
 
 # all of the program's modules, whichever of them a test calls
 MODULES = [

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 NAP = 0.002  # seconds
-MODULES = ("ecs.attempts", "ecs.download", "ecs.verify", "rich.console", "rich.table")
+MODULES = ("ecs.commands.run", "ecs.commands.runs", "rich.console", "rich.table")
 SERVICES = ("s3", "ecs", "logs", "ecr")
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, NAP))

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 import test_cli
 from botocore.exceptions import ClientError
-from ecs import attempts, definition, follow, image, locate, submit
+from ecs.image import image
+from ecs.run import attempts, follow, locate, registration, submit
 from world import Killed, Logs, World
 
 user = test_cli.user
@@ -24,7 +25,7 @@ POINTS = 15  # calls at which a follower is killed, each before and after it
 def world(user, monkeypatch):
     """Return a function that makes a world and puts it in the place of AWS."""
     monkeypatch.setattr(
-        definition, "register", lambda *_: ("arn:x:task-definition/churn:4", "image")
+        registration, "register", lambda *_: ("arn:x:task-definition/churn:4", "image")
     )
     monkeypatch.setattr(image, "git", lambda *_: None)
     monkeypatch.setattr(image, "tag", lambda _: "tag")

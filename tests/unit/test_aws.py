@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from ecs import aws, stack
+from ecs import aws
 from ecs.errors import UserError
+from ecs.stack import inputs
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_a_workflow_that_aws_does_not_trust_is_told_what_to_type(tmp_path, monke
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(path))
     sentence = aws.distrust(refused("AccessDenied"))
     assert sentence.endswith(f"type: make cluster GITHUB={subject}")
-    assert stack.subject(subject) == subject
+    assert inputs.subject(subject) == subject
     assert aws.distrust(refused("AccessDenied", "AssumeRole")) is None
     assert aws.distrust(refused("ExpiredTokenException")) is None
     assert aws.distrust(ValueError()) is None

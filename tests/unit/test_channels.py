@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import channels, contract, here
+from ecs import contract
 from ecs.console import plain
 from ecs.errors import UserError
+from ecs.request import channels
+from ecs.run import here
 from hypothesis import given
 from hypothesis import strategies as st
 

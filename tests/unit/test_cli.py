@@ -18,9 +18,13 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.validate import ParamValidator
 from ecs import __main__ as cli
-from ecs import attempts, definition, image, request
+from ecs.commands import run
 from ecs.errors import UserError
-from ecs.signals import Signals, Terminated
+from ecs.image import image
+from ecs.request import request
+from ecs.run import attempts, registration
+from ecs.run.signals import Signals, Terminated
+from ecs.stack import stack
 from support import PROJECT
 
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123456789abcdef"
@@ -164,8 +168,8 @@ def user(tmp_path, monkeypatch, cloud, capfd, outputs) -> User:
     for name, value in {"PROJECT": "churn", "REGION": "us-east-1", "AWS": str(fake)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(image, "digest", lambda settings, uri, tag: "sha256:" + "0" * 64)
-    monkeypatch.setattr(definition, "registered", lambda settings: ("", ""))
-    monkeypatch.setattr(cli, "new_run_id", lambda: "20260102T030405Z-abcdef")
+    monkeypatch.setattr(registration, "registered", lambda settings: ("", ""))
+    monkeypatch.setattr(run, "new_run_id", lambda: "20260102T030405Z-abcdef")
     made = User(folder, monkeypatch, cloud, capfd)
     made.naps = []
     monkeypatch.setattr(attempts, "sleep", made.naps.append)
@@ -693,7 +697,7 @@ def finished(user, monkeypatch) -> User:
         "validation": {"log_loss": 0.25, "auc": 0.9},
     }
     user.cloud.bucket.objects[f"churn/runs/{OLD}/metrics.json"] = json.dumps(metrics).encode()
-    monkeypatch.setattr(cli, "new_run_id", lambda: NEW)
+    monkeypatch.setattr(run, "new_run_id", lambda: NEW)
     for name in ("ARGS", "ENV", "CPU", "MEMORY"):
         monkeypatch.delenv(name)
     return user
@@ -730,7 +734,7 @@ def test_a_rerun_on_other_data_is_refused_unless_it_is_wanted(finished):
 
 def test_a_rerun_of_long_arguments_has_a_list_of_its_own(user, monkeypatch):
     user.call("run", ARGS="x" * 9000, DETACH="1")
-    monkeypatch.setattr(cli, "new_run_id", lambda: NEW)
+    monkeypatch.setattr(run, "new_run_id", lambda: NEW)
     assert user.call("rerun", ARGS="")[0] == 0
     assert json.loads(user.cloud.bucket.objects[f"churn/runs/{NEW}/argv.json"]) == ["x" * 9000]
     assert f"runs/{NEW}/argv.json" in json.dumps(user.request("run-task"))
@@ -784,7 +788,7 @@ def test_a_dry_run_asks_nobody_which_is_the_latest(user):
 
 
 def test_a_schedule_of_a_script_that_cannot_work_is_refused(user, outputs, monkeypatch):
-    monkeypatch.setattr(cli.stack, "refresh", lambda _: outputs)
+    monkeypatch.setattr(stack, "refresh", lambda _: outputs)
     (user.folder / "score.py").write_text("import no_such_package\n")
     user.cloud.bucket.objects.clear()  # the table may come later
     schedule = {"NAME": "nightly", "CRON": "rate(1 day)", "SCRIPT": "score.py"}
@@ -873,7 +877,7 @@ def test_errors_of_the_user_and_of_aws_are_one_sentence(user, monkeypatch, error
     def fail(settings):
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "cli", fail)
+    monkeypatch.setattr(cli, "command", lambda name: fail)
     status, out, err = user.call("cli")
     assert (status, out) == (1, "")
     (line,) = err.splitlines()
@@ -885,7 +889,7 @@ def test_an_error_of_our_own_is_not_hidden(user, monkeypatch):
     def fail(settings):
         raise ZeroDivisionError
 
-    monkeypatch.setitem(cli.COMMANDS, "cli", fail)
+    monkeypatch.setattr(cli, "command", lambda name: fail)
     with pytest.raises(ZeroDivisionError):
         user.call("cli")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecs import cost
 from ecs.errors import UserError
-from ecs.request import FARGATE_SIZES
+from ecs.fargate import FARGATE_SIZES
 from ecs.settings import INSTANCES, MANAGED
 from hypothesis import given
 from hypothesis import strategies as st

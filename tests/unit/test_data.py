@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
-from ecs import data, history
 from ecs.errors import UserError
+from ecs.history import data, records, versions
 from support import PROJECT, succeed
 
 LIST = "churn/data.json"
@@ -567,7 +567,7 @@ def test_what_differs_from_the_uploaded_is_told_and_only_what_is_meant_is_read(
 
 def test_the_record_names_each_file_by_its_checksum(store, settings, outputs, monkeypatch):
     monkeypatch.setattr(
-        history, "client", lambda *_: SimpleNamespace(head_object=lambda **_: {"ETag": "e"})
+        records, "client", lambda *_: SimpleNamespace(head_object=lambda **_: {"ETag": "e"})
     )
     write(train="1", sub__x="2")
     data.upload(settings, outputs)
@@ -578,9 +578,9 @@ def test_the_record_names_each_file_by_its_checksum(store, settings, outputs, mo
     }
     environment = [{"name": "RUN_CHANNELS", "value": json.dumps(channels)}]
     request = {"overrides": {"containerOverrides": [{"environment": environment}]}}
-    found = history.data_versions(settings, outputs, request)
+    found = versions.data_versions(settings, outputs, request)
     assert found["train"]["files"] == {"data/train.csv": hashlib.sha256(b"1").hexdigest()}
     assert set(found["all"]["files"]) == {"data/train.csv", "data/sub/x.csv"}
     assert found["else"] == {"uri": "s3://elsewhere/x"}
-    assert history.addresses(found)[0] == "s3://the-bucket/churn/data/train.csv"
-    assert history.addresses({"uri": "s3://old", "etag": "x"}) == ["s3://old"]
+    assert versions.addresses(found)[0] == "s3://the-bucket/churn/data/train.csv"
+    assert versions.addresses({"uri": "s3://old", "etag": "x"}) == ["s3://old"]

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import definition, image
 from ecs.errors import UserError
+from ecs.image import image
+from ecs.request import definition
+from ecs.run import registration
 from ecs.settings import CAPACITIES, WITH_GPU
 
 ARN = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/churn:{}"
@@ -76,8 +78,10 @@ def test_a_placeholder_that_nothing_fills_is_the_users_to_mend(settings, outputs
 
 
 def test_the_content_does_not_depend_on_the_order_of_keys():
-    assert definition.content({"a": 1, "b": [1, 2]}) == definition.content({"b": [1, 2], "a": 1})
-    assert definition.content({"b": [1, 2]}) != definition.content({"b": [2, 1]})
+    assert registration.content({"a": 1, "b": [1, 2]}) == registration.content(
+        {"b": [1, 2], "a": 1}
+    )
+    assert registration.content({"b": [1, 2]}) != registration.content({"b": [2, 1]})
 
 
 @pytest.mark.parametrize(("text", "sentence"), [(None, "is missing"), ("{", "is not JSON")])
@@ -103,7 +107,7 @@ def registering(monkeypatch, tmp_path, cloud):
         sent.append(request)
         return {"taskDefinition": {"taskDefinitionArn": ARN.format(len(sent))}}
 
-    monkeypatch.setattr(definition, "call_cli", call_cli)
+    monkeypatch.setattr(registration, "call_cli", call_cli)
     return sent
 
 
@@ -116,7 +120,7 @@ def test_the_first_revision_is_registered_with_the_digest(registering, settings,
     cloud.stub("ecs").add_client_error(
         "describe_task_definition", "ClientException", "Unable to describe task definition."
     )
-    arn, uri = definition.register(settings, outputs)
+    arn, uri = registration.register(settings, outputs)
     assert (arn, uri) == (ARN.format(1), "registry.example/churn@sha256:1")
     (request,) = registering
     assert request["containerDefinitions"][0]["image"] == uri
@@ -126,14 +130,14 @@ def test_what_is_registered_already_is_not_registered_again(
     registering, settings, outputs, cloud, monkeypatch
 ):
     answer(cloud, 7, [])
-    definition.register(settings, outputs)  # a revision that was registered by other means
+    registration.register(settings, outputs)  # a revision that was registered by other means
     tags = registering[0]["tags"]
     answer(cloud, 8, tags)
-    assert definition.register(settings, outputs)[0] == ARN.format(8)
+    assert registration.register(settings, outputs)[0] == ARN.format(8)
     assert len(registering) == 1
     monkeypatch.setattr(image, "digest", lambda settings, uri, tag: "sha256:2")
     answer(cloud, 8, tags)
-    definition.register(settings, outputs)
+    registration.register(settings, outputs)
     assert len(registering) == 2
 
 
@@ -142,7 +146,7 @@ def test_an_image_that_was_not_pushed_is_not_registered(
 ):
     monkeypatch.setattr(image, "digest", lambda settings, uri, tag: None)
     with pytest.raises(UserError, match="the image v1 of what is in this folder .* make push"):
-        definition.register(settings, outputs)
+        registration.register(settings, outputs)
     assert registering == []
 
 
@@ -151,7 +155,7 @@ def test_other_errors_of_ecs_are_not_taken_for_a_missing_revision(settings, clou
 
     cloud.stub("ecs").add_client_error("describe_task_definition", "AccessDeniedException", "no")
     with pytest.raises(ClientError, match="AccessDenied"):
-        definition.registered(settings)
+        registration.registered(settings)
 
 
 def test_an_image_for_cpus_is_not_registered_where_a_gpu_is_paid_for(
@@ -159,5 +163,5 @@ def test_an_image_for_cpus_is_not_registered_where_a_gpu_is_paid_for(
 ):
     (tmp_path / "requirements-cuda.txt").write_text("")
     with pytest.raises(UserError, match="make push EXTRAS="):
-        definition.register(replace(settings, capacity="gpu"), outputs)
+        registration.register(replace(settings, capacity="gpu"), outputs)
     assert registering == []

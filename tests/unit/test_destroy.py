@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
-from ecs import destroy
 from ecs.errors import UserError
+from ecs.stack import destroy
 
 ID = "abcdefghijklmnop"
 BUCKET = {"Bucket": "the-bucket", "ExpectedBucketOwner": "000000000000"}

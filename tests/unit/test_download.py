@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
-from ecs import __main__ as cli
-from ecs import download, history
+from ecs.commands import runs
 from ecs.console import cell, plain
 from ecs.errors import UserError
+from ecs.history import download, records
+from ecs.run import here
+from ecs.stack import stack
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +61,7 @@ def bucket(cloud, tmp_path, monkeypatch, outputs, settings):
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(download, "client", lambda *_: cloud.bucket)
-    monkeypatch.setattr(cli.stack, "outputs", lambda _: outputs)
+    monkeypatch.setattr(stack, "outputs", lambda _: outputs)
     prefix = f"churn/runs/{RUN}/"
     cloud.bucket.objects |= {prefix + name: body for name, body in GOOD.items()}
     cloud.bucket.objects |= {prefix + name: b"hostile" for name in HOSTILE}
@@ -79,7 +81,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_hostile_bucket_writes_nothing_outside_of_the_run(bucket, settings, tmp_path, capfd):
     assert len(HOSTILE) >= 20
-    assert cli.fetch(settings) == 1
+    assert runs.fetch(settings) == 1
     out, err = capfd.readouterr()
     assert files(tmp_path / "a") == {f"b/runs/{RUN}/{name}": body for name, body in GOOD.items()}
     for name, sentence in HOSTILE.items():
@@ -94,7 +96,7 @@ def test_a_hostile_bucket_writes_nothing_outside_of_the_run(bucket, settings, tm
 def test_a_bucket_without_such_names_is_fetched_with_status_0(bucket, settings):
     for name in HOSTILE:
         del bucket.objects[f"churn/runs/{RUN}/{name}"]
-    assert cli.fetch(settings) == 0
+    assert runs.fetch(settings) == 0
     assert files(Path("runs", RUN)) == GOOD
 
 
@@ -130,14 +132,14 @@ def test_a_link_that_leads_out_is_not_followed(bucket, settings, tmp_path, link,
     Path(link).parent.mkdir(parents=True, exist_ok=True)
     Path(link).symlink_to(elsewhere)
     if link == "runs":  # the user's own choice, for a larger disk
-        cli.fetch(settings)
+        runs.fetch(settings)
         assert files(elsewhere)
         return
     if link == f"runs/{RUN}":
         with pytest.raises(UserError, match=f"{link} is a link that leads out of runs: remove it"):
-            cli.fetch(settings)
+            runs.fetch(settings)
     else:
-        assert cli.fetch(settings) == 1
+        assert runs.fetch(settings) == 1
         assert "sub/file was left out: " in (said := capfd.readouterr().err)
         assert f"{link} is a link that leads out of runs/{RUN}: remove it" in said
     assert files(elsewhere) == {}
@@ -151,8 +153,8 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_written_through(
     Path("runs", RUN).mkdir(parents=True)
     Path("runs", RUN, "model.ubj").symlink_to(kept)
     Path("runs", RUN, "report.html").symlink_to(kept)
-    cli.fetch(settings)
-    assert cli.report(settings) == 0
+    runs.fetch(settings)
+    assert runs.report(settings) == 0
     assert kept.read_text() == "mine"
     assert Path("runs", RUN, "model.ubj").read_bytes() == b"model"
     assert "<html" in Path("runs", RUN, "report.html").read_text()
@@ -169,7 +171,7 @@ def test_a_disk_that_refuses_one_file_gets_the_rest(bucket, settings, monkeypatc
         whole(name, key, path, Callback)
 
     monkeypatch.setattr(bucket, "download_file", write)
-    assert cli.fetch(settings) == 1
+    assert runs.fetch(settings) == 1
     said = capfd.readouterr().err
     assert f"metrics.json was left out: it cannot be written: {os.strerror(number)}" in said
     assert files(Path("runs", RUN)) == {n: b for n, b in GOOD.items() if n != "metrics.json"}
@@ -186,7 +188,7 @@ def test_a_file_that_changes_while_it_comes_is_left_out(bucket, settings, monkey
     monkeypatch.setattr(bucket, "download_file", write)
     Path("runs", RUN).mkdir(parents=True)
     Path("runs", RUN, "model.ubj").write_bytes(b"older")
-    assert cli.fetch(settings) == 1
+    assert runs.fetch(settings) == 1
     assert "18 of 5 bytes came" in capfd.readouterr().err
     assert Path("runs", RUN, "model.ubj").read_bytes() == b"older"
     assert not list(Path("runs", RUN).rglob("*.partial"))
@@ -196,7 +198,7 @@ def test_folders_that_no_run_is_called_after_are_no_runs(bucket, settings, outpu
     for name in ("..", ".", "", "-x", "a b", "\x1b[2J", "x" * 201, "a\\b"):
         bucket.objects[f"churn/runs/{name}/run.json"] = b"{}"
     bucket.objects["churn/runs/2026-11-24T03:00:00Z-nightly_1.a/run.json"] = b"{}"
-    assert history.run_ids(settings, outputs) == ["2026-11-24T03:00:00Z-nightly_1.a", RUN]
+    assert records.run_ids(settings, outputs) == ["2026-11-24T03:00:00Z-nightly_1.a", RUN]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_folders_that_no_run_is_called_after_are_no_runs(bucket, settings, outpu
 def test_no_name_of_a_run_leads_out_of_runs(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("runs/one").mkdir(parents=True)
-    assert cli.local_run(run) is None
+    assert here.local_run(run) is None
 
 
 SHOWN = {

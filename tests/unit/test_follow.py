@@ -11,7 +11,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from ecs.follow import MISSING_LIMIT, Limits, Log, follow, stream_name
+from ecs.run.follow import MISSING_LIMIT, Limits, Log, follow, stream_name
 
 GROUP, STREAM, MARK = "/ecs/churn", "run/train/0123", "[end of run 1]"
 TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123"

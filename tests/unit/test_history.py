@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from ecs import history
 from ecs.errors import UserError
+from ecs.history import measures, records, saved
 
 RUNS = ["20260101T000000Z-aaaaaa", "20260101T000000Z-bbbbbb", "20260102T000000Z-cccccc"]
 
@@ -19,11 +19,11 @@ def three_runs(cloud):
 
 
 def test_runs_are_listed_latest_first(settings, outputs, three_runs):
-    assert history.run_ids(settings, outputs) == RUNS[::-1]
+    assert records.run_ids(settings, outputs) == RUNS[::-1]
 
 
 def test_the_latest_run_is_meant_when_none_is_named(settings, outputs, three_runs):
-    assert history.resolve(settings, outputs) == RUNS[2]
+    assert records.resolve(settings, outputs) == RUNS[2]
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_the_latest_run_is_meant_when_none_is_named(settings, outputs, three_run
     [(RUNS[0], RUNS[0]), ("20260102", RUNS[2]), ("20260101T000000Z-b", RUNS[1])],
 )
 def test_the_beginning_of_a_run_is_enough(settings, outputs, three_runs, named, meant):
-    assert history.resolve(replace(settings, run=named), outputs) == meant
+    assert records.resolve(replace(settings, run=named), outputs) == meant
 
 
 def test_a_run_that_begins_another_ones_name_is_meant_itself(settings, outputs, cloud):
     for run in ("20260101", "20260101T1"):
         cloud.bucket.objects[f"churn/runs/{run}/run.json"] = b"{}"
-    assert history.resolve(replace(settings, run="20260101"), outputs) == "20260101"
+    assert records.resolve(replace(settings, run="20260101"), outputs) == "20260101"
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,20 @@ def test_a_beginning_of_none_or_of_several_is_refused(
     settings, outputs, three_runs, named, sentence
 ):
     with pytest.raises(UserError, match=sentence):
-        history.resolve(replace(settings, run=named), outputs)
+        records.resolve(replace(settings, run=named), outputs)
 
 
 def test_without_runs_there_is_none_to_mean(settings, outputs, cloud):
     with pytest.raises(UserError, match="there are no runs yet; type: make run"):
-        history.resolve(settings, outputs)
+        records.resolve(settings, outputs)
 
 
 def test_a_record_comes_back_as_it_was_written(settings, outputs, cloud):
     record = {"argv": ["é", "🚀", "a\nb"], "exit_code": None}
-    assert history.read(settings, outputs, "r", "result.json") is None
-    history.write(settings, outputs, "r", "result.json", record)
+    assert records.read(settings, outputs, "r", "result.json") is None
+    records.write(settings, outputs, "r", "result.json", record)
     assert list(cloud.bucket.objects) == ["churn/runs/r/result.json"]
-    assert history.read(settings, outputs, "r", "result.json") == record
+    assert records.read(settings, outputs, "r", "result.json") == record
     # for people, too: not escaped
     assert "🚀" in cloud.bucket.objects["churn/runs/r/result.json"].decode()
 
@@ -90,10 +90,10 @@ MEASURES = {
 
 @pytest.mark.parametrize(("metrics", "found", "headline"), MEASURES.values(), ids=MEASURES)
 def test_metrics_of_any_script_are_numbers_or_numbers_by_set(metrics, found, headline):
-    assert history.measures(metrics) == found
-    assert history.headline(metrics) == headline
+    assert measures.measures(metrics) == found
+    assert measures.headline(metrics) == headline
     record = {"run.json": None, "result.json": None, "metrics.json": metrics}
-    shown = history.flat(record)
+    shown = measures.flat(record)
     for part, values in found.items():
         for name, value in values.items():
             assert shown[f"{part} {name}" if part else name] == json.dumps(value)
@@ -148,7 +148,7 @@ SUMMARIES = {
 @pytest.mark.parametrize(("files", "lines"), SUMMARIES.values(), ids=SUMMARIES)
 def test_what_a_run_made_is_what_its_last_attempt_lists(settings, outputs, cloud, files, lines):
     put(cloud, "r", **files)
-    assert history.summary(settings, outputs, "r") == lines
+    assert saved.summary(settings, outputs, "r") == lines
 
 
 def test_metrics_of_an_earlier_attempt_are_not_the_run_s(settings, outputs, cloud):
@@ -157,7 +157,7 @@ def test_metrics_of_an_earlier_attempt_are_not_the_run_s(settings, outputs, clou
         put(cloud, run, run__json=TWICE, manifest__json=manifest, metrics__json={"auc": 1})
     put(cloud, "c", metrics__json={"auc": 1})
     put(cloud, "d", metrics__json="no JSON", result__json='{"state"')
-    found = history.read_all(settings, outputs, ["a", "b", "c", "d"])
+    found = records.read_all(settings, outputs, ["a", "b", "c", "d"])
     assert [each["metrics.json"] for each in found] == [None, {"auc": 1}, {"auc": 1}, None]
 
 
@@ -173,7 +173,7 @@ def test_the_summary_tells_where_the_model_is_and_its_metrics(settings, outputs,
         prefix + "model.ubj": b"x" * 1500,
         prefix + "schema.json": b"{}",
     }
-    lines = history.summary(settings, outputs, "r")
+    lines = saved.summary(settings, outputs, "r")
     assert lines[0].startswith("model: s3://the-bucket/churn/runs/r/model.ubj")
     assert "1.5 kB" in lines[0]
     assert "train: logloss 0.12346, rows 5" in lines
@@ -181,4 +181,4 @@ def test_the_summary_tells_where_the_model_is_and_its_metrics(settings, outputs,
 
 
 def test_of_a_run_that_made_nothing_there_is_nothing_to_tell(settings, outputs, cloud):
-    assert history.summary(settings, outputs, "r") == []
+    assert saved.summary(settings, outputs, "r") == []

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import image
 from ecs.errors import UserError
+from ecs.image import image
 from ecs.settings import CAPACITIES, WITH_GPU
 from support import succeed
 

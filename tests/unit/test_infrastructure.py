@@ -10,8 +10,9 @@ from typing import Any
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
-from ecs import contract, policy, stack
+from ecs import contract
 from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
+from ecs.stack import inputs, policies
 from processed import plain, process
 from support import ARCHITECTURES, BIN, COMPUTES, PROJECT, call
 
@@ -163,7 +164,7 @@ def test_the_scheduler_starts_this_project_only_and_passes_its_two_roles(templat
     assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
 
 
-NAMES = policy.Names(Settings("churn", "us-east-1"), "TWELVEDIGITS", "aws")
+NAMES = policies.Names(Settings("churn", "us-east-1"), "TWELVEDIGITS", "aws")
 
 
 def resolved(value: Any) -> Any:
@@ -192,7 +193,7 @@ def test_github_may_what_make_policy_prints_but_not_delete_data(template):
     """A workflow never calls `make data`, so a stolen token of its need not reach what is trained on."""
     found = resolved(role_statements(of_type(template, "IAM::Role")["GitHubRole"]))
     made = [each | {name: as_list(each[name]) for name in ("Action", "Resource")} for each in found]
-    printed = policy.runs(NAMES)["Statement"]
+    printed = policies.runs(NAMES)["Statement"]
     assert made == [each for each in printed if each["Sid"] != "Data"]
     assert "s3:DeleteObject" not in str(made)
     workflow = PROJECT / ".github/workflows/train.yml"
@@ -207,13 +208,13 @@ def test_github_is_one_branch_of_one_repository_and_its_tokens_are_for_aws(templ
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
         "StringEquals": {  # no pattern: an asterisk would be one
-            f"{stack.ISSUER}:aud": stack.AUDIENCE,
-            f"{stack.ISSUER}:sub": {"Fn::Sub": "repo:${GitHub}"},
+            f"{inputs.ISSUER}:aud": inputs.AUDIENCE,
+            f"{inputs.ISSUER}:sub": {"Fn::Sub": "repo:${GitHub}"},
         }
     }
     made, account = branches(trust["Principal"]["Federated"])
     assert made == {"Ref": "GitHubProvider"}
-    assert account["Fn::Sub"].endswith(f":oidc-provider/{stack.ISSUER}")
+    assert account["Fn::Sub"].endswith(f":oidc-provider/{inputs.ISSUER}")
 
 
 def test_the_account_s_provider_outlives_the_stack(template):
@@ -223,8 +224,8 @@ def test_the_account_s_provider_outlives_the_stack(template):
         "MakeProvider", "RetainExceptOnCreate",
     )  # fmt: skip
     assert provider["Properties"] == {
-        "Url": f"https://{stack.ISSUER}",
-        "ClientIdList": [stack.AUDIENCE],
+        "Url": f"https://{inputs.ISSUER}",
+        "ClientIdList": [inputs.AUDIENCE],
     }
 
 
@@ -354,7 +355,7 @@ def processed(template: dict, compute: str, architecture: str, network: str, **v
     """Return the template as `make cluster` with these variables would have it processed."""
     named = {"CAPACITY": compute, "ARCHITECTURE": architecture}
     settings = settings_from({"PROJECT": "churn", "REGION": "us-east-1", **named, **variables})
-    listed = stack.parameters(settings, OWN if network == "own" else NAMED)
+    listed = inputs.parameters(settings, OWN if network == "own" else NAMED)
     return process(template, dict(each.split("=", 1) for each in listed))
 
 

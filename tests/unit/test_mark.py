@@ -8,9 +8,9 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from ecs import bucket, claim, destroy, mark, plan, stack
 from ecs.__main__ import main
 from ecs.errors import UserError
+from ecs.stack import bucket, changes, claim, destroy, inputs, mark, stack
 
 ID, OTHER = "abcdefghijklmnop", "another-project"
 MARKED = {"project": "churn", "project-id": ID}
@@ -398,9 +398,9 @@ def test_a_plan_asks_nothing_and_takes_no_bucket_of_another(
     account.bucket(found)
     if remedy or adopted:
         with pytest.raises(UserError, match=remedy or "make cluster, which asks first"):
-            stack.bucket(settings)
+            inputs.bucket(settings)
     else:
-        assert stack.bucket(settings) == {"NewBucket": "true" if found is None else "false"}
+        assert inputs.bucket(settings) == {"NewBucket": "true" if found is None else "false"}
     account.done()
 
 
@@ -420,7 +420,7 @@ def test_a_bucket_of_another_account_s_is_left_to_cloudformation_to_refuse(setti
     who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
     account.cloud.stub("sts").add_response("get_caller_identity", who)
     account.cloud.stub("s3").add_client_error("head_bucket", code, expected_params=OWNED)
-    assert stack.bucket(settings) == {"NewBucket": "true"}
+    assert inputs.bucket(settings) == {"NewBucket": "true"}
 
 
 def test_an_error_of_s3_is_not_taken_for_an_answer(settings, account, cloud):
@@ -540,7 +540,9 @@ def deletion(account, monkeypatch, **found) -> list[tuple]:
         "delete_bucket",
     ):
         monkeypatch.setattr(destroy, name, lambda _, *given, name=name: did.append((name, *given)))
-    monkeypatch.setattr("ecs.schedule.delete", lambda _, name: did.append(("schedule", name)))
+    monkeypatch.setattr(
+        "ecs.stack.scheduler.delete", lambda _, name: did.append(("schedule", name))
+    )
     account.stack(described(MARKED))
     account.cloudformation.add_response("delete_stack", {}, {"StackName": "churn"})
     account.stack(None)
@@ -626,7 +628,7 @@ def test_a_plan_makes_the_id_that_its_change_set_is_named_by(
     monkeypatch.setenv("PROJECT", "churn")
     monkeypatch.setenv("REGION", "us-east-1")
     account.stack(None)
-    monkeypatch.setattr(stack, "looked_up", lambda _: {})
-    monkeypatch.setattr(plan, "plan", lambda *_: None)
+    monkeypatch.setattr(inputs, "looked_up", lambda _: {})
+    monkeypatch.setattr(changes, "plan", lambda *_: None)
     assert main(["plan"]) == 0
     assert claim.change_set_prefix() == f"plan-{project_id.read_text().strip()}-"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import packages
 from ecs.errors import UserError
+from ecs.image import packages
 from ecs.settings import Settings
 from packaging.requirements import Requirement
 from support import PROJECT

@@ -18,15 +18,18 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
-from ecs import aws, image, permissions, policy, stack, verify
+from ecs import aws
+from ecs.checks import account, permissions, results, verify
+from ecs.image import image
 from ecs.settings import Settings
+from ecs.stack import inputs, policies, stack
 from sandbox import __main__ as sandbox
 from support import PROJECT
 
 ACCOUNT = "0" * 12
 SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
-NAMES = policy.Names(SETTINGS, ACCOUNT, "aws")
-EVERY = permissions.actions(policy.runs(NAMES))
+NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
+EVERY = permissions.actions(policies.runs(NAMES))
 # As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it
 # does not know a condition's key.
 CLUSTER, GROUP = NAMES.arn("ecs", "cluster/churn"), NAMES.arn("logs", "log-group:/ecs/churn")
@@ -48,7 +51,7 @@ def without(action: str = "") -> list[dict]:
         {"Effect": "Allow", "Action": actions.split(), "Resource": [arn]}
         for arn, actions in DIFFERENCES.items()
     ]
-    found += policy.runs(NAMES)["Statement"]
+    found += policies.runs(NAMES)["Statement"]
     return [
         {**each, "Action": left}
         for each in found
@@ -98,7 +101,7 @@ def deploy(client: Callable[[str], Any]) -> None:
         Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     )["Subnets"]
     network = {"VpcId": vpc["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in subnets)}
-    given = (each.split("=", 1) for each in stack.parameters(SETTINGS, network))
+    given = (each.split("=", 1) for each in inputs.parameters(SETTINGS, network))
     client("cloudformation").create_stack(
         StackName="churn",
         TemplateBody=(PROJECT / "infrastructure.yaml").read_text(),
@@ -247,28 +250,28 @@ class Judge:
 
 
 @pytest.fixture
-def judged(monkeypatch, real_client) -> Callable[[str], list[verify.Result]]:
+def judged(monkeypatch, real_client) -> Callable[[str], list[results.Result]]:
     """Return a function that makes both checks for who may simulate, one action taken away."""
     outputs = {
         name: f"arn:aws:iam::{ACCOUNT}:role/churn-{name.removesuffix('Arn')}-1"
         for name in ("ExecutionRoleArn", "TaskRoleArn", "SchedulerRoleArn")
     }
-    context = verify.Context(
+    context = results.Context(
         SETTINGS, {**stack.placeholders(), **outputs}, f"arn:aws:iam::{ACCOUNT}:user/ann"
     )
     monkeypatch.chdir(PROJECT)
 
-    def judged(action: str) -> list[verify.Result]:
+    def judged(action: str) -> list[results.Result]:
         left = [
             {**each, "Action": [name for name in each["Action"] if name != action]}
-            for each in policy.runs(NAMES)["Statement"]
+            for each in policies.runs(NAMES)["Statement"]
         ]
         services = {"iam": Judge(real_client("iam"), left)}
         monkeypatch.setattr(
-            verify.Context, "client", lambda self, name: services.get(name, SimpleNamespace())
+            results.Context, "client", lambda self, name: services.get(name, SimpleNamespace())
         )
         monkeypatch.setattr(permissions, "allowed", lambda client, name, asked: name != action)
-        checks = (verify.check_permissions, verify.check_pass_role)
+        checks = (account.check_permissions, account.check_pass_role)
         return [check(context) for check in checks]
 
     return judged
@@ -282,7 +285,7 @@ def test_iam_itself_names_the_one_that_is_missing(judged, action):
 
 
 def test_iam_finds_the_whole_policy_whole(judged):
-    assert [result.state for result in judged("")] == [verify.OK, verify.OK]
+    assert [result.state for result in judged("")] == [results.OK, results.OK]
 
 
 # ---- what the calls are

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from ecs import plan
 from ecs.errors import UserError
+from ecs.stack import changes
 
 SET = {"StackName": "churn", "ChangeSetName": "plan-abcdefghijklmnop-1"}
 STACK = {"StackName": "churn", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
@@ -45,7 +45,7 @@ def test_a_line_says_what_happens_to_which_resource_and_why():
     detail = {"Target": {"Attribute": "Properties", "Name": "BucketName"}}
     changed = change("Modify", "Bucket", Replacement="True", Details=[detail, detail])
     rows = [change("Remove", "Old"), changed, change("Add", "New", Details=[])]
-    assert [line.split() for line in plan.change_lines(rows)] == [
+    assert [line.split() for line in changes.change_lines(rows)] == [
         ["change", "AWS::S3::Bucket", "Bucket", "replaced,", "BucketName"],
         ["create", "AWS::S3::Bucket", "New"],
         ["delete", "AWS::S3::Bucket", "Old"],
@@ -68,7 +68,7 @@ def test_drift_names_the_property_and_both_values():
             "StackResourceDriftStatus": "DELETED",
         },
     ]
-    assert plan.drift_lines(rows) == [
+    assert changes.drift_lines(rows) == [
         "Logs (AWS::Logs::LogGroup) /RetentionInDays: '90' in the template, '1' in AWS",
         "Bucket (AWS::S3::Bucket) is gone",
     ]
@@ -89,7 +89,7 @@ def test_the_plan_of_a_new_stack_leaves_no_stack_behind(sandboxed, cloud):
     left = {"Summaries": [{"ChangeSetName": SET["ChangeSetName"]}]}  # it is still going
     stub.add_response("list_change_sets", left, {"StackName": "churn"})
     stub.add_response("delete_stack", {}, {"StackName": "churn"})
-    found = plan.changes(sandboxed, None, GIVEN)
+    found = changes.changes(sandboxed, None, GIVEN)
     assert [each["ResourceChange"]["LogicalResourceId"] for each in found] == ["A", "B"]
     stub.assert_no_pending_responses()
 
@@ -100,7 +100,7 @@ def test_a_stack_that_somebody_made_meanwhile_is_not_deleted(sandboxed, cloud):
     stub.add_response("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []}, SET)
     stub.add_response("delete_change_set", {}, SET)
     stub.add_response("describe_stacks", {"Stacks": [STACK]})
-    assert plan.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
+    assert changes.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
 
 
 def test_a_stack_in_which_another_change_set_waits_is_not_deleted(sandboxed, cloud):
@@ -111,7 +111,7 @@ def test_a_stack_in_which_another_change_set_waits_is_not_deleted(sandboxed, clo
     review = {**STACK, "StackStatus": "REVIEW_IN_PROGRESS"}
     stub.add_response("describe_stacks", {"Stacks": [review]})
     stub.add_response("list_change_sets", {"Summaries": [{"ChangeSetName": "theirs"}]})
-    assert plan.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
+    assert changes.changes(sandboxed, None, GIVEN) == []  # the stub has no answer to delete_stack
     stub.assert_no_pending_responses()
 
 
@@ -127,7 +127,7 @@ def test_no_change_is_no_failure(sandboxed, cloud, reason):
     stub.add_response("create_change_set", {}, create("UPDATE"))
     stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": reason}, SET)
     stub.add_response("delete_change_set", {}, SET)
-    assert plan.changes(sandboxed, STACK, GIVEN) == []
+    assert changes.changes(sandboxed, STACK, GIVEN) == []
     stub.assert_no_pending_responses()
 
 
@@ -138,7 +138,7 @@ def test_what_cloudformation_refuses_is_said_and_the_change_set_deleted(sandboxe
     stub.add_response("describe_change_set", failed, SET)
     stub.add_response("delete_change_set", {}, SET)
     with pytest.raises(UserError, match="make cluster would fail: no such subnet"):
-        plan.changes(sandboxed, STACK, GIVEN)
+        changes.changes(sandboxed, STACK, GIVEN)
     stub.assert_no_pending_responses()
 
 
@@ -151,14 +151,14 @@ def test_a_stack_that_only_a_change_set_made_is_none(settings, cloud):
     stub.add_client_error(
         "describe_stacks", "ValidationError", "Stack with id churn does not exist"
     )
-    assert plan.existing(settings)["StackStatus"] == "UPDATE_COMPLETE"
-    assert plan.existing(settings) is None
-    assert plan.existing(settings) is None
+    assert changes.existing(settings)["StackStatus"] == "UPDATE_COMPLETE"
+    assert changes.existing(settings) is None
+    assert changes.existing(settings) is None
 
 
 def test_where_nobody_may_ask_for_drift_the_plan_goes_on(settings, cloud, capsys):
     cloud.stub("cloudformation").add_client_error("detect_stack_drift", "AccessDenied", "no")
-    assert plan.drifts(settings) is None
+    assert changes.drifts(settings) is None
     assert "drift: " in capsys.readouterr().err
 
 
@@ -185,5 +185,5 @@ def test_drift_is_read_to_the_last_page(sandboxed, cloud):
     stub.add_response("describe_stack_resource_drifts", page, asked)
     page = {"StackResourceDrifts": [row]}
     stub.add_response("describe_stack_resource_drifts", page, {**asked, "NextToken": "2"})
-    assert plan.drifts(sandboxed) == [row, row]
+    assert changes.drifts(sandboxed) == [row, row]
     stub.assert_no_pending_responses()

@@ -6,8 +6,8 @@ from itertools import product
 
 import cfnlint.decode.cfn_yaml
 import pytest
-from ecs import policy
 from ecs.settings import CAPACITIES
+from ecs.stack import policies
 from processed import plain, process
 from support import PROJECT
 
@@ -21,8 +21,8 @@ def documents(settings, capacity: str, network: str, boundary: str) -> list[dict
     asked = replace(
         settings, capacity=capacity, network=network, boundary=boundary, exec=True, github="o/n"
     )
-    names = policy.Names(asked, ACCOUNT, "aws")
-    return [policy.runs(names), policy.cluster(names), policy.network(names)]
+    names = policies.Names(asked, ACCOUNT, "aws")
+    return [policies.runs(names), policies.cluster(names), policies.network(names)]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
@@ -32,13 +32,13 @@ def test_nothing_is_allowed_on_everything_but_what_knows_no_resource(settings, v
             assert each["Effect"] == "Allow"
             assert not [action for action in each["Action"] if "*" in action]
             if "*" in each["Resource"]:
-                assert set(each["Action"]) <= policy.NO_RESOURCE
+                assert set(each["Action"]) <= policies.NO_RESOURCE
                 assert each["Resource"] == ["*"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
 def test_a_resource_is_the_projects_or_of_those_whose_id_aws_chooses(settings, variant):
-    """What is not named by the project is named here, with its reason in ecs/policy.py."""
+    """What is not named by the project is named here, with its reason in ecs/stack/policies.py."""
     for document in documents(settings, *variant):
         for each in document["Statement"]:
             for arn in set(each["Resource"]) - {"*"}:
@@ -101,15 +101,15 @@ def test_where_a_boundary_is_set_no_role_is_made_without_it(settings):
 
 @pytest.mark.parametrize("role", ["reader", "arn:aws:iam::TWELVEDIGITS:role/reader"])
 def test_another_task_role_may_be_passed_where_it_is_set(settings, role):
-    names = policy.Names(replace(settings, task_role=role), ACCOUNT, "aws")
-    (passed,) = (each for each in policy.runs(names)["Statement"] if each["Sid"] == "TaskRoles")
+    names = policies.Names(replace(settings, task_role=role), ACCOUNT, "aws")
+    (passed,) = (each for each in policies.runs(names)["Statement"] if each["Sid"] == "TaskRoles")
     assert passed["Resource"][-1] == "arn:aws:iam::TWELVEDIGITS:role/reader"
 
 
 def test_an_identity_provider_is_made_only_where_github_is_set(settings):
     for github in ("", "octo/churn"):
-        names = policy.Names(replace(settings, github=github), ACCOUNT, "aws")
-        sids = [each["Sid"] for each in policy.cluster(names)["Statement"]]
+        names = policies.Names(replace(settings, github=github), ACCOUNT, "aws")
+        sids = [each["Sid"] for each in policies.cluster(names)["Statement"]]
         assert ("GitHub" in sids) is bool(github)
 
 

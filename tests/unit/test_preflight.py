@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecs import preflight
+from ecs.checks import preflight
 
 SOURCES = {
     "import os, pandas as pd": ["os", "pandas"],

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from ecs import __main__ as cli
-from ecs import report
+from ecs.commands import runs
 from ecs.errors import UserError
+from ecs.history import report
+from ecs.run import here
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -199,25 +200,25 @@ def local(name: str, metrics: bool = True) -> Path:
 
 def test_the_run_is_the_latest_or_the_one_that_begins_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.local_run("") is None
+    assert here.local_run("") is None
     first, second = local("2026-a"), local("2026-b")
     local("2026-c", metrics=False)
-    assert cli.local_run("") == second
-    assert cli.local_run("2026-a") == cli.local_run("runs/2026-a/") == first
-    assert cli.local_run("2027") is None
+    assert here.local_run("") == second
+    assert here.local_run("2026-a") == here.local_run("runs/2026-a/") == first
+    assert here.local_run("2027") is None
     local("2026-a-2", metrics=False)
-    assert cli.local_run("2026-a") == first
+    assert here.local_run("2026-a") == first
     with pytest.raises(UserError, match="RUN=2026-c"):
-        cli.local_run("2026")
+        here.local_run("2026")
 
 
 def test_a_local_run_needs_no_aws(tmp_path, monkeypatch, settings, capsys):
     monkeypatch.chdir(tmp_path)
     folder = local("2026-a")
-    cli.report(settings)
+    runs.report(settings)
     assert capsys.readouterr().out == "runs/2026-a/report.html\n"
     assert "binary:logistic" in Page((folder / "report.html").read_text()).text
     for path in folder.glob("*.json"):
         path.unlink()
     with pytest.raises(UserError, match="no record of a run: no script has ended there"):
-        cli.report(type(settings)(**{**vars(settings), "run": "2026-a"}))
+        runs.report(type(settings)(**{**vars(settings), "run": "2026-a"}))

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from ecs import request
+from ecs import contract, parse
 from ecs.errors import UserError
+from ecs.request import request, sizes
 from ecs.settings import CAPACITIES, FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,12 +55,12 @@ def test_run_ids_are_fit_for_s3_ecs_and_a_client_token():
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_words_that_are_quoted_for_a_shell_come_back(words):
-    assert request.words(shlex.join(words)) == words
+    assert parse.words(shlex.join(words)) == words
 
 
 def test_a_quotation_that_is_not_closed_is_the_users_to_mend():
     with pytest.raises(UserError, match=r"^ARGS cannot be split into words \(no closing quot"):
-        request.words("--note 'x")
+        parse.words("--note 'x")
 
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
@@ -69,7 +70,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 @given(st.dictionaries(NAMES, VALUES))
 def test_variables_that_are_quoted_for_a_shell_come_back(variables):
     text = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    assert request.environment(text) == variables
+    assert parse.environment(text) == variables
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_variables_that_are_quoted_for_a_shell_come_back(variables):
 )
 def test_a_word_that_is_no_variable_is_refused(text):
     with pytest.raises(UserError, match="is not NAME=value; type for example: ENV="):
-        request.environment(text)
+        parse.environment(text)
 
 
 LAUNCHERS = [
@@ -110,7 +111,7 @@ def test_the_launcher_sets_these(monkeypatch, tmp_path):
     job = attempt.Job(["x.py"], {}, "runs/1/", tmp_path, tmp_path, staged={"train": {}})
     usual = {"HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONUNBUFFERED"}
     for name in launcher.environment(job).keys() - usual:
-        assert name in request.OWN_VARIABLES or request.LAUNCHERS.fullmatch(name), name
+        assert name in contract.VARIABLES or request.LAUNCHERS.fullmatch(name), name
 
 
 @pytest.mark.parametrize("name", ["RUN_ID", "RUN_URI", "PROJECT_URI"])
@@ -121,7 +122,7 @@ def test_the_contracts_own_variables_are_not_the_users_to_set(name, settings, ou
 
 
 def test_of_a_variable_given_twice_the_last_holds():
-    assert request.environment("A=1 B=2 A=3") == {"A": "3", "B": "2"}
+    assert parse.environment("A=1 B=2 A=3") == {"A": "3", "B": "2"}
 
 
 # ---- sizes, from the ECS developer guide, in vCPU and GiB
@@ -139,7 +140,7 @@ SIZES = {(int(cpu * 1024), int(gib * 1024)) for cpu, all_gib in OFFERED.items() 
 
 def fargate_takes(settings: Settings, cpu: int, memory: int) -> bool:
     try:
-        request.size(replace(settings, cpu=str(cpu), memory=str(memory)), DEFINITION)
+        sizes.size(replace(settings, cpu=str(cpu), memory=str(memory)), DEFINITION)
     except UserError:
         return False
     return True
@@ -159,27 +160,27 @@ def test_exactly_the_sizes_that_fargate_offers_are_accepted():
 def test_the_size_that_a_refusal_names_is_accepted(cpu, memory):
     settings = Settings("churn", "us-east-1")
     try:
-        request.size(replace(settings, cpu=str(int(cpu * 1024)), memory=str(memory)), DEFINITION)
+        sizes.size(replace(settings, cpu=str(int(cpu * 1024)), memory=str(memory)), DEFINITION)
     except UserError as error:
         instead = re.search(r"type: CPU=(\d+) MEMORY=(\d+)$", str(error))
         assert tuple(map(int, instead.groups())) in SIZES
 
 
 def test_one_override_is_judged_with_what_the_task_definition_says_of_the_other(settings):
-    assert request.size(replace(settings, cpu="2048"), DEFINITION) == {"cpu": "2048"}
-    assert request.size(replace(settings, memory="8192"), DEFINITION) == {"memory": "8192"}
+    assert sizes.size(replace(settings, cpu="2048"), DEFINITION) == {"cpu": "2048"}
+    assert sizes.size(replace(settings, memory="8192"), DEFINITION) == {"memory": "8192"}
     with pytest.raises(UserError, match="MEMORY=4096: with 4096 CPU units"):
-        request.size(replace(settings, cpu="4096"), DEFINITION)
+        sizes.size(replace(settings, cpu="4096"), DEFINITION)
     with pytest.raises(UserError, match="MEMORY=9216: with 1024 CPU units"):
-        request.size(replace(settings, memory="9216"), DEFINITION)
+        sizes.size(replace(settings, memory="9216"), DEFINITION)
 
 
 @pytest.mark.parametrize("capacity", [*INSTANCES, *MANAGED])
 def test_on_instances_any_size_goes_and_their_disk_is_what_it_is(settings, capacity):
     elsewhere = replace(settings, capacity=capacity, cpu="3000", memory="5000")
-    assert request.size(elsewhere, DEFINITION) == {"cpu": "3000", "memory": "5000"}
+    assert sizes.size(elsewhere, DEFINITION) == {"cpu": "3000", "memory": "5000"}
     with pytest.raises(UserError, match=f"on {capacity} the instance's disk holds"):
-        request.size(replace(elsewhere, disk="50"), DEFINITION)
+        sizes.size(replace(elsewhere, disk="50"), DEFINITION)
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
@@ -206,14 +207,14 @@ def test_gpus_that_are_no_number_are_refused(settings, outputs, text):
 
 def test_who_pays_for_a_gpu_and_does_not_use_it_is_told(settings):
     with_gpu = replace(settings, capacity="gpu", args="--max-depth 3")
-    assert "--device cuda" in request.gpu_note(with_gpu)
+    assert "--device cuda" in sizes.gpu_note(with_gpu)
     for quiet in (
         replace(with_gpu, args="--device cuda"),
         replace(with_gpu, args="--device=cuda:1 --max-depth 3"),
         replace(with_gpu, script="predict.py"),
         replace(with_gpu, capacity="ec2"),
     ):
-        assert request.gpu_note(quiet) == ""
+        assert sizes.gpu_note(quiet) == ""
 
 
 @pytest.mark.parametrize(
@@ -221,11 +222,11 @@ def test_who_pays_for_a_gpu_and_does_not_use_it_is_told(settings):
 )
 def test_disks_are_21_to_200_gib(settings, gib, taken):
     if taken:
-        override = request.size(replace(settings, disk=gib), DEFINITION)
+        override = sizes.size(replace(settings, disk=gib), DEFINITION)
         assert override == {"ephemeralStorage": {"sizeInGiB": int(gib)}}
     else:
         with pytest.raises(UserError, match=f"DISK='{gib}'"):
-            request.size(replace(settings, disk=gib), DEFINITION)
+            sizes.size(replace(settings, disk=gib), DEFINITION)
 
 
 # ---- where things are
@@ -283,7 +284,7 @@ def test_a_stack_of_before_there_were_capacities_has_fargate(settings, outputs):
 def test_a_run_once_more_asks_for_the_provider_of_the_stack_as_it_is(settings, outputs):
     on_ec2 = replace(settings, capacity="ec2")
     first = request.run_task_request(on_ec2, outputs, DEFINITION, "churn:3", RUN)
-    record = {"request": first, "size": request.full_size(on_ec2, DEFINITION, first["overrides"])}
+    record = {"request": first, "size": sizes.full_size(on_ec2, DEFINITION, first["overrides"])}
     outputs["CapacityProvider"] = "a-newer-one"
     again = request.again(on_ec2, outputs, record, "churn:4", "20260102T030406Z-abcdef")
     assert again["capacityProviderStrategy"][0]["capacityProvider"] == "a-newer-one"

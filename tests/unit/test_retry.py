@@ -3,9 +3,9 @@
 import copy
 
 import pytest
-from ecs import retry
-from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME
+from ecs.run import retry
 from ecs.settings import INSTANCES, MANAGED
+from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from ecs import history, request, schedule
 from ecs.errors import UserError
+from ecs.history import records
+from ecs.request import request
 from ecs.settings import CAPACITIES, FARGATE
+from ecs.stack import scheduler
 
 CRON = "cron(0 3 * * ? *)"
 DEFINITION = {"cpu": "1024", "memory": "4096"}
@@ -19,9 +21,9 @@ def nightly(settings):
 
 
 def made(settings, outputs) -> tuple[dict, dict]:
-    run = schedule.run_id(settings)
+    run = scheduler.run_id(settings)
     asked = request.run_task_request(settings, outputs, DEFINITION, ARN, run)
-    return asked, schedule.schedule_request(settings, outputs, asked)
+    return asked, scheduler.schedule_request(settings, outputs, asked)
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
@@ -69,7 +71,7 @@ def test_each_run_has_an_id_of_its_own_by_its_time(nightly, outputs):
     "cron", [CRON, "cron(0/15 8-17 ? * MON-FRI 2027)", "rate(12 hours)", "at(2026-11-24T03:00:00)"]
 )
 def test_the_expressions_of_the_scheduler_are_taken(nightly, cron):
-    assert schedule.expression(replace(nightly, cron=f" {cron} ")) == cron
+    assert scheduler.expression(replace(nightly, cron=f" {cron} ")) == cron
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,13 @@ def test_the_expressions_of_the_scheduler_are_taken(nightly, cron):
 )
 def test_the_cron_of_unix_is_not_that_of_the_scheduler(nightly, cron):
     with pytest.raises(UserError, match=r'CRON="cron\(0 3'):
-        schedule.expression(replace(nightly, cron=cron))
+        scheduler.expression(replace(nightly, cron=cron))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "x" * 65, "é"])
 def test_a_name_that_no_schedule_has_is_refused(nightly, name):
     with pytest.raises(UserError, match="make schedule NAME=nightly"):
-        schedule.run_id(replace(nightly, name=name))
+        scheduler.run_id(replace(nightly, name=name))
 
 
 def test_another_task_role_is_refused(nightly, outputs):
@@ -95,10 +97,10 @@ def test_the_same_name_again_replaces_the_schedule(nightly, outputs, cloud):
     _, stored = made(nightly, outputs)
     stub = cloud.stub("scheduler")
     stub.add_response("create_schedule", {"ScheduleArn": "a"})
-    assert schedule.put(nightly, stored) == "created"
+    assert scheduler.put(nightly, stored) == "created"
     stub.add_client_error("create_schedule", "ConflictException")
     stub.add_response("update_schedule", {"ScheduleArn": "a"})
-    assert schedule.put(nightly, stored) == "updated"
+    assert scheduler.put(nightly, stored) == "updated"
     stub.assert_no_pending_responses()
 
 
@@ -108,22 +110,22 @@ def test_schedules_are_those_of_the_projects_group(nightly, cloud):
     stub.add_response("list_schedules", listed, {"GroupName": "churn"})
     for name in ("a", "b"):
         stub.add_response("get_schedule", {"Name": name}, {"Name": name, "GroupName": "churn"})
-    assert [each["Name"] for each in schedule.schedules(nightly)] == ["a", "b"]
+    assert [each["Name"] for each in scheduler.schedules(nightly)] == ["a", "b"]
     stub.add_client_error("list_schedules", "ResourceNotFoundException")
-    assert schedule.schedules(nightly) == []
+    assert scheduler.schedules(nightly) == []
 
 
 def test_one_that_is_not_there_cannot_be_deleted(nightly, cloud):
     stub = cloud.stub("scheduler")
     stub.add_response("delete_schedule", {}, {"Name": "nightly", "GroupName": "churn"})
-    schedule.delete(nightly, "nightly")
+    scheduler.delete(nightly, "nightly")
     stub.add_client_error("delete_schedule", "ResourceNotFoundException")
     with pytest.raises(UserError, match="make schedules"):
-        schedule.delete(nightly, "nightly")
+        scheduler.delete(nightly, "nightly")
 
 
 def test_runs_of_a_schedule_stand_among_the_others_by_their_time(settings, outputs, cloud):
     ids = ["20261124T020000Z-aaaaaa", "2026-11-24T03:00:00Z-nightly", "20261124T040000Z-bbbbbb"]
     for run in ids:
-        history.write(settings, outputs, run, "run.json", {})
-    assert history.run_ids(settings, outputs) == ids[::-1]
+        records.write(settings, outputs, run, "run.json", {})
+    assert records.run_ids(settings, outputs) == ids[::-1]

@@ -5,8 +5,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from ecs import request, secret
 from ecs.errors import UserError
+from ecs.request import request
+from ecs.stack import secrets
 
 ARN = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:churn/{}-AbCdEf"
 BEFORE = [{"Key": "project", "Value": "churn"}]
@@ -35,14 +36,14 @@ def typed(monkeypatch, content: bytes) -> None:
 )
 def test_a_value_comes_from_standard_input_as_it_is(monkeypatch, content, value):
     typed(monkeypatch, content)
-    assert secret.read_value("KEY") == value
+    assert secrets.read_value("KEY") == value
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\0b", b"x" * 65537, b"x" * 99999, b"\xff\xfe"])
 def test_a_value_that_no_variable_can_hold_is_refused_and_not_repeated(monkeypatch, content):
     typed(monkeypatch, content)
     with pytest.raises(UserError, match="the value of KEY") as caught:
-        secret.read_value("KEY")
+        secrets.read_value("KEY")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert "xxxx" not in str(caught.value)
 
@@ -50,13 +51,13 @@ def test_a_value_that_no_variable_can_hold_is_refused_and_not_repeated(monkeypat
 def test_at_a_terminal_it_is_asked_for_without_echo(monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("getpass.getpass", lambda prompt: f"typed after {prompt}")
-    assert secret.read_value("KEY") == "typed after value of KEY (not shown): "
+    assert secrets.read_value("KEY") == "typed after value of KEY (not shown): "
 
 
 @pytest.mark.parametrize("name", ["", "A B", "1A", "a-b", "../x", "A=1", "RUN_URI", "é"])
 def test_a_name_that_no_variable_has_is_refused(name):
     with pytest.raises(UserError, match="make secret NAME=TD_API_KEY"):
-        secret.checked_name(name)
+        secrets.checked_name(name)
 
 
 def created(value: str) -> dict:
@@ -73,7 +74,7 @@ PUT = {"SecretId": "churn/KEY", "SecretString": "v"}
 
 def test_a_secret_is_created(settings, cloud):
     cloud.stub("secretsmanager").add_response("create_secret", {}, created("v"))
-    assert secret.store(settings, "KEY", "v") == "created"
+    assert secrets.store(settings, "KEY", "v") == "created"
 
 
 OWN, OTHER = "KEY of the tasks of churn", "somebody's"
@@ -103,22 +104,22 @@ def test_a_secret_that_is_there_is_changed_only_if_it_is_ours(
         for call in calls:
             stub.add_response(call, {}, {"SecretId": "churn/KEY"})
         stub.add_response("put_secret_value", {}, PUT)
-        assert secret.store(settings, "KEY", "v") == "updated"
+        assert secrets.store(settings, "KEY", "v") == "updated"
     else:
         with pytest.raises(UserError, match="secret churn/KEY was not made .*NAME=ANOTHER_NAME$"):
-            secret.store(settings, "KEY", "v")
+            secrets.store(settings, "KEY", "v")
     stub.assert_no_pending_responses()
 
 
 def test_a_task_gets_the_secrets_of_its_file_and_those_that_are_named(settings):
     own = {"name": "OWN", "valueFrom": "churn/OWN"}
     named = replace(settings, secrets="KEY, OWN  KEY")
-    train, other = secret.with_secrets(definition(own), named)["containerDefinitions"]
+    train, other = secrets.with_secrets(definition(own), named)["containerDefinitions"]
     assert train["secrets"] == [own, {"name": "KEY", "valueFrom": "churn/KEY"}]
     assert "secrets" not in other
-    assert secret.with_secrets(definition(), settings) == definition()
+    assert secrets.with_secrets(definition(), settings) == definition()
     with pytest.raises(UserError, match="SECRETS='no-name'"):
-        secret.with_secrets(definition(), replace(settings, secrets="no-name"))
+        secrets.with_secrets(definition(), replace(settings, secrets="no-name"))
 
 
 def test_each_name_becomes_an_arn_and_what_is_none_of_ours_stays(settings, cloud):
@@ -126,11 +127,11 @@ def test_each_name_becomes_an_arn_and_what_is_none_of_ours_stays(settings, cloud
     cloud.stub("secretsmanager").add_response("describe_secret", answer, {"SecretId": "churn/KEY"})
     parameter = {"name": "P", "valueFrom": "/team/parameter"}
     twice = [{"name": name, "valueFrom": "churn/KEY"} for name in ("KEY", "COPY")]
-    train, _ = secret.with_arns(settings, definition(*twice, parameter))["containerDefinitions"]
+    train, _ = secrets.with_arns(settings, definition(*twice, parameter))["containerDefinitions"]
     found = [each["valueFrom"] for each in train["secrets"]]
     assert found == [ARN.format("KEY"), ARN.format("KEY"), "/team/parameter"]
     # the stub has one answer only, and without secrets nobody is asked
-    assert secret.with_arns(settings, definition()) == definition()
+    assert secrets.with_arns(settings, definition()) == definition()
 
 
 def test_a_secret_that_was_never_stored_is_named_before_anything_is_registered(settings, cloud):
@@ -138,10 +139,10 @@ def test_a_secret_that_was_never_stored_is_named_before_anything_is_registered(s
     wanted = definition({"name": "KEY", "valueFrom": "churn/KEY"})
     stub.add_client_error("describe_secret", "ResourceNotFoundException")
     with pytest.raises(UserError, match="no secret 'churn/KEY'; type: make secret NAME=KEY"):
-        secret.with_arns(settings, wanted)
+        secrets.with_arns(settings, wanted)
     stub.add_response("describe_secret", {"ARN": ARN.format("KEY"), "DeletedDate": 0})
     with pytest.raises(UserError, match="make secret NAME=KEY"):
-        secret.with_arns(settings, wanted)
+        secrets.with_arns(settings, wanted)
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -165,11 +166,11 @@ def test_secrets_of_others_are_left_alone(settings, cloud):
     asked = {"Filters": [{"Key": "name", "Values": ["churn/"]}]}
     stub = cloud.stub("secretsmanager")
     stub.add_response("list_secrets", {"SecretList": listed}, asked)
-    own, others = secret.stored_secrets(settings)
+    own, others = secrets.stored_secrets(settings)
     assert own == ["churn/K0", "churn/K1", "churn/K2", "churn/Z"]
     assert others == ["churn/K3", "churn/K4", "churn/K5", "churn/K6"]
     for name in own:
         asked = {"SecretId": name, "ForceDeleteWithoutRecovery": True}
         stub.add_response("delete_secret", {}, asked)
-    secret.delete_secrets(settings, own)
+    secrets.delete_secrets(settings, own)
     stub.assert_no_pending_responses()

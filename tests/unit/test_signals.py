@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from ecs.signals import Signals, Terminated
+from ecs.run.signals import Signals, Terminated
 
 
 @pytest.fixture

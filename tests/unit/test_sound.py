@@ -4,7 +4,7 @@ import json
 
 import pytest
 import test_cli
-from ecs import report, sound
+from ecs.history import report, sound
 from test_attempts import KEY, RUN, World, world  # noqa: F401, a fixture
 
 user = test_cli.user

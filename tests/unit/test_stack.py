@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from ecs import stack
 from ecs.errors import UserError
 from ecs.settings import CAPACITIES
+from ecs.stack import inputs, stack
 
 ASKED = {"StackName": "churn"}
 
@@ -67,7 +67,7 @@ def test_in_the_sandbox_the_registry_is_the_emulator(settings, outputs, cloud, m
 
 def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
     given = replace(settings, capacity="ec2", instance_type="", max_instances="5", log_days="7")
-    parameters = stack.parameters(given, {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"})
+    parameters = inputs.parameters(given, {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"})
     assert json.loads(json.dumps(parameters)) == [
         "Capacity=ec2",
         "Architecture=x86_64",
@@ -87,7 +87,7 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
 def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
     for sandbox, made in ((False, capacity), (True, "fargate")):
         given = replace(settings, capacity=capacity, sandbox=sandbox)
-        assert f"Capacity={made}" in stack.parameters(given, {})
+        assert f"Capacity={made}" in inputs.parameters(given, {})
 
 
 # ---- the bucket
@@ -101,15 +101,15 @@ def test_whose_the_bucket_is_stays_as_it_was_decided(settings, cloud, made):
     parameter = {"ParameterKey": "NewBucket", "ParameterValue": made}
     answer["Stacks"][0]["Parameters"] = [parameter] if made else []
     cloud.stub("cloudformation").add_response("describe_stacks", answer, ASKED)
-    assert stack.bucket(settings) == {"NewBucket": made or "true"}
+    assert inputs.bucket(settings) == {"NewBucket": made or "true"}
 
 
 # ---- the network
 def test_a_network_of_its_own_is_asked_for_by_empty_parameters(settings, cloud):
     """A parameter that is not passed would keep the network that was there before."""
     own = replace(settings, network="own")
-    assert stack.network(own) == {"VpcId": "", "Subnets": ""}
-    assert {"VpcId=", "Subnets="} < set(stack.parameters(own, stack.network(own)))
+    assert inputs.network(own) == {"VpcId": "", "Subnets": ""}
+    assert {"VpcId=", "Subnets="} < set(inputs.parameters(own, inputs.network(own)))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_network_of_its_own_is_asked_for_by_empty_parameters(settings, cloud):
 )
 def test_a_network_of_its_own_excludes_another(settings, cloud, other):
     with pytest.raises(UserError, match="NETWORK=own"):
-        stack.network(replace(settings, network="own", **other))
+        inputs.network(replace(settings, network="own", **other))
 
 
 DEFAULT = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
@@ -134,13 +134,13 @@ SUBNETS = {
 )
 def test_a_network_that_the_user_names_is_taken_without_asking(settings, cloud, subnets):
     named = replace(settings, vpc="vpc-1", subnets=subnets)
-    assert stack.network(named) == {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
+    assert inputs.network(named) == {"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2"}
 
 
 @pytest.mark.parametrize("half", [{"vpc": "vpc-1"}, {"subnets": "subnet-1"}])
 def test_half_a_network_is_refused(settings, cloud, half):
     with pytest.raises(UserError, match="VPC and SUBNETS go together"):
-        stack.network(replace(settings, **half))
+        inputs.network(replace(settings, **half))
 
 
 def test_otherwise_it_is_the_default_network_in_an_order_that_stays(settings, cloud):
@@ -149,18 +149,18 @@ def test_otherwise_it_is_the_default_network_in_an_order_that_stays(settings, cl
     ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
     answer = {"Subnets": [{"SubnetId": "subnet-2"}, {"SubnetId": "subnet-1"}]}
     ec2.add_response("describe_subnets", answer, SUBNETS)
-    assert stack.network(settings) == {"VpcId": "vpc-9", "Subnets": "subnet-1,subnet-2"}
+    assert inputs.network(settings) == {"VpcId": "vpc-9", "Subnets": "subnet-1,subnet-2"}
 
 
 def test_an_account_without_a_default_network_is_told_to_name_one(settings, cloud):
     ec2 = cloud.stub("ec2")
     ec2.add_response("describe_vpcs", {"Vpcs": []}, DEFAULT)
     with pytest.raises(UserError, match="no default VPC in us-east-1; .* make cluster NETWORK=own"):
-        stack.network(settings)
+        inputs.network(settings)
     ec2.add_response("describe_vpcs", {"Vpcs": [{"VpcId": "vpc-9"}]}, DEFAULT)
     ec2.add_response("describe_subnets", {"Subnets": []}, SUBNETS)
     with pytest.raises(UserError, match="vpc-9 has no default subnets"):
-        stack.network(settings)
+        inputs.network(settings)
 
 
 # ---- GitHub
@@ -181,7 +181,7 @@ MAIN = ":ref:refs/heads/main"
     ],
 )
 def test_github_is_a_repository_and_its_branch_main_unless_another_is_named(given, subject):
-    assert stack.subject(given) == subject
+    assert inputs.subject(given) == subject
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_github_is_a_repository_and_its_branch_main_unless_another_is_named(give
 )  # fmt: skip
 def test_a_github_that_is_more_or_less_than_one_branch_is_refused_in_a_sentence(settings, given):
     with pytest.raises(UserError, match="make cluster GITHUB=octocat/churn$") as refused:
-        stack.github(replace(settings, github=given))
+        inputs.github(replace(settings, github=given))
     assert "\n" not in str(refused.value)
 
 
-PROVIDER = f"arn:aws:iam::ACCOUNT:oidc-provider/{stack.ISSUER}"
+PROVIDER = f"arn:aws:iam::ACCOUNT:oidc-provider/{inputs.ISSUER}"
 
 
 def account(cloud, status: dict | None, **answer) -> None:
@@ -226,32 +226,32 @@ def test_the_stack_makes_the_provider_only_where_the_account_has_none(settings, 
     asked = replace(settings, github="octo/churn")
     account(cloud, None)
     made = {"GitHub": "octo/churn" + MAIN, "NewProvider": "true"}
-    assert stack.github(asked) == made
-    account(cloud, {"GitHub": "", "NewProvider": "false"}, ClientIDList=[stack.AUDIENCE])
-    assert stack.github(asked) == made | {"NewProvider": "false"}
+    assert inputs.github(asked) == made
+    account(cloud, {"GitHub": "", "NewProvider": "false"}, ClientIDList=[inputs.AUDIENCE])
+    assert inputs.github(asked) == made | {"NewProvider": "false"}
 
 
 def test_a_provider_that_the_stack_made_stays_in_it(settings, cloud):
     account(cloud, {"GitHub": "octo/churn" + MAIN, "NewProvider": "true"}, ClientIDList=[])
-    assert stack.github(replace(settings, github="octo/x"))["NewProvider"] == "true"
+    assert inputs.github(replace(settings, github="octo/x"))["NewProvider"] == "true"
 
 
 def test_a_provider_that_an_update_left_behind_is_taken_for_another_s(settings, cloud):
     """Without GITHUB the stack forgot it and the account kept it: it cannot be made twice."""
-    account(cloud, {"GitHub": "", "NewProvider": "true"}, ClientIDList=[stack.AUDIENCE])
-    assert stack.github(replace(settings, github="octo/x"))["NewProvider"] == "false"
+    account(cloud, {"GitHub": "", "NewProvider": "true"}, ClientIDList=[inputs.AUDIENCE])
+    assert inputs.github(replace(settings, github="octo/x"))["NewProvider"] == "false"
 
 
 def test_a_provider_that_is_not_for_aws_is_named_with_what_to_type(settings, cloud):
     account(cloud, None, ClientIDList=["https://github.com/octo"])
     with pytest.raises(UserError, match="type: aws iam add-client-id-to-open-id-connect-provider"):
-        stack.github(replace(settings, github="octo/churn"))
+        inputs.github(replace(settings, github="octo/churn"))
 
 
 def test_without_github_nobody_is_asked_and_the_role_goes(settings, cloud):
     cloud.services.clear()
-    found = stack.github(settings)
-    assert "GitHub=" in stack.parameters(settings, found)
+    found = inputs.github(settings)
+    assert "GitHub=" in inputs.parameters(settings, found)
     # nor in the emulator, which knows no providers
     asked = replace(settings, github="octo/churn", sandbox=True)
-    assert stack.github(asked)["NewProvider"] == "false"
+    assert inputs.github(asked)["NewProvider"] == "false"

@@ -4,8 +4,10 @@ import re
 
 import pytest
 from botocore.exceptions import ClientError
-from ecs.explain import AGAIN, ELSEWHERE, NEVER, RESUME, RULES, Evidence, explain, larger, said
-from ecs.verdict import CLI_ERROR, STOP_CODES, verdict
+from ecs.aws import CLI_ERROR
+from ecs.verdict.explain import Evidence, explain, larger, said
+from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
+from ecs.verdict.verdict import STOP_CODES, verdict
 from endings import ENDINGS, EXITED, Ending, task, train
 from hypothesis import given
 from hypothesis import strategies as st

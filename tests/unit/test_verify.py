@@ -16,8 +16,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ecs import aws, history, image, permissions, verify
+from ecs.checks import account, permissions, project, results, verify
 from ecs.errors import UserError
+from ecs.history import records
+from ecs.image import image
 from support import PROJECT, options_of
 
 TRUST = {
@@ -521,9 +523,9 @@ def test_the_processor_of_a_plain_image_is_in_its_configuration(world, architect
 
 def test_a_session_is_judged_by_its_role(world):
     arn = "arn:aws:sts::ACCOUNT:assumed-role/admin/ann"
-    context = verify.Context(world.settings, world.outputs, arn)
+    context = results.Context(world.settings, world.outputs, arn)
     world.cloud.stub("iam").add_response("get_role", role("admin"), {"RoleName": "admin"})
-    assert verify.policy_source(context) == "arn:aws:iam::ACCOUNT:role/admin"
+    assert account.policy_source(context) == "arn:aws:iam::ACCOUNT:role/admin"
 
 
 def test_handing_on_is_judged_though_the_roles_may_not_be_looked_at(world):
@@ -556,7 +558,7 @@ def test_permissions_that_are_missing_are_all_in_one_line(world, monkeypatch):
 def test_a_workflow_that_aws_does_not_trust_is_told_by_verify_too(world, monkeypatch):
     world.answers["identity"] = ("AccessDenied", "Not authorized")
     monkeypatch.setattr(
-        aws, "distrust", lambda error: "AWS trusts others; type: make cluster GITHUB=o/n"
+        verify, "distrust", lambda error: "AWS trusts others; type: make cluster GITHUB=o/n"
     )
     assert world.fault() == (
         "[FAIL] AWS trusts others", "type: make cluster GITHUB=o/n",
@@ -643,13 +645,13 @@ def test_the_script_must_be_in_the_image(world, script, state, words):
     ):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("")
-    context = verify.Context(replace(world.settings, script=script), world.outputs)
-    found = verify.check_script(context)
+    context = results.Context(replace(world.settings, script=script), world.outputs)
+    found = project.check_script(context)
     assert found.state == state
     assert words in (found.text if state == "ok" else found.remedy)
     if words.startswith("echo "):  # what was typed does it
         subprocess.run(words.partition(", then")[0], shell=True, check=True)
-        assert verify.check_script(context).state == "ok"
+        assert project.check_script(context).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -664,14 +666,14 @@ def test_the_packages_must_be_in_the_image(world, lock, extras, typed):
     Path("train.py").write_text("import pandas, mlflow, json")
     Path("requirements.txt").write_text(lock)
     Path("requirements-mlflow.txt").write_text("mlflow==3\n")
-    context = verify.Context(replace(world.settings, extras=extras), world.outputs)
-    found = verify.check_packages(context)
+    context = results.Context(replace(world.settings, extras=extras), world.outputs)
+    found = project.check_packages(context)
     assert found.remedy == typed
     assert found.state == ("FAIL" if typed else "ok")
-    context = verify.Context(replace(world.settings, script="none.py"), world.outputs)
-    assert verify.check_packages(context).state == "skip"
-    context = verify.Context(replace(world.settings, tag="v1"), world.outputs)
-    assert (verify.check_packages(context).state, verify.check_script(context).state) == (
+    context = results.Context(replace(world.settings, script="none.py"), world.outputs)
+    assert project.check_packages(context).state == "skip"
+    context = results.Context(replace(world.settings, tag="v1"), world.outputs)
+    assert (project.check_packages(context).state, project.check_script(context).state) == (
         "skip",
         "skip",
     )
@@ -698,11 +700,11 @@ UPLOADED = {
 
 @pytest.mark.parametrize(("text", "keys", "missing", "typed"), UPLOADED.values(), ids=UPLOADED)
 def test_what_data_names_must_be_in_the_bucket(world, monkeypatch, text, keys, missing, typed):
-    monkeypatch.setattr(history, "latest", lambda *_: "2")
+    monkeypatch.setattr(records, "latest", lambda *_: "2")
     for key in keys:
         world.cloud.bucket.objects[("churn/" + key).replace("churn/../", "")] = b"x"
-    context = verify.Context(replace(world.settings, data=text), world.outputs)
-    found = verify.check_data(context)
+    context = results.Context(replace(world.settings, data=text), world.outputs)
+    found = account.check_data(context)
     if missing is None:
         assert (found.state, found.remedy) == ("skip" if not keys else "ok", "")
     else:
@@ -715,8 +717,8 @@ def test_a_pattern_among_more_than_a_page_may_be_there(world):
     world.cloud.services["s3"] = SimpleNamespace(
         list_objects_v2=lambda **_: {"Contents": [{"Key": "churn/data/a"}], "IsTruncated": True}
     )
-    context = verify.Context(replace(world.settings, data="'data/*.csv'"), world.outputs)
-    assert verify.check_data(context).state == "ok"
+    context = results.Context(replace(world.settings, data="'data/*.csv'"), world.outputs)
+    assert account.check_data(context).state == "ok"
 
 
 def test_a_table_that_differs_is_told_with_both_ways_on(world):
@@ -726,14 +728,14 @@ def test_a_table_that_differs_is_told_with_both_ways_on(world):
     prefix = "s3://the-bucket/churn"
     world.cloud.bucket.objects |= {"churn/data/a b.csv": b"old", "churn/runs/ID/m": b"x"}
     settings = replace(world.settings, data="train='data/a b.csv' model=runs/ID")
-    found = verify.check_data(verify.Context(settings, world.outputs))
+    found = account.check_data(results.Context(settings, world.outputs))
     assert found.text == "data/a b.csv differs from what was uploaded"
     way, other = found.remedy.split(", or, to train on what was uploaded: make run ")
     assert way == "make data"
     (word,) = shlex.split(other)
     assert word == f"DATA='train={prefix}/data/a b.csv' model=runs/ID"
     settings = replace(settings, data=word.removeprefix("DATA="))
-    found = verify.check_data(verify.Context(settings, world.outputs))
+    found = account.check_data(results.Context(settings, world.outputs))
     assert found.text == f"data {prefix}/data/a b.csv, {prefix}/runs/ID/"
 
 
@@ -745,11 +747,11 @@ def test_an_example_that_differs_is_not_uploaded_but_removed(world):
     digest = hashlib.sha256(b"new").hexdigest()
     Path("data/.example").write_text(json.dumps({"data/train.csv": digest}))
     world.cloud.bucket.objects |= {"churn/data/train.csv": b"old", "churn/data/b.csv": b"old"}
-    found = verify.check_data(verify.Context(world.settings, world.outputs))
+    found = account.check_data(results.Context(world.settings, world.outputs))
     assert found.text == "data/train.csv differs from what was uploaded"
     assert found.remedy.startswith("rm data/train.csv, or, to train on what was uploaded: make run")
     settings = replace(world.settings, data="data")
-    found = verify.check_data(verify.Context(settings, world.outputs))
+    found = account.check_data(results.Context(settings, world.outputs))
     assert found.text == "data/b.csv, data/train.csv differs from what was uploaded"
     assert found.remedy.startswith("make data, or, to train")
 
@@ -758,7 +760,7 @@ def test_an_example_that_differs_is_not_uploaded_but_removed(world):
 
 
 def test_every_target_and_variable_that_a_remedy_names_is_in_the_makefile():
-    text = (PROJECT / "ecs/verify.py").read_text()
+    text = "".join(each.read_text() for each in (PROJECT / "ecs/checks").glob("*.py"))
     makefile = (PROJECT / "Makefile").read_text()
     targets = set(re.findall(r"\bmake (?!it\b|the\b)([a-z]+)\b", text))
     assert {"cluster", "push", "data", "verify"} <= targets

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 import unicodedata
 
 # Cc: control characters, among them escape; Cf: those that turn the direction of writing, or are not
@@ -30,3 +31,8 @@ def typed(variable: str, text: str) -> str:
     # between double quotes a shell reads these as they are
     safe = re.fullmatch(r"[\w ./:=?&%,~@+'-]*", text)
     return f'{variable}="{text}"' if safe else f"{variable}={shlex.quote(text)}"
+
+
+def note(text: str) -> None:
+    """Print what is not the container's own output, to standard error."""
+    print(text, file=sys.stderr, flush=True)

@@ -188,3 +188,6 @@ def check_instance_type(settings: Settings) -> None:
             f"INSTANCE_TYPE={name} has no NVIDIA GPU, and CAPACITY=gpu needs one; "
             f"type: INSTANCE_TYPE={usual}"
         )
+
+
+CONTAINER = "train"

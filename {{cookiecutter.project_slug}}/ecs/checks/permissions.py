@@ -1,0 +1,236 @@
+"""Which of the actions that `make policy` prints the caller lacks, found out without changing anything.
+
+Reads are made. Of the rest IAM says what it would allow, where the caller may ask it
+(iam:SimulatePrincipalPolicy); else each is called so that the service must refuse it for another reason:
+what it names is not there, or the request is not whole. AWS looks at permissions before it looks at
+those, so AccessDenied tells that the permission is missing, and any other answer that it is there.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from ecs.aws import code_and_message
+from ecs.stack import policies
+from ecs.stack.policies import Names
+
+# Granted for what another call creates (ecs:CreateAction) or hands on: no call of its own shows them.
+# iam:PassRole has a check of its own; s3:DeleteObject never fails where there is nothing to delete.
+UNTRIED = ("ecs:TagResource", "iam:PassRole", "s3:DeleteObject")
+# where the action is not called like its operation
+OPERATIONS = {"s3:ListBucket": "list_objects_v2"}
+# IAM's answers about who has no policies that it could look at
+NO_SOURCE = ("InvalidInput", "NoSuchEntity")
+DIGEST = f"sha256:{'0' * 64}"  # of nothing
+
+
+def is_read(action: str) -> bool:
+    """Tell whether an action only reads."""
+    return re.match(r"\w+:(Batch(Check|Get)|Describe|Get|List)", action) is not None
+
+
+def actions(document: Mapping) -> list[str]:
+    """Return the actions of a policy document, each once."""
+    found = [action for each in document["Statement"] for action in each["Action"]]
+    return list(dict.fromkeys(found))
+
+
+def denied(error: Exception) -> bool:
+    """Tell whether AWS refused for want of a permission."""
+    code, message = code_and_message(error)
+    return "AccessDenied" in code or code == "UnauthorizedOperation" or "not authorized" in message
+
+
+def named(error: Exception) -> str:
+    """Return the action that AWS says is missing; "" where it does not say."""
+    found = re.search(r"not authorized to perform:? (\w+:\w+)", str(error))
+    return found[1] if found else ""
+
+
+def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of one call for each action: none of them can change anything.
+
+    Args:
+        names: what is the project's.
+        absent: 32 hexadecimal digits; no task, upload, secret or schedule is called so.
+    """
+    project, nothing = names.settings.project, f"verify-{absent}"
+    # the ARN and not the name: of a secret that is not there AWS knows no other resource
+    secret = {"SecretId": names.arn("secretsmanager", f"secret:{project}/{nothing}-{absent[:6]}")}
+    image, upload = {"repositoryName": project}, absent_uuid(absent)
+    file = {"Bucket": names.bucket.rpartition(":")[2], "Key": f"{project}/{nothing}"}
+    task = {"cluster": project, "task": absent}
+    schedule = {"Name": nothing, "GroupName": project}
+    target = {
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "ScheduleExpression": "never",  # no expression of the scheduler's
+        "Target": {
+            "Arn": names.arn("ecs", f"cluster/{project}"), "RoleArn": names.role("SchedulerRole-verify"),
+        },
+    }  # fmt: skip
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": DIGEST,
+        },
+        "layers": [],
+    }  # fmt: skip
+    return {
+        "cloudformation:DescribeStacks": {"StackName": project},
+        "ecr:BatchCheckLayerAvailability": {**image, "layerDigests": [DIGEST]},
+        "ecr:BatchGetImage": {**image, "imageIds": [{"imageTag": nothing}]},
+        "ecr:CompleteLayerUpload": {**image, "uploadId": upload, "layerDigests": [DIGEST]},
+        "ecr:DescribeImages": {**image, "imageIds": [{"imageTag": nothing}]},
+        "ecr:GetAuthorizationToken": {},
+        "ecr:GetDownloadUrlForLayer": {**image, "layerDigest": DIGEST},
+        # an upload that nobody goes on with leaves nothing
+        "ecr:InitiateLayerUpload": image,
+        # its configuration is in no repository
+        "ecr:PutImage": {**image, "imageManifest": json.dumps(manifest), "imageTag": nothing},
+        "ecr:UploadLayerPart": {
+            **image, "uploadId": upload, "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": b"x",
+        },
+        "ecs:DescribeTaskDefinition": {"taskDefinition": project},
+        "ecs:DescribeTasks": {"cluster": project, "tasks": [absent]},
+        "ecs:ExecuteCommand": {**task, "command": "true", "interactive": True},
+        "ecs:ListTasks": {"cluster": project, "startedBy": nothing},
+        # a task definition without a container
+        "ecs:RegisterTaskDefinition": {"family": project, "containerDefinitions": []},
+        "ecs:RunTask": {"cluster": project, "taskDefinition": f"{project}:{2**31 - 1}"},
+        "ecs:StopTask": task,
+        "logs:GetLogEvents": {"logGroupName": f"/ecs/{project}", "logStreamName": nothing},
+        "s3:AbortMultipartUpload": {**file, "UploadId": upload},
+        "s3:GetObject": file,
+        "s3:ListBucket": {"Bucket": file["Bucket"], "Prefix": f"{project}/", "MaxKeys": 1},
+        # S3 stores nothing whose checksum is another's
+        "s3:PutObject": {**file, "Body": b"x", "ContentMD5": md5(b"y")},
+        "scheduler:CreateSchedule": {**schedule, **target},
+        "scheduler:DeleteSchedule": schedule,
+        "scheduler:GetSchedule": schedule,
+        "scheduler:ListSchedules": {"GroupName": project, "MaxResults": 1},
+        "scheduler:UpdateSchedule": {**schedule, **target},
+        # a value may be one or the other, not both
+        "secretsmanager:CreateSecret": {
+            "Name": f"{project}/{nothing}", "SecretString": "x", "SecretBinary": b"x",
+        },
+        "secretsmanager:DescribeSecret": secret,
+        "secretsmanager:PutSecretValue": {**secret, "SecretString": "x"},
+        "secretsmanager:RestoreSecret": secret,
+        "secretsmanager:TagResource": {**secret, "Tags": [{"Key": "project", "Value": project}]},
+    }  # fmt: skip
+
+
+def absent_uuid(digits: str) -> str:
+    """Return 32 hexadecimal digits as a UUID is written."""
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def md5(content: bytes) -> str:
+    """Return the checksum of Content-MD5. It guards nothing."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+def allowed(client: Any, action: str, parameters: Mapping) -> bool:
+    """Make one call and tell whether the caller has its permission."""
+    operation = OPERATIONS.get(action) or xform_name(action.partition(":")[2])
+    try:
+        getattr(client, operation)(**parameters)
+    except ClientError as error:
+        # where AWS says that another one is missing, this one is there
+        return not denied(error) or named(error) not in ("", action)
+    return True
+
+
+def tried(clients: Mapping[str, Any], made: Mapping[str, Mapping]) -> set[str]:
+    """Make the calls side by side and return the actions that AWS denied."""
+
+    def look(action: str) -> bool:
+        return allowed(clients[action.partition(":")[0]], action, made[action])
+
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(made, pool.map(look, made), strict=True))
+    missing = {action for action, there in found.items() if not there}
+    if "s3:ListBucket" in missing:
+        # without it S3 denies a file that is not there too
+        missing.discard("s3:GetObject")
+    return missing
+
+
+def questions(document: Mapping) -> Iterator[dict[str, Any]]:
+    """Give out what IAM is to be asked for each statement, reads and iam:PassRole left out."""
+    for each in document["Statement"]:
+        asked = [name for name in each["Action"] if not is_read(name) and name != "iam:PassRole"]
+        if not asked:
+            continue
+        yield {
+            "ActionNames": asked,
+            "ResourceArns": [arn if arn == "*" else one_of(arn) for arn in each["Resource"]],
+            "ContextEntries": [
+                context_entry(key, one_of(value))
+                for pairs in each.get("Condition", {}).values()
+                for key, value in pairs.items()
+            ],
+        }
+
+
+def context_entry(key: str, value: str) -> dict[str, Any]:
+    """Return what the simulation is to take for the value of a condition's ``key``."""
+    return {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+
+
+def one_of(pattern: str | list[str]) -> str:
+    """Return a value that a policy's pattern, or the first of several, matches."""
+    return (pattern if isinstance(pattern, str) else pattern[0]).replace("*", "verify")
+
+
+def simulated(iam: Any, source: str, document: Mapping) -> tuple[set[str], set[str]]:
+    """Return the actions that IAM would deny, and those of which it cannot tell.
+
+    Raises:
+        ClientError: the caller may not ask.
+    """
+    missing, unknown = set(), set()
+    for question in questions(document):
+        answer = iam.simulate_principal_policy(PolicySourceArn=source, **question)
+        for each in answer["EvaluationResults"]:
+            if each["EvalDecision"] != "allowed":
+                unclear = each.get("MissingContextValues")
+                (unknown if unclear else missing).add(each["EvalActionName"])
+    return missing, unknown - missing
+
+
+def lacking(
+    client: Callable[[str], Any], names: Names, absent: str, source: Callable[[], str]
+) -> tuple[set[str], set[str]]:
+    """Return the actions of `make policy` that the caller lacks, and those of which nobody can tell.
+
+    Args:
+        client: gives the client of a service.
+        names: what is the project's.
+        absent: 32 hexadecimal digits that nothing is called by.
+        source: gives the ARN of the user or role whose policies speak for the caller.
+
+    Raises:
+        ClientError: IAM is asked and fails.
+    """
+    document, made = policies.runs(names), calls(names, absent)
+    wanted = [action for action in actions(document) if action in made]
+    try:
+        missing, unknown = simulated(client("iam"), source(), document)
+        wanted = [action for action in wanted if is_read(action)]
+    except ClientError as error:
+        # who came by a federation has no policies that IAM could look at
+        if not denied(error) and error.response["Error"]["Code"] not in NO_SOURCE:
+            raise
+        missing, unknown = set(), {*UNTRIED} - {"iam:PassRole"}
+    services = {action.partition(":")[0] for action in wanted}
+    clients = {service: client(service) for service in services}
+    return missing | tried(clients, {action: made[action] for action in wanted}), unknown

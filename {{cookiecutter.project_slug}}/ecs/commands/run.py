@@ -1,0 +1,340 @@
+"""Commands about one run: start it, follow it, stop it, look into it."""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ecs import cost, parse
+from ecs.checks.verify import before_run
+from ecs.console import plain
+from ecs.errors import UserError
+from ecs.history import measures, records, saved, versions
+from ecs.history.sound import DamagedError
+from ecs.image import image
+from ecs.request import definition, request, sizes
+from ecs.request.channels import with_latest
+from ecs.request.definition import read
+from ecs.run import registration, retry
+from ecs.run.attempts import attend, finish, halt, halt_by_name, log_of, show, tell, watch
+from ecs.run.here import become
+from ecs.run.locate import locate, recent, unfound
+from ecs.run.registration import register as register_definition
+from ecs.run.state import state_of
+from ecs.settings import CONTAINER, Settings
+from ecs.stack import stack
+
+
+def here(settings: Settings, *command: str) -> None:
+    """Become ``command`` followed by the words of ARGS, in an environment that tells the launcher of DATA."""
+    become(settings, list(command[1:]), os.environ)
+
+
+def register(settings: Settings) -> None:
+    """Register the task definition if anything changed, and print its ARN."""
+    print(register_definition(settings, stack.outputs(settings))[0])
+
+
+def new_run_id() -> str:
+    """Return a fresh run id."""
+    return request.run_id(datetime.now(UTC), secrets.token_hex(3))
+
+
+def dry_run(settings: Settings) -> None:
+    """Print the RunTask request; start nothing, ask nobody."""
+    image.check_gpu(settings)
+    known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
+    settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
+    run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
+    print(json.dumps(run_request, indent=2, ensure_ascii=False))
+
+
+def run(settings: Settings) -> int:
+    """Start the script on ECS, follow it, record and print how it ended."""
+    if settings.dry_run:
+        dry_run(settings)
+        return 0
+    outputs = stack.outputs(settings)
+    settings = resolved(settings, outputs)
+    run = new_run_id()
+    # First what may be wrong here, so that nothing is registered in vain.
+    before_run(settings, outputs)
+    draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
+    size = sizes.full_size(settings, definition.read(), draft["overrides"])
+    check_cost(settings, size)
+    if note := sizes.gpu_note(settings):
+        print(note, file=sys.stderr)
+    arn, image_uri = registration.register(settings, outputs)
+    revision = image.git(Path(), "rev-parse", "HEAD")
+    run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
+    data = versions.data_versions(settings, outputs, run_request)
+    record = asked_for(settings, run, image_uri, revision, run_request) | {
+        "task": None,
+        "started": records.now(),
+        "data": data,
+        "attempts": [],
+    }
+    return start(settings, outputs, run, record)
+
+
+def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
+    """Return the settings with the latest successful run by its id where DATA says ``latest``; say which."""
+
+    def latest() -> str:
+        run = records.latest(settings, outputs)
+        print(f"latest: runs/{run}", file=sys.stderr)
+        return run
+
+    return replace(settings, data=with_latest(settings.data, latest))
+
+
+def asked_for(
+    settings: Settings, run: str, image_uri: str, revision: str | None, run_request: dict
+) -> dict:
+    """Return what ``run.json`` says of a run before it has a task."""
+    return {
+        "run": run,
+        "image": image_uri,
+        "revision": revision,
+        "tag": image.tag(settings),
+        "argv": parse.words(settings.args),
+        "size": sizes.full_size(settings, definition.read(), run_request["overrides"]),
+        "request": run_request,
+    }
+
+
+def check_cost(settings: Settings, size: dict) -> None:
+    """Say what the run may cost.
+
+    Raises:
+        UserError: more than BUDGET.
+    """
+    limit = parse.seconds("TIMEOUT", settings.timeout)
+    start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
+    cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
+    print(cost.estimate(size, limit, start_limit), file=sys.stderr)
+
+
+def rerun(settings: Settings) -> int:
+    """Start a recorded run once more: same image, arguments, sizes, environment and data."""
+    outputs, former, old = chosen(settings)
+    if "size" not in old:
+        raise UserError(f"run {former} was recorded by an older version; type: make run")
+    data = versions.data_versions(settings, outputs, old["request"])
+    # a run that a schedule started was recorded by its container, which does not ask for that
+    if "data" in old and data != old["data"]:
+        names = ", ".join(versions.addresses(data or old["data"]))
+        change = f"the data of run {former} has changed since ({names})"
+        if not settings.yes:
+            raise UserError(f"{change}; to go on: make rerun RUN={former} YES=1")
+        print(f"warning: {change}", file=sys.stderr)
+    settings = replace(
+        settings, capacity=old["size"]["capacity"], architecture=old["size"]["architecture"]
+    )
+    run = new_run_id()
+    check_cost(settings, old["size"])
+    arn, image_uri = registration.register(settings, outputs, old["image"])
+    record = {
+        **old,
+        "run": run,
+        "task": None,
+        "image": image_uri,
+        "started": records.now(),
+        "data": data,
+        "rerun_of": former,
+        "attempts": [],
+        "request": request.again(settings, outputs, old, arn, run),
+    }
+    return start(settings, outputs, run, record)
+
+
+def start(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
+    """Record a run, start its task and follow it; return the exit status."""
+    run_request = record["request"]
+    if "ARGV_URI" in request.variables_of(run_request):
+        records.write(settings, outputs, run, request.ARGV, record["argv"])
+    # Before the task: a bucket that cannot be written to must not be found out afterwards.
+    records.create(settings, outputs, run, record)
+    tell_workflow("run", run)
+    return watch(settings, outputs, run, record)
+
+
+def tell_workflow(name: str, value: str) -> None:
+    """Give a value to the later steps of a GitHub workflow, where this is one."""
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{name}={value}\n")
+
+
+def attach(settings: Settings) -> int:
+    """Follow a run again, as ``run`` does once the task is there; with RETRIES it is tried again."""
+    retries = parse.retries(settings)
+    outputs, run, record = chosen(settings)
+    result = records.result(settings, outputs, run, record)
+    if result is not None:
+        ended = [*record["attempts"][:-1], result]
+        following = retry.next_request(record["request"], ended, retries, False)
+        if following is None or record.get("stopped"):
+            print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
+            return tell(settings, outputs, run, result)
+    locate(settings, outputs, run, record)
+    if records.unanswered(record):
+        again = retries and not record.get("stopped") and recent(record, datetime.now(UTC))
+        if not again:
+            raise UserError(no_task(run, record))
+    capacity = (record.get("size") or {}).get("capacity", settings.capacity)
+    return watch(replace(settings, detach=False, capacity=capacity), outputs, run, record)
+
+
+def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
+    """Return the stack's outputs, the id of the run that RUN means, and its record."""
+    outputs = stack.outputs(settings)
+    run = records.resolve(settings, outputs)
+    try:
+        record = records.record(settings, outputs, run)
+    except DamagedError as error:
+        raise NoRecordError(str(error)) from error
+    if record is None:
+        raise NoRecordError(
+            f"run {run} has no run.json in s3://{outputs['Bucket']}; type: make runs"
+        )
+    return outputs, run, record
+
+
+class NoRecordError(UserError):
+    """A run has no ``run.json`` that can be read."""
+
+
+def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
+    """Return what ``chosen`` does, for a run of which an attempt has a task.
+
+    Raises:
+        UserError: none has, or none that ECS shows.
+    """
+    outputs, run, record = chosen(settings)
+    locate(settings, outputs, run, record)
+    if not any(each["task"] for each in record["attempts"]):
+        raise UserError(no_task(run, record))
+    return outputs, run, record
+
+
+def no_task(run: str, record: Mapping) -> str:
+    """Say why a run has no task, and what to type."""
+    if not records.unanswered(record):
+        return f"run {run} has no task: ECS refused it; type: make status RUN={run}"
+    if record.get("stopped") or not recent(record, datetime.now(UTC)):
+        return f"run {run}: {unfound(record)}; to run the same again: make rerun RUN={run}"
+    return (
+        f"run {run}: {unfound(record)}; to look again: make status RUN={run}, to send it again, which "
+        f"starts no second task: make attach RUN={run} RETRIES=1"
+    )
+
+
+def logs(settings: Settings) -> int:
+    """Print a run's log, attempt by attempt; a run that goes on is followed to its end."""
+    outputs, run, record = with_task(settings)
+    ended = records.result(settings, outputs, run, record) is not None
+    latest = record["attempts"][-1]["task"]
+    tasks = [each["task"] for each in record["attempts"] if each["task"]]
+    for task in tasks if ended or not latest else tasks[:-1]:
+        for line in log_of(settings, outputs, run, task).new_lines():
+            show(line)
+    if ended:
+        return 0
+    if records.unanswered(record):
+        raise UserError(no_task(run, record))
+    if not latest:
+        return finish(settings, outputs, run, record, record["attempts"][-1])
+    return finish(settings, outputs, run, record, attend(settings, outputs, run, record))
+
+
+def status(settings: Settings) -> None:
+    """Print what is known of one run."""
+    outputs, run, record = chosen(settings)
+    state = state_of(settings, outputs, run, record)
+    for name, value in (
+        ("run", run),
+        ("state", state["state"]),
+        ("exit code", state["exit_code"]),
+        ("cause", state["cause"]),
+        ("AWS says", state.get("reason")),
+        ("type", state.get("remedy")),
+        ("started", record.get("started")),
+        ("command", json.dumps(measures.words(record), ensure_ascii=False)),
+        ("image", record.get("image")),
+        ("revision", record.get("revision")),
+        ("task", record.get("task")),
+        ("cost", cost.shown(state.get("cost"))),
+        ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
+        ("files", request.run_uri(settings, outputs, run)),
+    ):
+        if value not in (None, ""):
+            print(f"{name:<10} {plain(value)}")
+    for line in saved.summary(settings, outputs, run):
+        print(plain(line))
+
+
+def stop(settings: Settings) -> None:
+    """Stop a run for good: its task, and any attempt that would follow."""
+    try:
+        outputs, run, record = chosen(settings)
+    except NoRecordError as error:
+        stop_by_name(settings, str(error))
+        return
+    state = state_of(settings, outputs, run, record)["state"]
+    if state in ("Succeeded", "Interrupted", "Failed"):
+        print(f"run {run} has ended already: {state.lower()}", file=sys.stderr)
+        if state != "Interrupted":  # else somebody may be about to try it again
+            return
+    halt(settings, outputs, run, record, "make stop")
+
+
+def stop_by_name(settings: Settings, why: str) -> None:
+    """Stop the tasks of a run that has no record, or a damaged one."""
+    outputs = stack.outputs(settings)
+    run = records.resolve(settings, outputs)
+    stopped = halt_by_name(settings, outputs, run)
+    count = f"{stopped} stopped" if stopped else "ECS shows none that goes on"
+    print(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}", file=sys.stderr)
+
+
+def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
+    """Return the command that opens a shell in a run's container.
+
+    Raises:
+        UserError: the run was started without the channel that it needs.
+    """
+    if not record["request"].get("enableExecuteCommand"):
+        raise UserError(
+            f"run {record['run']} was started without EXEC=1, and nobody can look into it; for the "
+            "next: make cluster EXEC=1, then make run EXEC=1"
+        )
+    return [
+        settings.aws, "ecs", "execute-command", "--cluster", outputs["Cluster"],
+        "--task", record["task"], "--container", CONTAINER, "--interactive",
+        "--command", "/bin/sh",
+    ]  # fmt: skip
+
+
+def shell(settings: Settings) -> None:
+    """Become a shell in the container of a run that goes on."""
+    if not shutil.which("session-manager-plugin"):
+        raise UserError(
+            "the AWS CLI opens a shell by the session-manager plugin only, and it is not on PATH: "
+            "install it as the user guide of AWS Systems Manager says, under Session Manager"
+        )
+    outputs, run, record = with_task(settings)
+    if not record["task"]:
+        raise UserError(no_task(run, record))
+    line = shell_line(settings, outputs, record)
+    state = state_of(settings, outputs, run, record)["state"]
+    if state != "Running":
+        raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
+    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    os.execvp(line[0], line)

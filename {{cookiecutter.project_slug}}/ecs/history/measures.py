@@ -1,0 +1,99 @@
+"""What the tables show of a run: metrics, durations, parameters."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ecs.history.sound import is_number
+
+RECORDS = ("run.json", "result.json", "metrics.json")
+
+
+SETS = ("train", "validation")
+
+
+# The first of these that a run measured stands for it in the table.
+HEADLINES = ("auc", "accuracy", "r2", "rmse", "log_loss")
+
+
+def measures(metrics: Mapping | None) -> dict[str, dict[str, float]]:
+    """Return the numbers in metrics.json by set; those that stand there alone are of the set "".
+
+    A script of one's own writes ``{"auc": 0.9}`` or ``{"validation": {"auc": 0.9}}``; the bundled one has
+    much else beside ``train`` and ``validation``.
+    """
+    metrics = metrics if isinstance(metrics, Mapping) else {}
+    bundled = "hyperparameters" in metrics
+    found: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping) and (not bundled or name in SETS):
+            found[name] = {each: number for each, number in value.items() if is_number(number)}
+        elif is_number(value) and not bundled:
+            found.setdefault("", {})[name] = value
+    return {name: values for name, values in found.items() if values}
+
+
+def headline(metrics: Mapping | None) -> str:
+    """Return a run's first measure, of its validation set if there is one: ``auc 0.9912``."""
+    found = measures(metrics)
+    order = [name for name in (*SETS[::-1], "") if name in found] + list(found)
+    for part in order:
+        for name in (*HEADLINES, *found[part]):
+            if name in found[part]:
+                return f"{name} {found[part][name]:.5g}"
+    return ""
+
+
+def duration(result: Mapping) -> str:
+    """Return how long the container ran, or else the task: ``1:02:03``; empty: not known."""
+    begin = result.get("startedAt") or result.get("createdAt")
+    if not begin or not result.get("stoppedAt"):
+        return ""
+    took = datetime.fromisoformat(result["stoppedAt"]) - datetime.fromisoformat(begin)
+    return str(took).partition(".")[0]
+
+
+def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
+    """Return what two runs are compared by: name, shown value. Parameters first, then metrics."""
+    run, result, metrics = (record[name] or {} for name in RECORDS)
+    parameters = metrics.get("hyperparameters") if isinstance(metrics, Mapping) else None
+    values = {
+        "revision": run.get("revision"),
+        "image": (run.get("image") or "").rpartition("@")[2],
+        "command": command(run),
+        "data": json.dumps(run["data"], ensure_ascii=False) if run.get("data") else None,
+        **{name: value for name, value in (run.get("size") or {}).items()},
+        **(parameters if isinstance(parameters, Mapping) else {}),
+        "state": result.get("state"),
+        "cost": result.get("cost"),
+    }
+    for part, numbers in measures(metrics).items():
+        values |= {f"{part} {name}".strip(): value for name, value in numbers.items()}
+    return {name: text(value) for name, value in values.items()}
+
+
+def text(value: object) -> str:
+    """Return a value as the comparison shows it."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def compare(records: Sequence[Mapping[str, dict | None]]) -> list[tuple[str, list[str], bool]]:
+    """Return the rows of a comparison: name, one value a run, whether they differ."""
+    columns = [flat(each) for each in records]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [(name, [column.get(name, "") for column in columns]) for name in names]
+    return [(name, values, len(set(values)) > 1) for name, values in rows if any(values)]
+
+
+def command(record: Mapping | None) -> str:
+    """Return script and arguments of a run as a shell would take them."""
+    return shlex.join(words(record)) if record else ""
+
+
+def words(record: Mapping) -> list[str]:
+    """Return script and arguments of a run, whole even where ECS had only a pointer to them."""
+    command = record["request"]["overrides"]["containerOverrides"][0]["command"]
+    return [command[0], *record.get("argv", command[1:])]

@@ -1,0 +1,270 @@
+"""From the Makefile's variables to one RunTask request. Pure: no clock, no network, no files.
+
+Source of the limits: the API reference of RunTask and the Fargate task sizes in the ECS developer
+guide.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from ecs import contract
+from ecs.errors import UserError
+from ecs.parse import environment, retries, seconds, words
+from ecs.request import channels
+from ecs.request.sizes import gpus, size
+from ecs.settings import CONTAINER, FARGATE, Settings
+
+SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
+# variables of the container's that `make run` sets itself
+# those that the launcher sets in any case
+LAUNCHERS = re.compile(
+    r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
+    r"|CHECKPOINT_DIR|RUN_FOLDER|RUN_MEMORY_MIB"
+)
+# characters of ``overrides``, JSON syntax included
+OVERRIDES_LIMIT = 8192
+ARGV = contract.ARGV  # where a run keeps arguments that are longer
+
+
+def run_id(now: datetime, random: str) -> str:
+    """Return an id that sorts by time: ``20261124T110203Z-1a2b3c``. ``now`` is in UTC."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{random}"
+
+
+def secret_names(settings: Settings, definition: Mapping) -> set[str]:
+    """Return the names of the container's variables that ECS fills with secrets."""
+    return set(settings.secrets.replace(",", " ").split()) | {
+        each["name"]
+        for container in definition.get("containerDefinitions", [])
+        for each in container.get("secrets", [])
+    }
+
+
+def variables_of(request: Mapping) -> dict[str, str]:
+    """Return the container's environment in a RunTask request."""
+    container = request["overrides"]["containerOverrides"][0]
+    return {each["name"]: each["value"] for each in container["environment"]}
+
+
+def again(
+    settings: Settings, stack: Mapping[str, str], record: Mapping, task_definition: str, run: str
+) -> dict:
+    """Return the request that runs a recorded run's words, sizes and environment once more."""
+    overrides = record["request"]["overrides"]
+    uri = run_uri(settings, stack, run)
+    own = {"RUN_ID": run, "RUN_URI": uri, "ARGV_URI": uri + ARGV}
+    variables = {
+        name: own.get(name, value)
+        for name, value in variables_of(record["request"]).items()
+        if name != "RUN_SCHEDULE"
+    }
+    container = overrides["containerOverrides"][0] | {
+        "environment": [{"name": name, "value": value} for name, value in variables.items()]
+    }
+    size = record["size"]
+    return record["request"] | {
+        "taskDefinition": task_definition,
+        "clientToken": f"{run}-1",
+        "startedBy": f"{run}-1",
+        # the stack may have been made for another since
+        "capacityProviderStrategy": capacity(settings, stack),
+        "overrides": overrides
+        | {
+            # the definition's own may have changed since
+            "cpu": str(size["cpu"]),
+            "memory": str(size["memory"]),
+            "containerOverrides": [container],
+        },
+    }
+
+
+def console_uri(task_arn: str) -> str:
+    """Return where the AWS console shows a task; each partition has a domain of its own."""
+    _, partition, _, region, _, rest = task_arn.split(":", 5)
+    domain = {"aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}.get(
+        partition, "aws.amazon.com"
+    )
+    _, cluster, task = rest.split("/")
+    return (
+        f"https://{region}.console.{domain}/ecs/v2/clusters/{cluster}/tasks/{task}?region={region}"
+    )
+
+
+def project_uri(settings: Settings, stack: Mapping[str, str]) -> str:
+    """Return the project's own prefix of the bucket, without a last slash."""
+    return f"s3://{stack['Bucket']}/{settings.project}"
+
+
+def run_uri(settings: Settings, stack: Mapping[str, str], run: str) -> str:
+    """Return the prefix, with a last slash, under which a run keeps all that is its own."""
+    return f"{project_uri(settings, stack)}/runs/{run}/"
+
+
+def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
+    """Return the capacity provider strategy for ``CAPACITY``.
+
+    Raises:
+        UserError: the stack was made for another.
+    """
+    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}.get(settings.capacity)
+    if not provider:
+        has = stack.get("Capacities", ",".join(FARGATE))
+        # a placeholder stands for any
+        if settings.capacity not in has.split(",") and not has.startswith("<"):
+            mend = (
+                "the sandbox has no other; type: make run CAPACITY=fargate"
+                if settings.sandbox
+                else f"type: make cluster CAPACITY={settings.capacity}"
+            )
+            raise UserError(
+                f"CAPACITY={settings.capacity}: the stack has {has.replace(',', ', ')} only; {mend}"
+            )
+        provider = stack["CapacityProvider"]
+    return [{"capacityProvider": provider, "weight": 1}]
+
+
+def stop_seconds(settings: Settings, definition: Mapping) -> int:
+    """Return the seconds between SIGTERM and SIGKILL: of task-definition.json, by default 30."""
+    if settings.sandbox:
+        return SANDBOX_STOP
+    found = [
+        each.get("stopTimeout", 30)
+        for each in definition.get("containerDefinitions", [])
+        if each.get("name") == CONTAINER
+    ]
+    return int(found[0]) if found else 30
+
+
+def result_uri(settings: Settings) -> str:
+    """Return ``RESULT``.
+
+    Raises:
+        UserError: it is no table of Treasure Data.
+    """
+    if not re.fullmatch(r"td://[a-z0-9_]{3,255}/[a-z0-9_]{3,255}", settings.result):
+        raise UserError(
+            f"RESULT={settings.result!r}: a table of Treasure Data; type for example: "
+            "RESULT=td://database/table"
+        )
+    return settings.result
+
+
+def role_arn(name: str, stack: Mapping[str, str]) -> str:
+    """Return the ARN of the role ``name`` in the account of the stack's own task role."""
+    if name.startswith("arn:"):
+        return name
+    return f"{stack['TaskRoleArn'].partition(':role/')[0]}:role/{name}"
+
+
+def run_task_request(
+    settings: Settings,
+    stack: Mapping[str, str],
+    definition: Mapping,
+    task_definition: str,
+    run: str,
+    revision: str | None = None,
+    schedule: str | None = None,
+) -> dict:
+    """Return the RunTask request of one attempt at one run.
+
+    Args:
+        settings: the Makefile's variables.
+        stack: outputs of the CloudFormation stack, or placeholders.
+        definition: the content of task-definition.json.
+        task_definition: family, ``family:revision`` or ARN to run.
+        run: the run's id; the request's ``clientToken`` comes from it, so that sending the same
+            request twice starts one task.
+        revision: of git, for the run's manifest.
+        schedule: that starts the run; the container then records it.
+
+    Raises:
+        UserError: a variable has a value that RunTask would refuse.
+    """
+    for variable, text in (
+        ("TIMEOUT", settings.timeout),
+        ("START_TIMEOUT", settings.start_timeout),
+    ):
+        seconds(variable, text)
+    retries(settings)
+    if not settings.script or settings.script.startswith(("-", "/")):
+        raise UserError(f"SCRIPT={settings.script!r}: a script of this project, such as train.py")
+    given = environment(settings.env)
+    if taken := sorted(given.keys() & contract.VARIABLES):
+        raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
+    if taken := sorted(filter(LAUNCHERS.fullmatch, given)):
+        raise UserError(f"ENV: {', '.join(taken)} is set by the launcher, job/; leave it out")
+    if taken := sorted(given.keys() & secret_names(settings, definition)):
+        raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
+    variables = {
+        contract.RUN_ID: run,
+        contract.RUN_URI: run_uri(settings, stack, run),
+        contract.PROJECT_URI: project_uri(settings, stack) + "/",
+        contract.CHANNELS: json.dumps(
+            channels.on_ecs(channels.parse(settings.data), project_uri(settings, stack)),
+            ensure_ascii=False,
+        ),
+        contract.ATTEMPT: "1",
+        contract.STOP_SECONDS: str(stop_seconds(settings, definition)),
+        **({contract.REVISION: revision} if revision else {}),
+        **({contract.SCHEDULE: schedule} if schedule else {}),
+        **({contract.RESULT: result_uri(settings)} if settings.result else {}),
+        **given,
+    }
+    if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
+        raise UserError(
+            "EXEC=1: the task role may open no channel yet; type: make cluster EXEC=1, or write "
+            "EXEC = 1 into .env for both"
+        )
+    overrides: dict = {
+        "containerOverrides": [
+            {
+                "name": CONTAINER,
+                "command": [settings.script, *words(settings.args)],
+                "environment": [
+                    {"name": name, "value": value} for name, value in variables.items()
+                ],
+                **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
+            }
+        ],
+        **size(settings, definition),
+    }
+    if settings.task_role:
+        overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
+    if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
+        # the words go to S3 (``argv.json`` of the run); the launcher reads them there
+        container = overrides["containerOverrides"][0]
+        container["command"] = [settings.script]
+        pointer = run_uri(settings, stack, run) + ARGV
+        container["environment"].append({"name": contract.ARGV_URI, "value": pointer})
+    length = len(json.dumps(overrides))
+    if length > OVERRIDES_LIMIT:
+        sentence = f"makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}"
+        if len(variables[contract.CHANNELS]) > len(settings.env):
+            raise UserError(
+                f"DATA {sentence}: put its files into a folder below data/ and name that"
+            )
+        raise UserError(
+            f"ENV {sentence}: put long values into a file below data/ and pass its name"
+        )
+    request: dict = {
+        "cluster": stack["Cluster"],
+        "taskDefinition": task_definition,
+        "count": 1,
+        "clientToken": f"{run}-1",
+        "startedBy": f"{run}-1",
+        "capacityProviderStrategy": capacity(settings, stack),
+        "overrides": overrides,
+        "propagateTags": "TASK_DEFINITION",
+        **({"enableExecuteCommand": True} if settings.exec else {}),
+    }
+    if settings.capacity in FARGATE:
+        request["networkConfiguration"] = {
+            "awsvpcConfiguration": {
+                "subnets": stack["Subnets"].split(",")[:16],
+                "securityGroups": [stack["SecurityGroup"]],
+                "assignPublicIp": stack["PublicIp"],
+            }
+        }
+    return request

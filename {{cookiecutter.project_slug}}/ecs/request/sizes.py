@@ -1,0 +1,78 @@
+"""The size of a task: CPU, memory, disk and GPUs."""
+
+from collections.abc import Mapping
+
+from ecs.errors import UserError
+from ecs.fargate import check_fargate_size
+from ecs.parse import whole_number, words
+from ecs.settings import FARGATE, WITH_GPU, Settings
+
+
+def size(settings: Settings, definition: Mapping) -> dict:
+    """Return the task override for CPU (units), memory (MiB) and disk (GiB) that the user asked for.
+
+    ``definition`` is the task definition, whose ``cpu`` and ``memory`` hold where nothing is given.
+
+    Raises:
+        UserError: Fargate has no task of that size.
+    """
+    override: dict = {}
+    if settings.cpu:
+        override["cpu"] = str(
+            whole_number("CPU", settings.cpu, 128, 196608, "CPU units (1024 a vCPU)")
+        )
+    if settings.memory:
+        override["memory"] = str(whole_number("MEMORY", settings.memory, 64, 3145728, "MiB"))
+    if settings.disk:
+        if settings.capacity not in FARGATE:
+            raise UserError(
+                f"DISK is Fargate's ephemeral storage; on {settings.capacity} the instance's disk "
+                "holds: leave it out"
+            )
+        disk = whole_number("DISK", settings.disk, 21, 200, "GiB")
+        override["ephemeralStorage"] = {"sizeInGiB": disk}
+    if settings.capacity in FARGATE:
+        check_fargate_size(
+            int(override.get("cpu", definition["cpu"])),
+            int(override.get("memory", definition["memory"])),
+        )
+    return override
+
+
+def gpus(settings: Settings) -> list[dict]:
+    """Return the container's override for the GPUs that the user asked for; none: the definition's.
+
+    Raises:
+        UserError: it is no whole number, or the capacity has none.
+    """
+    if not settings.gpus:
+        return []
+    count = whole_number("GPUS", settings.gpus, 1, 16, "GPUs")
+    if settings.capacity not in WITH_GPU:
+        raise UserError(
+            f"GPUS={count}: CAPACITY={settings.capacity} has none; type: CAPACITY=gpu GPUS={count}"
+        )
+    return [{"type": "GPU", "value": str(count)}]
+
+
+def gpu_note(settings: Settings) -> str:
+    """Return a reminder where a GPU is paid for and train.py is not told to use it; else ""."""
+    options = {word.partition("=")[0] for word in words(settings.args)}
+    trains = settings.script == "train.py" and "--device" not in options
+    if trains and settings.capacity in WITH_GPU:
+        return 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda …"'
+    return ""
+
+
+def full_size(settings: Settings, definition: Mapping, overrides: Mapping) -> dict:
+    """Return what the price of a task depends on: CPU units, MiB, GiB, architecture, capacity."""
+    disk = (overrides.get("ephemeralStorage") or definition.get("ephemeralStorage") or {}).get(
+        "sizeInGiB", 20
+    )
+    return {
+        "cpu": int(overrides.get("cpu", definition["cpu"])),
+        "memory": int(overrides.get("memory", definition["memory"])),
+        "disk": disk,
+        "architecture": settings.architecture,
+        "capacity": settings.capacity,
+    }

@@ -1,0 +1,204 @@
+"""Watch one task: its phases and its log, to the last line."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecs.aws import code_and_message
+from ecs.console import note
+from ecs.settings import CONTAINER
+from ecs.verdict.rules import AGAIN
+from ecs.verdict.verdict import verdict
+
+POLL = 2.0  # seconds between two looks
+# DescribeTasks may not know a new task for a while (eventual consistency).
+MISSING_LIMIT = 60.0
+# After STOPPED lines may still be on their way. The program's own end mark says there are no more;
+# without it (a killed container, a script that prints none) this long without a line is the end.
+DRAIN_LIMIT = 10.0
+LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
+
+
+def stream_name(task_arn: str) -> str:
+    """Return the log stream of a task: prefix, container, task id."""
+    return f"run/{CONTAINER}/{task_arn.rpartition('/')[2]}"
+
+
+class Log:
+    """The lines of one log stream, each given out once."""
+
+    def __init__(self, logs: Any, group: str, stream: str, end_mark: str) -> None:
+        self.logs, self.group, self.stream, self.end_mark = logs, group, stream, end_mark
+        self.token: str | None = None
+        self.ended = False
+
+    def new_lines(self) -> Iterator[str]:
+        """Give out the lines that came since the last call, without the end mark."""
+        while not self.ended:
+            position = {"nextToken": self.token} if self.token else {}
+            try:
+                # The reference of GetLogEvents: with a token, startFromHead must be true as well.
+                page = self.logs.get_log_events(
+                    logGroupName=self.group,
+                    logStreamName=self.stream,
+                    startFromHead=True,
+                    **position,
+                )
+            except self.logs.exceptions.ResourceNotFoundException:
+                return  # the stream begins with the container's first line
+            for event in page["events"]:
+                if event["message"].rstrip() == self.end_mark:
+                    self.ended = True
+                else:
+                    yield event["message"]
+            # An empty page is not the end; the same token twice is.
+            if page["nextForwardToken"] == self.token:
+                return
+            self.token = page["nextForwardToken"]
+
+
+def describe(ecs: Any, cluster: str, task_arn: str) -> Mapping | None:
+    """Return the task as DescribeTasks shows it, or None where ECS does not know it."""
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=[task_arn])["tasks"]
+    return tasks[0] if tasks else None
+
+
+@dataclass
+class Limits:
+    """When to stop a task that is followed, in seconds; infinite: never.
+
+    ``start`` counts from the beginning until the container runs, ``run`` while it does. ``stop`` is
+    called once, with the reason.
+    """
+
+    stop: Callable[[str], None]
+    start: float = math.inf
+    run: float = math.inf
+    over: bool = False
+
+    def check(self, phase: str, since_begin: float, since_phase: float) -> None:
+        """Stop the task if a limit is over."""
+        if self.over or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"):
+            return
+        if phase == "RUNNING" and since_phase > self.run:
+            reason = f"TIMEOUT={self.run:.0f} is over"
+        elif phase != "RUNNING" and since_begin > self.start:
+            reason = f"START_TIMEOUT={self.start:.0f} is over"
+        else:
+            return
+        self.over = True
+        note(f"-- {reason}: stopping the task")
+        self.stop(reason)
+
+
+def follow(
+    ecs: Any,
+    log: Log,
+    cluster: str,
+    task_arn: str,
+    show: Callable[[str], None],
+    poll: float = POLL,
+    drain_limit: float = DRAIN_LIMIT,
+    limits: Limits | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    chance: Callable[[], float] = random.random,
+) -> Mapping | None:
+    """Follow a task until it has stopped and its log is complete; there is no time limit.
+
+    While AWS throttles or does not answer, each look comes after twice the wait of the one before;
+    when it answers again, the waits shrink as they grew.
+
+    Args:
+        ecs: boto3's ECS client.
+        log: the container's log.
+        cluster: name of the cluster.
+        task_arn: the task.
+        show: called with each line of the log, in order, once.
+        poll: seconds between two looks.
+        drain_limit: seconds without a line after which the log of a stopped task is complete.
+        limits: when to stop the task; None: never.
+        sleep, clock, chance: for tests.
+
+    Returns:
+        The stopped task, or None where ECS does not know it.
+    """
+    began = phase_began = seen = clock()
+    phase, silent, wait = "", False, poll
+    while phase != "STOPPED":
+        try:
+            task = describe(ecs, cluster, task_arn)
+            for line in log.new_lines():
+                show(line)
+        except Exception as error:
+            if not passes(error):
+                raise
+            # The run goes on without us.
+            if not silent:
+                note(f"-- no answer from AWS ({code_and_message(error)[0]}): trying again")
+            silent, wait = True, min(wait * 2, LONGEST_WAIT)
+            sleep(wait * (0.5 + chance()))
+            continue
+        if silent:
+            note("-- AWS answers again")
+            silent, seen = False, clock()
+        if task is None:
+            if clock() - seen > MISSING_LIMIT:
+                return None
+        else:
+            seen = clock()
+            if task["lastStatus"] != phase:
+                if phase:
+                    note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
+                phase, phase_began = task["lastStatus"], seen
+                note(f"-- {phase.lower()}")
+        if limits:
+            limits.check(phase, clock() - began, clock() - phase_began)
+        if phase != "STOPPED":
+            sleep(wait * (0.5 + chance()))
+            wait = max(poll, wait / 2)
+    started = any(
+        each.get("runtimeId") or "exitCode" in each for each in task.get("containers", [])
+    )
+    if started:
+        drain(log, show, drain_limit, sleep, clock)
+    note(f"-- {clock() - began:.0f} s in all")
+    return task
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether the same question may be answered a minute later: no network, throttling, 5xx.
+
+    boto3 has tried eight times when such an error comes up.
+    """
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return verdict(error=error).retry == AGAIN
+    # time-outs while an answer comes and connections closed; no connection at all
+    return isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
+
+
+def drain(
+    log: Log, show: Callable[[str], None], limit: float, sleep: Callable, clock: Callable
+) -> None:
+    """Read on until the end mark, or until no line has come for a while."""
+    last = clock()
+    while not log.ended and clock() - last < limit:
+        try:
+            for line in log.new_lines():
+                show(line)
+                last = clock()
+        except Exception as error:
+            if not passes(error):
+                raise
+            last = clock()  # no answer is not an answer without lines
+        if not log.ended:
+            sleep(0.5)
+    if not log.ended:
+        note(
+            f"-- the program printed no end mark; its last lines may be missing after {limit:.0f} s"
+        )

@@ -1,0 +1,354 @@
+"""The least that a person needs to run make: IAM policies, made from the variables as they are.
+
+Most people only run: ``runs`` is for all targets on an existing stack. Those who make, plan and
+destroy it need ``cluster`` and ``network`` beside; two, since IAM takes 6144 characters a policy.
+Pure: no clock, no network.
+
+Source: the service authorization reference. ``"*"`` stands where an action knows no resource, and a
+``*`` within a resource for what only AWS chooses: ids, revisions, the ends of generated names.
+"""
+
+from collections.abc import Iterable
+
+from ecs.settings import INSTANCES, MANAGED, Settings
+from ecs.stack.inputs import ISSUER
+
+# These know no resource, or list what there is before anybody can name it.
+NO_RESOURCE = {
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeScalingActivities",
+    "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:GetTemplateSummary",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+    "ecr:GetAuthorizationToken",
+    "ecs:CreateCapacityProvider",
+    "ecs:CreateCluster",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:DescribeCapacityProviders",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTaskDefinitions",
+    "ecs:ListTasks",
+    "ecs:RegisterTaskDefinition",
+    "logs:DescribeLogGroups",
+    "scheduler:ListSchedules",
+    "secretsmanager:ListSecrets",
+}
+AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
+# of the agent on a managed instance, and of ECS, which starts it
+MANAGED_POLICIES = (
+    "AmazonECSInstanceRolePolicyForManagedInstances",
+    "AmazonECSInfrastructureRolePolicyForManagedInstances",
+)
+
+
+class Names:
+    """The ARNs of what the stack makes, known before it is made."""
+
+    def __init__(self, settings: Settings, account: str, partition: str) -> None:
+        self.settings, self.account, self.partition = settings, account, partition
+        self.bucket = f"arn:{partition}:s3:::{settings.project}-{account}-{settings.region}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource in the project's region and account."""
+        return f"arn:{self.partition}:{service}:{self.settings.region}:{self.account}:{resource}"
+
+    def role(self, logical: str) -> str:
+        """Return the ARN of a role to which CloudFormation gives a name."""
+        name = f"{self.settings.project}-{logical}"
+        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+
+
+def of_caller(settings: Settings, arn: str) -> Names:
+    """Return the names in the account and partition of the caller that ``arn`` names."""
+    _, partition, _, _, account, _ = arn.split(":", 5)
+    return Names(settings, account, partition)
+
+
+def allow(sid: str, service: str, actions: str, *resources: str, **conditions: dict) -> dict:
+    """Return one statement; ``actions`` are words without the service's prefix."""
+    statement: dict = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": [f"{service}:{action}" for action in sorted(actions.split())],
+        "Resource": list(resources),
+    }
+    return statement | ({"Condition": conditions} if conditions else {})
+
+
+def anywhere(allowed: Iterable[dict]) -> list[dict]:
+    """Return the statements, those for ``"*"`` without a condition made one."""
+    named, actions = [], []
+    for each in allowed:
+        if each["Resource"] == ["*"] and "Condition" not in each:
+            actions += each["Action"]
+        else:
+            named.append(each)
+    star = {"Sid": "NoResource", "Effect": "Allow", "Action": sorted(actions), "Resource": ["*"]}
+    return [*named, star]
+
+
+def document(statements: Iterable[dict]) -> dict:
+    """Return the policy document of these statements."""
+    return {"Version": "2012-10-17", "Statement": anywhere(statements)}
+
+
+def passing(sid: str, service: str, *roles: str) -> dict:
+    """Return the permission to hand ``roles`` to ``service``."""
+    return allow(
+        sid,
+        "iam",
+        "PassRole",
+        *roles,
+        StringEquals={"iam:PassedToService": f"{service}.amazonaws.com"},
+    )
+
+
+def runs(names: Names) -> dict:
+    """Return the policy for pushing, running, looking, fetching, secrets and schedules."""
+    settings, project = names.settings, names.settings.project
+    cluster, task = names.arn("ecs", f"cluster/{project}"), names.arn("ecs", f"task/{project}/*")
+    revisions = names.arn("ecs", f"task-definition/{project}:*")
+    here = {"ArnEquals": {"ecs:cluster": cluster}}
+    roles = [names.role("ExecutionRole-*"), names.role("TaskRole-*")]
+    if settings.task_role:
+        given = settings.task_role
+        whole = f"arn:{names.partition}:iam::{names.account}:role/{given}"
+        roles.append(given if given.startswith("arn:") else whole)
+    return document(
+        [
+            allow("Stack", "cloudformation", "DescribeStacks", names.arn("cloudformation", f"stack/{project}/*")),
+            allow("Login", "ecr", "GetAuthorizationToken", "*"),
+            allow(
+                "Images", "ecr",
+                "BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload DescribeImages "
+                "GetDownloadUrlForLayer InitiateLayerUpload PutImage UploadLayerPart",
+                names.arn("ecr", f"repository/{project}"),
+            ),
+            allow("Files", "s3", "AbortMultipartUpload GetObject PutObject", f"{names.bucket}/{project}/*"),
+            allow("Data", "s3", "DeleteObject", f"{names.bucket}/{project}/data/*"),
+            allow("List", "s3", "ListBucket", names.bucket, StringLike={"s3:prefix": f"{project}/*"}),
+            allow("Revisions", "ecs", "DescribeTaskDefinition RegisterTaskDefinition", "*"),
+            allow(
+                "Tags", "ecs", "TagResource", revisions, task,
+                StringEquals={"ecs:CreateAction": ["RegisterTaskDefinition", "RunTask"]},
+            ),
+            allow("Run", "ecs", "RunTask", revisions, **here),
+            allow("Tasks", "ecs", "DescribeTasks StopTask", task),
+            allow("Started", "ecs", "ListTasks", "*", **here),
+            passing("TaskRoles", "ecs-tasks", *roles),
+            allow("Log", "logs", "GetLogEvents", names.arn("logs", f"log-group:/ecs/{project}:log-stream:*")),
+            allow(
+                "Secrets", "secretsmanager",
+                "CreateSecret DescribeSecret PutSecretValue RestoreSecret TagResource",
+                names.arn("secretsmanager", f"secret:{project}/*"),
+            ),
+            allow(
+                "Schedules", "scheduler", "CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
+                names.arn("scheduler", f"schedule/{project}/*"),
+            ),
+            allow("ListSchedules", "scheduler", "ListSchedules", "*"),
+            passing("ScheduleRole", "scheduler", names.role("SchedulerRole-*")),
+            *([allow("Shell", "ecs", "ExecuteCommand", cluster, task)] if settings.exec else []),
+        ]
+    )  # fmt: skip
+
+
+def cluster(names: Names) -> dict:
+    """Return the policy for making, planning and destroying the stack but for its network."""
+    settings, project = names.settings, names.settings.project
+    stack = names.arn("cloudformation", f"stack/{project}/*")
+    bounded = (
+        {"StringEquals": {"iam:PermissionsBoundary": settings.boundary}}
+        if settings.boundary
+        else {}
+    )
+    group = names.arn("logs", f"log-group:/ecs/{project}")
+    return document(
+        [
+            allow(
+                "Stack", "cloudformation",
+                "CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents "
+                "DescribeStackResourceDrifts DescribeStacks DetectStackDrift DetectStackResourceDrift "
+                "ExecuteChangeSet ListChangeSets ListStackResources TagResource",
+                stack,
+            ),
+            allow("Drift", "cloudformation", "DescribeStackDriftDetectionStatus GetTemplateSummary", "*"),
+            allow(
+                "Repository", "ecr",
+                "BatchDeleteImage CreateRepository DeleteRepository DescribeRepositories "
+                "GetLifecyclePolicy ListImages ListTagsForResource PutImageScanningConfiguration "
+                "PutImageTagMutability PutLifecyclePolicy TagResource",
+                names.arn("ecr", f"repository/{project}"),
+            ),
+            allow(
+                "Bucket", "s3",
+                "CreateBucket DeleteBucket DeleteBucketPolicy GetBucketOwnershipControls "
+                "GetBucketPolicy GetBucketPublicAccessBlock GetBucketTagging GetBucketVersioning "
+                "GetEncryptionConfiguration GetLifecycleConfiguration ListBucket ListBucketVersions "
+                "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock "
+                "PutBucketTagging PutBucketVersioning PutEncryptionConfiguration "
+                "PutLifecycleConfiguration",
+                names.bucket,
+            ),
+            allow("Objects", "s3", "DeleteObject DeleteObjectVersion", f"{names.bucket}/*"),
+            allow(
+                "Logs", "logs",
+                "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource",
+                group, f"{group}:*",
+            ),
+            allow("FindLogs", "logs", "DescribeLogGroups", "*"),
+            allow("MakeRoles", "iam", "CreateRole PutRolePermissionsBoundary PutRolePolicy", names.role("*"), **bounded),
+            allow(
+                "Roles", "iam",
+                "DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
+                "ListRolePolicies TagRole UntagRole UpdateAssumeRolePolicy",
+                names.role("*"),
+            ),
+            allow(
+                "FirstCluster", "iam", "CreateServiceLinkedRole",
+                f"arn:{names.partition}:iam::{names.account}:role/aws-service-role/*",
+                StringEquals={
+                    "iam:AWSServiceName": [
+                        "autoscaling.amazonaws.com", "ecs-compute.amazonaws.com", "ecs.amazonaws.com",
+                    ]
+                },
+            ),
+            allow(
+                "Cluster", "ecs",
+                "DeleteCluster DescribeClusters PutClusterCapacityProviders TagResource UpdateCluster",
+                names.arn("ecs", f"cluster/{project}"),
+            ),
+            allow("Find", "ecs", "CreateCluster DeregisterTaskDefinition ListTaskDefinitions ListTasks", "*"),
+            allow("Revisions", "ecs", "DeleteTaskDefinitions", names.arn("ecs", f"task-definition/{project}:*")),
+            allow(
+                "Group", "scheduler",
+                "CreateScheduleGroup DeleteSchedule DeleteScheduleGroup GetScheduleGroup "
+                "ListTagsForResource TagResource",
+                names.arn("scheduler", f"schedule-group/{project}"),
+                names.arn("scheduler", f"schedule/{project}/*"),
+            ),
+            *([provider(names)] if settings.github else []),
+            allow("ListSecrets", "secretsmanager", "ListSecrets", "*"),
+            allow("Secrets", "secretsmanager", "DeleteSecret", names.arn("secretsmanager", f"secret:{project}/*")),
+        ]
+    )  # fmt: skip
+
+
+def provider(names: Names) -> dict:
+    """Return what it takes to look for the account's provider for GitHub, and to make it."""
+    arn = f"arn:{names.partition}:iam::{names.account}:oidc-provider/{ISSUER}"
+    made = "CreateOpenIDConnectProvider GetOpenIDConnectProvider TagOpenIDConnectProvider"
+    return allow("GitHub", "iam", made, arn)
+
+
+def network(names: Names) -> dict:
+    """Return the policy for the network of the stack, and for its machines where it has any."""
+    capacity = names.settings.capacity
+    machines = instances(names) if capacity in INSTANCES else []
+    managed = managed_instances(names) if capacity in MANAGED else []
+    return document([*addresses(names), *machines, *managed])
+
+
+def addresses(names: Names) -> list[dict]:
+    """Return what the security group needs, and with NETWORK=own the VPC. AWS chooses their ids."""
+    kinds, actions = "security-group vpc", "CreateSecurityGroup"
+    actions += (
+        " AuthorizeSecurityGroupEgress CreateTags DeleteSecurityGroup RevokeSecurityGroupEgress"
+    )
+    found = "DescribeSecurityGroups DescribeSubnets DescribeVpcs"
+    if names.settings.network == "own":
+        kinds += " internet-gateway route-table subnet vpc-endpoint"
+        actions += (
+            " AssociateRouteTable AttachInternetGateway CreateInternetGateway CreateRoute "
+            "CreateRouteTable CreateSubnet CreateVpc CreateVpcEndpoint DeleteInternetGateway "
+            "DeleteRoute DeleteRouteTable DeleteSubnet DeleteVpc DeleteVpcEndpoints "
+            "DetachInternetGateway DisassociateRouteTable ModifySubnetAttribute ModifyVpcAttribute "
+            "ModifyVpcEndpoint"
+        )
+        found += (
+            " DescribeAvailabilityZones DescribeInternetGateways DescribeRouteTables "
+            "DescribeVpcAttribute DescribeVpcEndpoints"
+        )
+    where = [names.arn("ec2", f"{kind}/*") for kind in kinds.split()]
+    return [allow("Network", "ec2", actions, *where), allow("FindNetwork", "ec2", found, "*")]
+
+
+def instance_role(names: Names, *policies: str) -> list[dict]:
+    """Return what the role of the instances needs, which may get ``policies`` of AWS's own."""
+    account, project = names.account, names.settings.project
+    profile = f"arn:{names.partition}:iam::{account}:instance-profile/{project}-*"
+    roles = [names.role("InstanceRole-*")]
+    if names.settings.capacity in MANAGED:
+        roles.append(names.role("InfrastructureRole-*"))
+    return [
+        allow(
+            "AgentPolicy", "iam", "AttachRolePolicy DetachRolePolicy", *roles,
+            ArnEquals={
+                "iam:PolicyARN": [f"arn:{names.partition}:iam::aws:policy/{each}" for each in policies]
+            },
+        ),
+        allow(
+            "Profile", "iam",
+            "AddRoleToInstanceProfile CreateInstanceProfile DeleteInstanceProfile "
+            "GetInstanceProfile RemoveRoleFromInstanceProfile",
+            profile,
+        ),
+        passing("InstanceRole", "ec2", names.role("InstanceRole-*")),
+    ]  # fmt: skip
+
+
+def providers(names: Names) -> list[dict]:
+    """Return what a capacity provider of the stack's own needs."""
+    return [
+        allow("MakeProvider", "ecs", "CreateCapacityProvider DescribeCapacityProviders", "*"),
+        allow(
+            "Provider", "ecs", "DeleteCapacityProvider TagResource UpdateCapacityProvider",
+            names.arn("ecs", f"capacity-provider/{names.settings.project}-*"),
+        ),
+    ]  # fmt: skip
+
+
+def managed_instances(names: Names) -> list[dict]:
+    """Return what ECS Managed Instances need beside; ECS itself starts them, by its own role."""
+    return [
+        *instance_role(names, *MANAGED_POLICIES),
+        passing("InfrastructureRole", "ecs", names.role("InfrastructureRole-*")),
+        *providers(names),
+    ]
+
+
+def instances(names: Names) -> list[dict]:
+    """Return what instances of the stack's own need beside."""
+    settings, project = names.settings, names.settings.project
+    image = f"arn:{names.partition}:ssm:{settings.region}::parameter/aws/service/ecs/*"
+    machines = "image instance launch-template network-interface security-group subnet volume"
+    where = [names.arn("ec2", f"{kind}/*") for kind in machines.split() if kind != "image"]
+    where.append(f"arn:{names.partition}:ec2:{settings.region}::image/*")
+    return [
+        *instance_role(names, AGENT_POLICY),
+        allow(
+            "Machines", "ec2",
+            "CreateLaunchTemplate CreateLaunchTemplateVersion CreateTags DeleteLaunchTemplate "
+            "RunInstances",
+            *where,
+        ),
+        allow("FindMachines", "ec2", "DescribeLaunchTemplateVersions DescribeLaunchTemplates", "*"),
+        allow("Image", "ssm", "GetParameters", image),
+        allow(
+            "Instances", "autoscaling",
+            "CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup "
+            "UpdateAutoScalingGroup",
+            names.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{project}-*"),
+        ),
+        allow("FindInstances", "autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities", "*"),
+        *providers(names),
+    ]  # fmt: skip

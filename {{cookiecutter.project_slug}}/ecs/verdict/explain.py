@@ -1,0 +1,115 @@
+"""From what AWS says of a run that failed to its cause and what to type next.
+
+The table ``RULES`` is data: a rule says where it applies, what it looks for, the cause in one
+sentence, and a remedy in the words of this project's Makefile. The first rule whose conditions all
+hold explains the run, so what is special stands above what is general.
+
+Where the texts come from: the ECS developer guide ("API failure reasons", "Stopped tasks error
+messages", "CannotPullContainer task errors", "TaskFailedToStart errors", "Exit codes"), the API
+reference of RunTask, and what runners of ECS tasks have met in use.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecs.distributions import distribution
+from ecs.fargate import FARGATE_SIZES
+from ecs.settings import WITH_GPU
+from ecs.verdict.rules import ANY, NEVER, OWN, RULES, UNKNOWN, Rule
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a run that failed. Empty strings and None: nothing."""
+
+    where: str
+    reason: str = ""
+    stop: str = ""
+    error: str = ""
+    exit_code: int | None = None
+    log: str = ""
+    capacity: str = ""
+    cpu: int = 1024  # CPU units of the task
+    memory: int = 4096  # MiB of the task
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a run failed, what to type next, and whether trying again can help."""
+
+    cause: str
+    remedy: str
+    retry: str
+    rule: str
+
+
+def larger(cpu: int, memory: int) -> str:
+    """Return the variables for twice the memory: ``MEMORY=8192``, with CPU where it must grow too.
+
+    ``cpu`` is in CPU units, ``memory`` in MiB. Beyond Fargate's largest task there is EC2.
+    """
+    for units, sizes in FARGATE_SIZES.items():
+        for size in sizes:
+            if units >= cpu and size >= 2 * memory:
+                return f"MEMORY={size}" if units == cpu else f"CPU={units} MEMORY={size}"
+    return "CAPACITY=ec2"
+
+
+def said(log: str) -> str:
+    """Return the program's own last error: the last line that looks like one, or the last line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(error: |[\w.]*(Error|Exception)\b)", line)]
+    return (errors or lines or ["its log has no lines"])[-1].removeprefix("error: ")
+
+
+def matches(rule: Rule, evidence: Evidence) -> Mapping[str, str] | None:
+    """Return the groups of the rule's patterns where it holds for ``evidence``, else None."""
+    if evidence.where not in rule.where:
+        return None
+    if rule.stop not in ("", evidence.stop) or rule.capacity not in ("", evidence.capacity):
+        return None
+    if rule.exit_code == ANY and evidence.exit_code is None:
+        return None
+    if rule.exit_code == OWN and not 0 < (evidence.exit_code or 0) < 126:
+        return None
+    if rule.exit_code not in (None, ANY, OWN, evidence.exit_code):
+        return None
+    if rule.error and not re.fullmatch(rule.error, evidence.error):
+        return None
+    groups: dict[str, str] = {}
+    reason = " ".join(evidence.reason.split())  # some reasons have line breaks
+    for pattern, text in ((rule.reason, reason), (rule.log, evidence.log)):
+        found = re.search(pattern, text)
+        if not found:
+            return None
+        groups |= {name: value or "" for name, value in found.groupdict().items()}
+    return groups
+
+
+def explain(evidence: Evidence) -> Explanation:
+    """Return cause, remedy and retry class of a run that failed.
+
+    Where no rule holds the cause is AWS's own words, as they are, and nothing is tried again.
+    """
+    for rule in RULES:
+        groups = matches(rule, evidence)
+        if groups is not None:
+            words = {
+                "code": evidence.exit_code,
+                "larger": larger(evidence.cpu, evidence.memory),
+                "instances": "gpu" if evidence.capacity in WITH_GPU else "ec2",
+                "larger_type": "g6.4xlarge" if evidence.capacity in WITH_GPU else "c7i.4xlarge",
+                "reason": evidence.reason or "AWS gives no reason",
+                "said": said(evidence.log),
+                "stop": evidence.stop,
+                "package": distribution(groups.get("module", "")),
+                "quoted": shlex.quote(groups.get("path", "")),
+                **groups,
+            }
+            return Explanation(
+                rule.cause.format(**words), rule.remedy.format(**words), rule.retry, rule.name
+            )
+    raw = evidence.reason or evidence.error or evidence.stop or "AWS gives no reason"
+    return Explanation(raw, UNKNOWN[evidence.where], NEVER, "unknown")

@@ -1,0 +1,678 @@
+"""The rules that explain how a run ended: what AWS says, what it means, what to type."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ecs import contract
+
+# Whether trying again can help, and how.
+NEVER = "never"  # the user's own error, or a wrong configuration
+
+
+AGAIN = "again"  # a fault of the infrastructure that passes
+
+
+ELSEWHERE = "elsewhere"  # no capacity or no place: other subnets, on-demand instead of Spot
+
+
+RESUME = "resume"  # it ran and lost its machine: again, from the checkpoint
+
+
+# Where AWS says it.
+FAILURES = "failures"  # RunTask's answer: HTTP 200, no task, a list of failures
+
+
+EXCEPTION = "exception"  # RunTask refused, or could not be reached
+
+
+TASK = "task"  # DescribeTasks, of a task that has stopped
+
+
+LOST = "lost"  # DescribeTasks, again and again: no such task
+
+
+ANY = -1  # exit code: whichever, as long as there is one
+
+
+OWN = -2  # exit code: one that the script chose itself, and no signal's
+
+
+PLACEMENT = (FAILURES, TASK)  # on EC2 the same words come as a failure or as a stop reason
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way for a run to fail. An empty condition holds always; all others must hold.
+
+    ``cause`` and ``remedy`` may name a group of ``reason``, and ``{code}`` (the exit code),
+    ``{said}`` (the program's own last error), ``{larger}`` (the next size of task).
+    """
+
+    name: str
+    cause: str
+    remedy: str
+    retry: str = NEVER
+    where: Sequence[str] = (TASK,)
+    stop: str = ""  # the task's stop code
+    reason: str = ""  # regular expression, found in AWS's own words
+    error: str = ""  # regular expression, the whole code of the exception
+    exit_code: int | None = None  # of the container
+    log: str = ""  # regular expression, found in the last lines of the log
+    capacity: str = ""  # CAPACITY
+
+
+AGAIN_3 = "make run RETRIES=3"
+
+
+NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
+
+
+ROUTE = f"make verify; make cluster PUBLIC_IP=ENABLED in public subnets; behind NAT: {NETWORK}"
+
+
+OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
+
+
+MORE_INSTANCES = "make cluster CAPACITY={instances} MAX_INSTANCES=4 INSTANCE_TYPE={larger_type}"
+
+
+LOGIN = "aws sso login, or aws configure"
+
+
+SECRETS = r"(from (asm|ssm)|secrets ?manager|GetSecretValue|GetParameters|parameter store)"
+
+
+# Of the last lines of a log: Python's, a shell's, and those of libraries in C++.
+UNWRITABLE = (
+    r"(Read-only file system|Permission denied): ['\"](\./)?(?P<path>(/|data/|data\b)[^'\"\n]*)"
+)
+
+
+UNWRITABLE_OTHERS = r"(?<![\w./-])(?P<path>(/|data/)[^\s'\":]+)['\"]?( failed)?: (Read-only file system|Permission denied)"
+
+
+ABSENT = (
+    r"(?m)^(?=.*(No such file or directory|FileNotFoundError)).*?(?<![\w./-])(?P<quote>['\"])?(\./|/\S*/work/)?"
+    r"(?P<path>(data|runs)/(?(quote)[^'\"\n]+|[^\s'\":,]+))"
+)
+
+
+RULES = (
+    # ---- somebody stopped it
+    Rule(
+        "time-limit", "the run took longer than TIMEOUT allows", "make run TIMEOUT=…, larger",
+        stop="UserInitiated", reason=r"\bTIMEOUT\b",
+    ),
+    Rule(
+        "start-limit", "the task did not start within START_TIMEOUT",
+        f"make run START_TIMEOUT=…, larger, or {AGAIN_3}, or elsewhere: {OTHER_SUBNETS}", ELSEWHERE,
+        stop="UserInitiated", reason=r"\bSTART_TIMEOUT\b",
+    ),
+    Rule(
+        "instance-deregistered", "the instance under the task was taken out of the cluster",
+        AGAIN_3, RESUME,
+        stop="UserInitiated", reason=r"(?i)instance deregist",
+    ),
+    Rule("stopped", "the run was stopped on request", "make run", stop="UserInitiated"),
+    # ---- its machine was taken away
+    Rule(
+        "spot", "AWS took the Spot capacity back",
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME, stop="SpotInterruption",
+    ),
+    Rule(
+        "spot-notice", "AWS took the Spot capacity back",
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME,
+        reason=r"(?i)spot (task|instance) was interrupted|spot interruption",
+    ),
+    Rule(
+        "host-terminated", "the instance under the task was stopped or terminated",
+        AGAIN_3, RESUME, reason=r"Host EC2 \(instance .+?\) (stopped|terminated)",
+    ),
+    Rule(
+        "maintenance", "AWS did maintenance on the machine under the task", AGAIN_3,
+        RESUME, reason=r"performing maintenance on the underlying",
+    ),
+    Rule(
+        "draining", "the instance under the task was drained", AGAIN_3, RESUME,
+        reason=r"DRAINING",
+    ),
+    Rule(
+        "terminated", "AWS gave notice and took the machine under the task away",
+        AGAIN_3, RESUME, stop="TerminationNotice",
+    ),
+    Rule(
+        "unhealthy-host", "the machine under the task failed", AGAIN_3, RESUME,
+        stop="InfrastructureHealth",
+    ),
+    Rule(
+        "scheduler", "ECS itself stopped the task", AGAIN_3, RESUME,
+        stop="ServiceSchedulerInitiated",
+    ),
+    Rule(
+        "throttled", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
+        (EXCEPTION, FAILURES, TASK), reason=r"Rate exceeded|ErrorCode: (Throttling|RequestLimit)",
+    ),
+    # ---- memory and disk, whatever the exit code
+    Rule(
+        "out-of-memory", "the container needed more memory than the task has",
+        "make run {larger}", reason=r"OutOfMemory|\boom-kill",
+    ),
+    Rule(
+        "pull-disk", "the image does not fit on the task's disk", "make run DISK=50",
+        reason=r"CannotPull.*no space left on device",
+    ),
+    Rule(
+        "disk-full", "the task's disk is full", "make run DISK=50",
+        reason=r"(?i)no space left on device|disk quota exceeded",
+    ),
+    # ---- no capacity, no place
+    Rule(
+        "spot-capacity", "AWS has no Spot capacity in these subnets now",
+        f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", ELSEWHERE, PLACEMENT,
+        reason=r"Capacity is unavailable", capacity="fargate-spot",
+    ),
+    Rule(
+        "capacity", "AWS has no capacity in these subnets now",
+        f"{AGAIN_3}, or in more subnets: {OTHER_SUBNETS}", ELSEWHERE, PLACEMENT,
+        reason=r"Capacity is unavailable",
+    ),
+    Rule(
+        "vcpu-quota", "the account runs as many vCPUs or tasks at once as its quota allows",
+        "make run CPU=256 MEMORY=512, or ask for more: aws service-quotas list-service-quotas "
+        "--service-code fargate", AGAIN, (*PLACEMENT, EXCEPTION),
+        reason=r"reached the limit on the number of (vCPUs|tasks)",
+    ),
+    Rule(
+        "size-quota", "the account may not run a task of this size",
+        "make run CPU=1024 MEMORY=4096, or ask for more: aws service-quotas list-service-quotas "
+        "--service-code fargate", NEVER, (*PLACEMENT, EXCEPTION),
+        reason=r"requested (CPU|MEMORY) configuration is above your limit",
+    ),
+    Rule(
+        "no-memory", "no instance of the cluster has enough free memory", MORE_INSTANCES,
+        ELSEWHERE, PLACEMENT, reason=r"RESOURCE:MEMORY",
+    ),
+    Rule(
+        "no-cpu", "no instance of the cluster has enough free CPU", MORE_INSTANCES,
+        ELSEWHERE, PLACEMENT, reason=r"RESOURCE:CPU",
+    ),
+    Rule(
+        "no-gpu", "no instance of the cluster has a free GPU, and Fargate has none at all",
+        "make cluster CAPACITY=gpu INSTANCE_TYPE=g6.12xlarge, which has four, or make run GPUS=1",
+        NEVER, PLACEMENT,
+        reason=r"RESOURCE:GPU",
+    ),
+    Rule(
+        "no-interface", "no instance of the cluster takes one more network interface",
+        MORE_INSTANCES, ELSEWHERE, PLACEMENT, reason=r"RESOURCE:ENI|unused device index",
+    ),
+    Rule(
+        "no-resource", "no instance of the cluster has what the task asks for", MORE_INSTANCES,
+        ELSEWHERE, PLACEMENT, reason=r"RESOURCE:",
+    ),
+    Rule(
+        "agent", "the ECS agent of an instance is disconnected", AGAIN_3, AGAIN,
+        PLACEMENT, reason=r"\bAGENT\b",
+    ),
+    Rule(
+        "attribute", "no instance of the cluster has an ability that the task definition asks for",
+        "make cluster ARCHITECTURE=… INSTANCE_TYPE=… as the image needs, then make push", NEVER,
+        PLACEMENT, reason=r"\bATTRIBUTE\b",
+    ),
+    Rule(
+        "no-instances", "the cluster has no instances, and nothing is to start one",
+        "make cluster CAPACITY=ec2, or make run CAPACITY=fargate", NEVER, (*PLACEMENT, EXCEPTION),
+        reason=r"(?i)no container instances|EMPTY CAPACITY PROVIDER",
+    ),
+    Rule(
+        "location", "no instance of the cluster is in these subnets", OTHER_SUBNETS, ELSEWHERE,
+        PLACEMENT, reason=r"\bLOCATION\b|MemberOf placement constraint unsatisfied",
+    ),
+    Rule(
+        "missing", "something that the request names does not exist in this region",
+        "make verify, which says what; make cluster, or REGION=… where it is", NEVER, (FAILURES,),
+        reason=r"\bMISSING\b",
+    ),
+    Rule(
+        "inactive", "the cluster or the instance was deleted", "make cluster, then make run",
+        NEVER, (FAILURES,), reason=r"\bINACTIVE\b",
+    ),
+    # ---- secrets: every such text begins "unable to pull secrets or registry auth", pulls included
+    Rule(
+        "secret-denied", "the execution role may not read a secret that the task definition names",
+        "allow it to ExecutionRole in infrastructure.yaml, then make cluster",
+        reason=rf"(?i){SECRETS}.*(accessdenied|not authorized)|not authorized to perform: "
+        r"(secretsmanager|ssm|kms)",
+    ),
+    Rule(
+        "secret-missing", "a secret that the task definition names does not exist",
+        "mend its name in task-definition.json, then make register",
+        reason=rf"(?i){SECRETS}.*(can't find|ResourceNotFound|ParameterNotFound|ARN is correct)"
+        r"|invalid ssm parameters",
+    ),
+    Rule(
+        "secrets-network", "the task has no way out to Secrets Manager or Parameter Store", ROUTE,
+        reason=rf"(?i){SECRETS}.*(timeout|connection issue|deadline|canceled|retried)",
+    ),
+    # ---- the image cannot be pulled
+    Rule(
+        "platform", "the image was built for another processor than the task has ({platform})",
+        "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
+        reason=r"(matching platform \W?|no matching manifest for )(?P<platform>[\w/]+)",
+    ),
+    Rule(
+        "pull-denied", "the execution role may not pull the image", "make cluster, then make run",
+        reason=r"(?i)(CannotPull|registry auth).*"
+        r"(pull access denied|not authorized to perform: ecr|accessdenied|403 forbidden"
+        r"|no basic auth|role has the permissions)",
+    ),
+    Rule(
+        "pull-missing", "the image is not in the registry", "make push, then make run",
+        reason=r"(?i)CannotPull.*(not found|manifest unknown|does not exist)",
+    ),
+    Rule(
+        "pull-rate", "the registry refuses more pulls for a while",
+        f"make push, then {AGAIN_3}", AGAIN, reason=r"(?i)toomanyrequests|pull rate limit",
+    ),
+    Rule(
+        "pull-no-route", "the task has no way out to the registry", ROUTE,
+        reason=r"(?i)CannotPull.*(waiting for connection|context canceled|no route to host"
+        r"|no such host|network is unreachable|network configuration)",
+    ),
+    Rule(
+        "pull-timeout", "pulling the image was cut off on the way",
+        f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
+        reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
+        r"|TLS handshake timeout|deadline exceeded|httpReaderSeeker)",
+    ),
+    Rule(
+        "pull", "the image cannot be pulled", "make push", reason=r"CannotPull",
+    ),
+    # ---- what the task needs before its container starts
+    Rule(
+        "log-group", "the log group that the task writes to does not exist",
+        "make verify, which says how to bring it back",
+        reason=r"(?i)log group does not exist|logs?.*ResourceNotFound",
+    ),
+    Rule(
+        "log-denied", "the execution role may not write to the log group", "make cluster",
+        reason=r"(?i)not authorized to perform: logs|logger args.*accessdenied",
+    ),
+    Rule(
+        "log-network", "the task has no way out to CloudWatch Logs", ROUTE,
+        reason=r"(?i)(logger args|logging driver|cloudwatch).*"
+        r"(timeout|connection issue|killed|deadline|no such host|RequestError)",
+    ),
+    Rule(
+        "registry-network", "the task has no way out to ECR for its login", ROUTE,
+        reason=r"(?i)registry auth.*(timeout|connection issue|deadline|canceled|killed"
+        r"|no such host|retried)",
+    ),
+    Rule(
+        "initialization", "ECS could not prepare what the task needs", "make verify, then make status",
+        reason=r"ResourceInitializationError",
+    ),
+    Rule(
+        "interface-auth", "EC2 refused the task's network interface for a moment",
+        AGAIN_3, AGAIN, reason=r"Create Network Interface.*AuthFailure",
+    ),
+    Rule(
+        "no-addresses", "the subnet has no free address left", OTHER_SUBNETS, ELSEWHERE,
+        reason=r"InsufficientFreeAddresses|public IP assignment enabled in subnet",
+    ),
+    Rule(
+        "interface-timeout", "the task's network interface was not ready in time",
+        AGAIN_3, AGAIN,
+        reason=r"(?i)timeout wait\w* for network interface|Network interface provision",
+    ),
+    Rule(
+        "interface", "EC2 could not make the task's network interface", OTHER_SUBNETS, ELSEWHERE,
+        reason=r"Create Network Interface",
+    ),
+    Rule(
+        "storage-timeout", "the task's disk was not ready in time", AGAIN_3, AGAIN,
+        reason=r"(?i)timeout waiting for EphemeralStorage|volume attachment.*timeout",
+    ),
+    Rule(
+        "runtime-timeout", "the container engine did not answer in time", AGAIN_3,
+        AGAIN, reason=r"(Docker|ContainerRuntime)(Timeout)?(Timeout)?Error|CannotInspectContainer",
+    ),
+    Rule(
+        "internal", "ECS had an internal error", AGAIN_3, AGAIN,
+        reason=r"InternalError|Internal server error",
+    ),
+    Rule(
+        "strategy", "the task definition is made for other capacity than the cluster has",
+        "make cluster, then make register, both with the same CAPACITY=fargate",
+        reason=r"not compatible with the selected compute strategy",
+    ),
+    Rule(
+        "role", "ECS may not assume the role {role}; a new one takes a minute to be known",
+        f"{AGAIN_3}; if it stays so, make verify: TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
+        (TASK, EXCEPTION), reason=r"unable to assume (the )?role '?(?P<role>[^'\s]*)",
+    ),
+    # ---- the container cannot be made or started
+    Rule(
+        "exec-format", "the image was built for another processor than the task has",
+        "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
+        reason=r"(?i)exec format error",
+    ),
+    Rule(
+        "exec-format-log", "the image was built for another processor than the task has",
+        "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
+        log=r"(?i)exec .*: exec format error",
+    ),
+    Rule(
+        "no-program", "the container's entry point is not in the image",
+        "make local, which shows the same here; mend the Dockerfile, then make push",
+        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|exec).*"
+        r"(executable file not found|no such file or directory)",
+    ),
+    Rule(
+        "not-executable", "the container's entry point may not be executed",
+        "make local, which shows the same here; mend the Dockerfile, then make push",
+        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|exec).*permission denied",
+    ),
+    Rule(
+        "volume", "a volume of the task definition cannot be mounted",
+        "mend volumes in task-definition.json, then make register",
+        reason=r"CannotCreateVolumeError|invoke EFS utils|mount\.nfs|error mounting",
+    ),
+    Rule(
+        "create", "the container engine could not make the container",
+        f"make local, which shows whether the image is at fault; then {AGAIN_3}", AGAIN,
+        reason=r"CannotCreateContainerError",
+    ),
+    Rule(
+        "start", "the container engine could not start the container",
+        "make local, which shows whether the image is at fault",
+        reason=r"CannotStartContainerError",
+    ),
+    Rule(
+        "stop", "the container engine could not stop the container", AGAIN_3, AGAIN,
+        reason=r"CannotStopContainerError",
+    ),
+    Rule(
+        "unhealthy", "the health check of task-definition.json failed",
+        "make local; mend healthCheck in task-definition.json, then make register",
+        reason=r"(?i)health ?checks?",
+    ),
+    Rule(
+        "other-container", "the task has no container named train",
+        "name it train in task-definition.json, then make register",
+        reason=r"^no container is named",
+    ),
+    Rule(
+        "not-stopped", "the task has not ended yet", "make attach RUN=…",
+        reason=r"^the task is [A-Z]+$",
+    ),
+    Rule(
+        "not-started", "the task failed to start: {reason}", "make status",
+        stop="TaskFailedToStart",
+    ),
+    # ---- the program's own end
+    Rule(
+        "log-disk", "the task's disk is full", "make run DISK=50",
+        log=r"(?i)no space left on device",
+    ),
+    Rule(
+        "log-memory", "the program could not get the memory it asked for", "make run {larger}",
+        log=r"(?m)^(MemoryError|.*std::bad_alloc|.*Cannot allocate memory|.*ArrayMemoryError)",
+    ),
+    Rule(
+        "log-access", "the task role may not reach something in AWS that the program asks for",
+        "make data and DATA=data/…, or make run TASK_ROLE=… that may",
+        log=r"AccessDenied|ACCESS_DENIED|Access Denied",
+    ),
+    Rule(
+        "script", "the image has no such script",
+        "make push if it is new, then make run SCRIPT=train.py", exit_code=2,
+        log=r"can't open file|error: there is no script",
+    ),
+    # ---- the launcher's own exit statuses (contract.py)
+    Rule(
+        "staging-refused", "the data cannot be had: {said}",
+        "make data, or DATA=… as the message says, then make run", exit_code=contract.STAGING_REFUSED,
+    ),
+    Rule(
+        "staging-failed", "the data could not be fetched this time: {said}", AGAIN_3, AGAIN,
+        exit_code=contract.STAGING_FAILED,
+    ),
+    Rule(
+        "publishing-failed", "the script ended well, and what it wrote could not be saved: {said}",
+        AGAIN_3, RESUME, exit_code=contract.PUBLISHING_FAILED,
+    ),
+    Rule(
+        "script-memory", "the script needed more memory than the task has", "make run {larger}",
+        exit_code=contract.OUT_OF_MEMORY,
+    ),
+    *(
+        Rule(
+            name, "the script writes where it may only read: {path}",
+            "make push and make run, once it writes below its working folder, to SM_MODEL_DIR or to /tmp "
+            "(docs/scripts.md)", exit_code=OWN, log=pattern,
+        )
+        for name, pattern in (("outside", UNWRITABLE), ("outside-others", UNWRITABLE_OTHERS))
+    ),
+    Rule(
+        "unnamed-data", "the script found no {path}: only what DATA names is there",
+        'make data, then make run DATA="train=data/train.csv more={quoted}"', exit_code=OWN, log=ABSENT,
+    ),
+    Rule(
+        "moved", "{module}.py is now training/library/{module}.py",
+        "import training.library.{module} in your script, then make push",
+        exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>batches|hyperparameters|matrices|resume)'",
+    ),
+    Rule(
+        "module", "the image lacks the Python package {module}",
+        "make add PACKAGE={package} (if another package has it, that one's name), then make push",
+        exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",
+    ),
+    Rule(
+        "library", "the image lacks the shared library {library}",
+        "write the Debian package that has it into packages.txt (libgomp1 has libgomp.so.1), then make push",
+        exit_code=1, log=r"(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
+    ),
+    Rule(
+        "bug", "the program ended with an error of its own: {said}",
+        "make train with the same ARGS=…, which shows it here; then make push", exit_code=1,
+    ),
+    Rule(
+        "usage", "the arguments or the data are wrong: {said}",
+        'make data if the data has changed, or make train ARGS="--help"', exit_code=2,
+    ),
+    Rule(
+        "cannot-execute", "the container's command may not be executed",
+        "make local, which shows the same here; mend the Dockerfile, then make push",
+        exit_code=126,
+    ),
+    Rule(
+        "not-found", "the container's command is not in the image",
+        "make local, which shows the same here; mend the Dockerfile, then make push",
+        exit_code=127,
+    ),
+    Rule("interrupt", "the program was interrupted (SIGINT)", "make run", exit_code=130),
+    Rule(
+        "abort", "compiled code gave up (SIGABRT): {said}",
+        "make local with the same ARGS=…, which shows it here", exit_code=134,
+    ),
+    Rule(
+        "killed", "the container was killed (SIGKILL), most often for want of memory",
+        "make run {larger}", exit_code=137,
+    ),
+    Rule(
+        "segfault", "compiled code read memory that is not its own (SIGSEGV)",
+        "make local with the same ARGS=…, which shows it here; make lock takes newer packages",
+        exit_code=139,
+    ),
+    Rule(
+        "terminated-program", "the program was told to end (SIGTERM) and saved what it had",
+        AGAIN_3, RESUME, exit_code=143,
+    ),
+    Rule(
+        "unknown-stop-code",
+        "ECS gives the stop code {stop}, unknown to this project: exit code 0 does not count",
+        "make logs, then make status", exit_code=0,
+    ),
+    Rule("exit-code", "the container's exit code is {code}: {said}", "make logs", exit_code=ANY),
+    Rule(
+        "no-exit-code", "ECS reports no exit code, so nothing says that the container succeeded",
+        "make logs, then make run", stop="EssentialContainerExited",
+    ),
+    Rule(
+        "lost", "ECS no longer knows the task, and no result was recorded",
+        "make logs, then make run", NEVER, (LOST,),
+    ),
+    # ---- RunTask refused
+    Rule(
+        "throttled-code", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
+        (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown",
+    ),
+    Rule(
+        "pass-role", "this identity may not hand the task's roles to ECS (iam:PassRole)",
+        "an administrator allows iam:PassRole on both roles of the stack; who asks: "
+        "aws sts get-caller-identity", NEVER,
+        (EXCEPTION,), reason=r"not authorized to perform: iam:PassRole",
+    ),
+    Rule(
+        "clock", "this machine's clock is wrong, and AWS refuses its signature",
+        "set the clock (timedatectl set-ntp true), then make run", NEVER, (EXCEPTION,),
+        reason=r"Signature (expired|not yet current)|RequestTimeTooSkewed",
+    ),
+    Rule(
+        "expired", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
+        reason=r"(?i)(token|session|credentials?)\b.*(has|have|is|was|are) expired|token included "
+        r"in the request is expired|refresh failed|error loading sso token",
+    ),
+    Rule(
+        "expired-code", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
+        error=r"ExpiredToken\w*|RequestExpired|TokenRetrievalError|UnauthorizedSSOTokenError",
+    ),
+    Rule(
+        "no-credentials", "there are no AWS credentials on this machine",
+        "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
+        reason=r"(?i)unable to locate credentials|partial credentials|config profile .* could not",
+    ),
+    Rule(
+        "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
+        error=r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException"
+        r"|SignatureDoesNotMatch|InvalidAccessKeyId|MissingAuthenticationToken\w*",
+    ),
+    Rule(
+        "denied", "this identity may not do {action}",
+        "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
+        (EXCEPTION,), reason=r"not authorized to perform: (?P<action>[\w:*]+)",
+    ),
+    Rule(
+        "denied-code", "this identity may not run tasks",
+        "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation",
+    ),
+    Rule(
+        "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
+        reason=r"(?i)must specify a region|invalid endpoint|unknown region",
+    ),
+    Rule(
+        "endpoint", "nothing answers at {url}: the region is misspelt, or there is no network",
+        "make run REGION=us-east-1", NEVER, (EXCEPTION,),
+        reason=r"Could not connect to the endpoint URL: \"?(?P<url>[^\"\s]+)",
+    ),
+    Rule(
+        "certificate", "this machine does not trust the certificate that AWS, or a proxy, shows",
+        "set AWS_CA_BUNDLE to the file of the proxy's certificates, then make run", NEVER,
+        (EXCEPTION,), reason=r"SSL validation failed|CERTIFICATE_VERIFY_FAILED",
+    ),
+    Rule(
+        "connection", "the connection to AWS was cut off", AGAIN_3, AGAIN,
+        (EXCEPTION,),
+        reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)",
+    ),
+    Rule(
+        "cluster-inactive", "the cluster was deleted", "make cluster, then make run", NEVER,
+        (EXCEPTION,), reason=r"(?i)cluster (was|is) inactive",
+    ),
+    Rule(
+        "cluster", "there is no such cluster in this region",
+        "make cluster, or make run REGION=… where it is", NEVER, (EXCEPTION,),
+        error=r"ClusterNotFoundException",
+    ),
+    Rule(
+        "definition", "there is no such task definition in this region",
+        "make register, then make run", NEVER, (EXCEPTION,),
+        reason=r"(?i)TaskDefinition (is|was)?\s?(not found|inactive|does not exist)|Unable to "
+        r"describe task definition",
+    ),
+    Rule(
+        "size", "Fargate has no task of this size",
+        "make run CPU=1024 MEMORY=4096", NEVER, (EXCEPTION, TASK),
+        reason=r"No Fargate configuration exists|(?i:invalid (cpu|memory)|invalid '(cpu|memory)')",
+    ),
+    Rule(
+        "disk-size", "Fargate has disks of 21 to 200 GiB", "make run DISK=50", NEVER, (EXCEPTION,),
+        reason=r"(?i)ephemeral ?storage",
+    ),
+    Rule(
+        "overrides", "ARGS and ENV together are longer than the 8192 characters that ECS takes",
+        "put long values into a file below data/, then make data, and name it in ARGS=…", NEVER,
+        (EXCEPTION,), reason=r"(?i)overrides length must be at most",
+    ),
+    Rule(
+        "override-name", "the task definition has no container named train",
+        "name it train in task-definition.json, then make register", NEVER, (EXCEPTION,),
+        reason=r"(?i)override for container named",
+    ),
+    Rule(
+        "provider", "the cluster is not attached to the capacity that CAPACITY names",
+        "make cluster CAPACITY=…, then make run with the same CAPACITY=…", NEVER, (EXCEPTION,),
+        reason=r"(?i)capacity provider",
+    ),
+    Rule(
+        "subnet", "a subnet of SUBNETS does not exist in this region", OTHER_SUBNETS, NEVER,
+        (EXCEPTION, FAILURES), reason=r"(?i)InvalidSubnetID|subnet ID .* does not exist",
+    ),
+    Rule(
+        "security-group", "the stack's security group does not exist any more", "make cluster",
+        NEVER, (EXCEPTION, FAILURES), reason=r"(?i)InvalidGroup|security group .* does not exist",
+    ),
+    Rule(
+        "network-missing", "the task definition and CAPACITY do not agree about the network",
+        "make register, then make run, both with the same CAPACITY=…", NEVER, (EXCEPTION,),
+        reason=r"(?i)network configuration",
+    ),
+    Rule(
+        "service-role", "the account lacks the role that ECS itself works under",
+        "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com, then make run",
+        AGAIN, (EXCEPTION,), reason=r"(?i)service.linked role",
+    ),
+    Rule(
+        "platform-version", "Fargate's platform cannot run this task definition",
+        "mend task-definition.json, then make register", NEVER, (EXCEPTION,),
+        error=r"Platform(Unknown|TaskDefinitionIncompatibility)Exception"
+        r"|UnsupportedFeatureException",
+    ),
+    Rule(
+        "blocked", "AWS has blocked this account", "ask AWS support in the console, then make run",
+        NEVER, (EXCEPTION,), error=r"BlockedException",
+    ),
+    Rule(
+        "conflict", "another request was sent under this run's id", "make runs, then make run",
+        NEVER, (EXCEPTION,), error=r"ConflictException",
+    ),
+    Rule(
+        "server", "ECS itself had a fault", AGAIN_3, AGAIN, (EXCEPTION,),
+        error=r"ServerException|InternalFailure|InternalServerError|ServiceUnavailable\w*|50\d",
+    ),
+    Rule(
+        "refused", "ECS refused the request: {reason}", "make run DRY_RUN=1",
+        NEVER, (EXCEPTION,), error=r"(Invalid\w*|Client|Validation)Exception|ParamValidationError",
+    ),
+)  # fmt: skip
+
+
+# What is left when no rule holds; AWS's own words are the cause then.
+UNKNOWN = {
+    FAILURES: "make run",
+    EXCEPTION: "make run DRY_RUN=1",
+    TASK: "make logs, then make status",
+    LOST: "make logs, then make run",
+}
