@@ -185,7 +185,7 @@ def compare() -> tuple[list, dict[str, list[bool]]]:
     """Return the endings, and for each runner whether it took each of them for a success."""
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(ROOT / "{{cookiecutter.project_slug}}"), str(ROOT / "tests/unit")]
-    from ecs.aws import CLI_ERROR
+    from ecs.refusals import CLI_ERROR
     from ecs.verdict.verdict import verdict
     from endings import ARN, ENDINGS
 

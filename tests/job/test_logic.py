@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from job import __main__ as launcher
-from job import attempt, errors, machine, process, stage
+from job import attempt, errors, machine, paths, process, stage
 from job.errors import UserError
 
 OUTPUT = (
@@ -144,7 +144,7 @@ FIXED = {
 
 @pytest.mark.parametrize("path", FIXED)
 def test_the_folders_of_a_pattern_that_are_named(path):
-    assert stage.fixed(path) == FIXED[path]
+    assert paths.fixed(path) == FIXED[path]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_folders_of_a_pattern_that_are_named(path):
     ],
 )  # fmt: skip
 def test_a_star_takes_no_slash(name, pattern, expected):
-    assert stage.matches(name, pattern) is expected
+    assert paths.matches(name, pattern) is expected
 
 
 @pytest.mark.parametrize(

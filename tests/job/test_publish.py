@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from job import publish, stage, transfer
+from job import paths, publish, stage, transfer
 from job.errors import PassingError, UserError
 
 
@@ -300,7 +300,7 @@ def test_checkpoints_go_first_and_what_is_safe_is_not_sent_again(tmp_path, monke
     known = publish.publish(f"{tmp_path}/run/", files, {"checkpoints/1"})
     assert sent == ["2", "a", "z"]
     assert list(known) == sorted(files)
-    assert known["a"] == transfer.facts(files["a"])
+    assert known["a"] == paths.facts(files["a"])
     assert publish.publish(f"{tmp_path}/run/", {}) == {}
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from botocore.exceptions import ClientError
-from ecs.aws import CLI_ERROR
+from ecs.refusals import CLI_ERROR
 from ecs.verdict.explain import Evidence, explain, larger, said
 from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
 from ecs.verdict.verdict import STOP_CODES, verdict

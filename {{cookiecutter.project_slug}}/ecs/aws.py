@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -232,21 +232,3 @@ def alive(process: int) -> bool:
 def write_private(settings: Settings, path: Path, text: str) -> None:
     """Replace a file in the state folder by ``text``, at once: a reader sees the old one or all of this."""
     own_file(settings, path.stem, text).replace(path)
-
-
-# How the AWS CLI prints an error of a service.
-CLI_ERROR = re.compile(
-    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)",
-    re.DOTALL,
-)
-
-
-def code_and_message(error: Any) -> tuple[str, str]:
-    """Return code and message of an exception, boto3's or other, or of the AWS CLI's words."""
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping) and "Error" in response:
-        return response["Error"].get("Code", ""), response["Error"].get("Message", "")
-    text = " ".join(str(error).split())
-    if found := CLI_ERROR.search(text):
-        return found["code"], found["message"]
-    return ("" if isinstance(error, str) else type(error).__name__), text

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from job import contract
 from job.errors import PassingError, UserError, fault, say
+from job.paths import facts
 from job.scripts import IGNORED
-from job.transfer import Transfer, facts
+from job.transfer import Transfer
 
 # What tells that a file is another one, or has other content: i-node, size, time of the last change.
 Stamp = tuple[int, int, int]

@@ -1,7 +1,6 @@
 """Data in: each channel as a folder that holds it and nothing else, and at its path in the working folder."""
 
 import contextlib
-import fnmatch
 import glob
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from job import contract
 from job.errors import UserError, fault
-from job.transfer import facts, is_s3
+from job.paths import facts, fixed, is_s3
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
@@ -109,11 +108,6 @@ def here(path: str, folder: Path) -> dict[str, dict]:
     return names
 
 
-def fixed(path: str) -> str:
-    """Return of a path to a file, or of a pattern, the folders that are named, with a last slash."""
-    return re.match(r"(?:[^*?[/]*/)*", path)[0]
-
-
 def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
     """Let each file of a channel stand at its path in the working folder too."""
     if "path" not in channel:
@@ -168,9 +162,3 @@ def unprotect(work: Path) -> None:
     """Let the folders below ``work`` be removed again."""
     for at, _, _ in os.walk(work):
         Path(at).chmod(0o755)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Tell whether an S3 key matches a pattern whose ``*`` takes no slash, as a shell's does."""
-    parts, wanted = name.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))

@@ -5,7 +5,6 @@ as JSON; what it says meanwhile goes to standard error.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -17,20 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from job.errors import PassingError, UserError, one_line, without_secrets
+from job.paths import is_s3
 
 END = 3.0  # seconds in which a transfer that is told to stop must have ended
-
-
-def is_s3(uri: str) -> bool:
-    """Tell whether ``uri`` is on S3."""
-    return uri.startswith("s3://")
-
-
-def facts(path: Path) -> dict[str, object]:
-    """Return sha256 and size of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "size_bytes": path.stat().st_size}
 
 
 def put(request: Mapping) -> dict:

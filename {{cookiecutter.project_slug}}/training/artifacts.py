@@ -56,31 +56,20 @@ def save(
         more: further entries of metrics.json, such as the history of the training.
         model: what is asked for the importance of its columns (library/importance.py).
     """
-    scores: dict[str, dict] = {}
-    for part, rows in dataset.sets.items():  # validation, if there is one, is last
-        output = numpy.concatenate([predict(features) for _, features in rows.pieces()])
-        ranks = dataset.schema.objective == "ranking"
-        scores[part] = metrics.evaluate(rows.label, output, rows.group if ranks else None)
-        print(metrics.line(part, len(rows.label), scores[part]))
+    scores, part, rows, output = measured(dataset, predict)
     schema = dataset.schema.to_json()
     names = dataset.schema.class_names()
     drawn = {"set": part, "objective": dataset.schema.objective, "rows": len(rows.label)}
     if dataset.schema.objective != "ranking":
         drawn |= curves.curves(rows.label, output, names)
     matters = importance.importance(model, dataset, predict, options.seed)
-    called = {part: name and program.without_secrets(name) for part, name in options.source.items()}
     report = {
         "objective": objective,
         "train": scores["train"],
         "validation": scores.get("validation"),
         "rows": {part: len(rows.label) for part, rows in dataset.sets.items()},
         "hyperparameters": dict(hyperparameters),
-        "seed": options.seed,
-        "data": called,
-        "versions": machine.versions(),
-        "seconds": machine.seconds(),
-        "peak_memory_bytes": machine.peak_memory(),
-        "note": options.note,
+        **circumstances(options),
         **(more or {}),
     }
     origin = describe(options, report)
@@ -109,6 +98,36 @@ def save(
         print(f"model: {storage.shown(options.model_folder / name)}")
         print(f"metrics: {storage.shown(options.metrics_folder / METRICS)}")
         tracking.log(report, folder)
+
+
+def circumstances(options: argparse.Namespace) -> dict[str, object]:
+    """Return what metrics.json says of how the training went, whatever the library."""
+    return {
+        "seed": options.seed,
+        "data": {
+            part: name and program.without_secrets(name) for part, name in options.source.items()
+        },
+        "versions": machine.versions(),
+        "seconds": machine.seconds(),
+        "peak_memory_bytes": machine.peak_memory(),
+        "note": options.note,
+    }
+
+
+def measured(
+    dataset: data.Dataset, predict: Callable[[numpy.ndarray], numpy.ndarray]
+) -> tuple[dict[str, dict], str, data.Rows, numpy.ndarray]:
+    """Measure the model on each set, and return the measures by set; also name, rows and output of the last.
+
+    The last is validation, if there is one.
+    """
+    scores: dict[str, dict] = {}
+    for part, rows in dataset.sets.items():
+        output = numpy.concatenate([predict(features) for _, features in rows.pieces()])
+        ranks = dataset.schema.objective == "ranking"
+        scores[part] = metrics.evaluate(rows.label, output, rows.group if ranks else None)
+        print(metrics.line(part, len(rows.label), scores[part]))
+    return scores, part, rows, output
 
 
 def publish(folder: Path, targets: Mapping[str, Path]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from ecs.aws import code_and_message
+from ecs.refusals import code_and_message
 from ecs.stack import policies
 from ecs.stack.policies import Names
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecs.aws import code_and_message, distrust
+from ecs.aws import distrust
 from ecs.checks.account import (
     REGISTER,
     WHO,
@@ -52,6 +52,7 @@ from ecs.checks.project import (
 )
 from ecs.checks.results import FAIL, OK, Context, Result, fail, skip
 from ecs.errors import UserError
+from ecs.refusals import code_and_message
 from ecs.settings import Settings
 from ecs.stack import stack
 from ecs.verdict.explain import Evidence, explain

@@ -105,8 +105,6 @@ def report(settings: Settings) -> int:
     """Write report.html of a run below runs/, which is fetched when it is not there yet."""
     folder, left_out = local_run(settings.run), {}
     if folder is None:
-        from ecs.history import records
-
         outputs = stack.outputs(settings)
         run = records.resolve(settings, outputs)
         _, left_out = download(settings, outputs, run)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ecs import contract
-from ecs.aws import client, code_and_message, side_by_side
+from ecs.aws import client, side_by_side
 from ecs.console import note, plain
 from ecs.errors import UserError
 from ecs.history import records, saved
+from ecs.refusals import code_and_message
 from ecs.settings import Settings
 
 RUNS = Path("runs")
@@ -110,6 +111,34 @@ def save(path: Path, folder: Path, size: int, write: Callable[[str], None]) -> N
             partial.unlink()
 
 
+def there(
+    settings: Settings, outputs: Mapping[str, str], run: str
+) -> tuple[dict[str, int], dict | None]:
+    """Return the sizes of a run's files, by name, and what its last attempt says of them, if it says anything."""
+    prefix = records.key(settings, run)
+    sizes = {
+        each["Key"].removeprefix(prefix): each["Size"]
+        for each in saved.objects(settings, outputs, run)
+    }
+    listed = saved.files_of(settings, outputs, run)
+    if listed is None:
+        note("the last attempt left no list of its files: all that lies there is fetched")
+        return sizes, None
+    return {n: size for n, size in sizes.items() if n in listed or n in contract.RESERVED}, listed
+
+
+def wanted_of(sizes: Mapping[str, int], folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the files to fetch, which are all but checkpoints, and why others cannot be."""
+    exact_case = not Path(str(folder.absolute()).swapcase()).exists()
+    good, bad = chosen((name for name in sizes if not name.startswith("checkpoints/")), exact_case)
+    bad |= {
+        name: "it is the marker of a folder, and no file may have its name"
+        for name, size in sizes.items()
+        if size and name not in good and name not in bad and not name.startswith("checkpoints/")
+    }
+    return good, bad
+
+
 def download(
     settings: Settings, outputs: Mapping[str, str], run: str
 ) -> tuple[list[Path], dict[str, str]]:
@@ -123,24 +152,9 @@ def download(
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     prefix, s3 = records.key(settings, run), client(settings, "s3")
-    sizes = {
-        each["Key"].removeprefix(prefix): each["Size"]
-        for each in saved.objects(settings, outputs, run)
-    }
-    listed = saved.files_of(settings, outputs, run)
-    if listed is None:
-        note("the last attempt left no list of its files: all that lies there is fetched")
-    else:
-        sizes = {n: size for n, size in sizes.items() if n in listed or n in contract.RESERVED}
     folder = folder_of(run)
-    exact_case = not Path(str(folder.absolute()).swapcase()).exists()
-    names = (name for name in sizes if not name.startswith("checkpoints/"))
-    good, bad = chosen(names, exact_case)
-    bad |= {
-        name: "it is the marker of a folder, and no file may have its name"
-        for name, size in sizes.items()
-        if size and name not in good and name not in bad and not name.startswith("checkpoints/")
-    }
+    sizes, listed = there(settings, outputs, run)
+    good, bad = wanted_of(sizes, folder)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(f"run {run}", total=sum(sizes[name] for name in good))

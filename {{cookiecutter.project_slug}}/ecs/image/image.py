@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ecs.aws import client
 from ecs.errors import UserError
 from ecs.settings import WITH_GPU, Settings
 
@@ -145,8 +146,6 @@ def digest(settings: Settings, repository_uri: str, image_tag: str) -> str | Non
     Raises:
         UserError: the repository is not there.
     """
-    from ecs.aws import client
-
     ecr = client(settings, "ecr")
     name = repository_uri.partition("/")[2]
     try:

@@ -158,6 +158,82 @@ def role_arn(name: str, stack: Mapping[str, str]) -> str:
     return f"{stack['TaskRoleArn'].partition(':role/')[0]}:role/{name}"
 
 
+def checked(settings: Settings, stack: Mapping[str, str], definition: Mapping) -> dict[str, str]:
+    """Return the variables of ENV, once nothing is wrong with any variable that a request comes from.
+
+    Raises:
+        UserError: a variable has a value that RunTask would refuse.
+    """
+    seconds("TIMEOUT", settings.timeout)
+    seconds("START_TIMEOUT", settings.start_timeout)
+    retries(settings)
+    if not settings.script or settings.script.startswith(("-", "/")):
+        raise UserError(f"SCRIPT={settings.script!r}: a script of this project, such as train.py")
+    given = environment(settings.env)
+    for taken, who in (
+        (given.keys() & contract.VARIABLES, "set by make run itself"),
+        (filter(LAUNCHERS.fullmatch, given), "set by the launcher, job/"),
+        (given.keys() & secret_names(settings, definition), "a secret of the task definition"),
+    ):
+        if names := sorted(taken):
+            raise UserError(f"ENV: {', '.join(names)} is {who}; leave it out")
+    if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
+        raise UserError(
+            "EXEC=1: the task role may open no channel yet; type: make cluster EXEC=1, or write "
+            "EXEC = 1 into .env for both"
+        )
+    return given
+
+
+def fit(overrides: dict, settings: Settings, uri: str) -> None:
+    """Take arguments that are too long for ECS out of ``overrides``: the launcher reads them below ``uri``.
+
+    Raises:
+        UserError: they are still too long.
+    """
+    container = overrides["containerOverrides"][0]
+    if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
+        container["command"] = [settings.script]  # the words go to S3, as argv.json of the run
+        container["environment"].append({"name": contract.ARGV_URI, "value": uri + ARGV})
+    length = len(json.dumps(overrides))
+    if length > OVERRIDES_LIMIT:
+        sentence = f"makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}"
+        asked = variables_of({"overrides": overrides})[contract.CHANNELS]
+        if len(asked) > len(settings.env):
+            raise UserError(
+                f"DATA {sentence}: put its files into a folder below data/ and name that"
+            )
+        raise UserError(
+            f"ENV {sentence}: put long values into a file below data/ and pass its name"
+        )
+
+
+def of_container(
+    settings: Settings,
+    stack: Mapping[str, str],
+    definition: Mapping,
+    run: str,
+    more: Mapping[str, str | None],
+) -> dict[str, str]:
+    """Return the container's variables: the launcher's, those in ``more`` that have a value, and those of ENV."""
+    variables = {
+        contract.RUN_ID: run,
+        contract.RUN_URI: run_uri(settings, stack, run),
+        contract.PROJECT_URI: project_uri(settings, stack) + "/",
+        contract.CHANNELS: json.dumps(
+            channels.on_ecs(channels.parse(settings.data), project_uri(settings, stack)),
+            ensure_ascii=False,
+        ),
+        contract.ATTEMPT: "1",
+        contract.STOP_SECONDS: str(stop_seconds(settings, definition)),
+        contract.RESULT: settings.result and result_uri(settings),
+        **more,
+        **checked(settings, stack, definition),
+    }
+    given = environment(settings.env)
+    return {name: value for name, value in variables.items() if value or name in given}
+
+
 def run_task_request(
     settings: Settings,
     stack: Mapping[str, str],
@@ -182,41 +258,8 @@ def run_task_request(
     Raises:
         UserError: a variable has a value that RunTask would refuse.
     """
-    for variable, text in (
-        ("TIMEOUT", settings.timeout),
-        ("START_TIMEOUT", settings.start_timeout),
-    ):
-        seconds(variable, text)
-    retries(settings)
-    if not settings.script or settings.script.startswith(("-", "/")):
-        raise UserError(f"SCRIPT={settings.script!r}: a script of this project, such as train.py")
-    given = environment(settings.env)
-    if taken := sorted(given.keys() & contract.VARIABLES):
-        raise UserError(f"ENV: {', '.join(taken)} is set by make run itself; leave it out")
-    if taken := sorted(filter(LAUNCHERS.fullmatch, given)):
-        raise UserError(f"ENV: {', '.join(taken)} is set by the launcher, job/; leave it out")
-    if taken := sorted(given.keys() & secret_names(settings, definition)):
-        raise UserError(f"ENV: {', '.join(taken)} is a secret of the task definition; leave it out")
-    variables = {
-        contract.RUN_ID: run,
-        contract.RUN_URI: run_uri(settings, stack, run),
-        contract.PROJECT_URI: project_uri(settings, stack) + "/",
-        contract.CHANNELS: json.dumps(
-            channels.on_ecs(channels.parse(settings.data), project_uri(settings, stack)),
-            ensure_ascii=False,
-        ),
-        contract.ATTEMPT: "1",
-        contract.STOP_SECONDS: str(stop_seconds(settings, definition)),
-        **({contract.REVISION: revision} if revision else {}),
-        **({contract.SCHEDULE: schedule} if schedule else {}),
-        **({contract.RESULT: result_uri(settings)} if settings.result else {}),
-        **given,
-    }
-    if settings.exec and stack.get("Exec", "DISABLED") == "DISABLED":
-        raise UserError(
-            "EXEC=1: the task role may open no channel yet; type: make cluster EXEC=1, or write "
-            "EXEC = 1 into .env for both"
-        )
+    more = {contract.REVISION: revision, contract.SCHEDULE: schedule}
+    variables = of_container(settings, stack, definition, run, more)
     overrides: dict = {
         "containerOverrides": [
             {
@@ -232,22 +275,7 @@ def run_task_request(
     }
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
-    if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
-        # the words go to S3 (``argv.json`` of the run); the launcher reads them there
-        container = overrides["containerOverrides"][0]
-        container["command"] = [settings.script]
-        pointer = run_uri(settings, stack, run) + ARGV
-        container["environment"].append({"name": contract.ARGV_URI, "value": pointer})
-    length = len(json.dumps(overrides))
-    if length > OVERRIDES_LIMIT:
-        sentence = f"makes {length} characters of overrides, and ECS takes {OVERRIDES_LIMIT}"
-        if len(variables[contract.CHANNELS]) > len(settings.env):
-            raise UserError(
-                f"DATA {sentence}: put its files into a folder below data/ and name that"
-            )
-        raise UserError(
-            f"ENV {sentence}: put long values into a file below data/ and pass its name"
-        )
+    fit(overrides, settings, run_uri(settings, stack, run))
     request: dict = {
         "cluster": stack["Cluster"],
         "taskDefinition": task_definition,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecs.aws import code_and_message
 from ecs.console import note
+from ecs.refusals import code_and_message
 from ecs.settings import CONTAINER
 from ecs.verdict.rules import AGAIN
 from ecs.verdict.verdict import verdict

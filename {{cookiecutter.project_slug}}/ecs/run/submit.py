@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ecs.aws import NotSentError, call_cli, client, code_and_message
+from ecs.aws import NotSentError, call_cli, client
 from ecs.console import note
 from ecs.errors import UserError
+from ecs.refusals import code_and_message
 from ecs.run.retry import capacity, pause
 from ecs.settings import Settings
 from ecs.verdict.rules import NEVER

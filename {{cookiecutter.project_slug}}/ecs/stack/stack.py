@@ -1,8 +1,10 @@
 """The CloudFormation stack: its parameters before `make cluster`, its outputs after."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -93,8 +95,6 @@ def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
     found |= {"Region": settings.region, "ProjectId": mark.read()}
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
-        import os
-        from urllib.parse import urlsplit
 
         port = urlsplit(os.environ["AWS_ENDPOINT_URL"]).port
         repository = found["RepositoryUri"].partition("/")[2]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ecs.aws import code_and_message
+from ecs.refusals import code_and_message
 from ecs.settings import CONTAINER
 from ecs.verdict.explain import Evidence, explain
 from ecs.verdict.rules import EXCEPTION, FAILURES, LOST, NEVER, RESUME, TASK

@@ -22,8 +22,7 @@ from s3transfer.subscribers import BaseSubscriber
 
 from job import contract
 from job.errors import PassingError, UserError, fault, one_line
-from job.stage import fixed, matches
-from job.transfer import facts
+from job.paths import facts, fixed, matches
 
 ATTEMPTS = 8  # at one request
 THREADS = 16  # requests at once; large files go in parts, side by side too
