@@ -288,11 +288,10 @@ def run_task_request(
         **({"enableExecuteCommand": True} if settings.exec else {}),
     }
     if settings.capacity in FARGATE:
-        request["networkConfiguration"] = {
-            "awsvpcConfiguration": {
-                "subnets": stack["Subnets"].split(",")[:16],
-                "securityGroups": [stack["SecurityGroup"]],
-                "assignPublicIp": stack["PublicIp"],
-            }
+        where = {
+            "subnets": stack["Subnets"].split(",")[:16],
+            "securityGroups": [stack["SecurityGroup"]],
+            "assignPublicIp": stack["PublicIp"],
         }
+        request["networkConfiguration"] = {"awsvpcConfiguration": where}
     return request
