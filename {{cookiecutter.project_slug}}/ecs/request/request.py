@@ -260,19 +260,13 @@ def run_task_request(
     """
     more = {contract.REVISION: revision, contract.SCHEDULE: schedule}
     variables = of_container(settings, stack, definition, run, more)
-    overrides: dict = {
-        "containerOverrides": [
-            {
-                "name": CONTAINER,
-                "command": [settings.script, *words(settings.args)],
-                "environment": [
-                    {"name": name, "value": value} for name, value in variables.items()
-                ],
-                **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
-            }
-        ],
-        **size(settings, definition),
+    container = {
+        "name": CONTAINER,
+        "command": [settings.script, *words(settings.args)],
+        "environment": [{"name": name, "value": value} for name, value in variables.items()],
+        **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
     }
+    overrides: dict = {"containerOverrides": [container], **size(settings, definition)}
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
     fit(overrides, settings, run_uri(settings, stack, run))
