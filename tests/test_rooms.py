@@ -95,3 +95,22 @@ def test_only_what_is_heavy_is_imported_inside_a_function(framework: str, baked)
                 )  # fmt: skip
                 for name in names:
                     assert HEAVY.match(name), f"{path}: {name} in {function.name}"
+
+
+def test_the_files_that_the_maps_name_are_there(baked):
+    project = baked["xgboost"]
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text[text.index("| change | files |") :]
+    named = re.findall(r"`([\w./-]+\.(?:py|yaml|json|toml|txt|example)|Makefile)`", table)
+    assert len(named) > 20
+    for name in named:
+        assert (project / name).is_file() or (ROOT / name).is_file(), name
+    for room in "ecs", "job", "training":
+        text = (project / room / "README.md").read_text()
+        for name in re.findall(r"`([\w/]+(?:\.py|/))`", text):
+            if name.rstrip("/") not in ROOMS:
+                assert any((project / base / name).exists() for base in (room, ".")), name
+        # and every file and folder of the room stands in its map
+        for path in (project / room).iterdir():
+            if not path.name.startswith("_") and path.name != "README.md":
+                assert path.stem in text, path
