@@ -63,7 +63,7 @@ def test_an_update_brings_the_templates_change_and_keeps_the_users_own(
     script = project / "train.py"
     script.write_text(script.read_text() + EDIT)
     makefile = project / "Makefile"
-    makefile.write_text(makefile.read_text().replace("LOG_DAYS ?= 90", "LOG_DAYS ?= 30"))
+    makefile.write_text(makefile.read_text().replace("SCRIPT ?= train.py", "SCRIPT ?= mine.py"))
     commit(project, "my edits")
     assert repositories.check()
 
@@ -76,7 +76,7 @@ def test_an_update_brings_the_templates_change_and_keeps_the_users_own(
     assert repositories.check()
     assert (project / "Dockerfile").read_text().endswith(CHANGE)
     assert script.read_text().endswith(EDIT)
-    assert "LOG_DAYS ?= 30" in makefile.read_text()
+    assert "SCRIPT ?= mine.py" in makefile.read_text()
     assert json.loads((project / ".cruft.json").read_text())["commit"] == revision
     changed = succeed("git", "status", "--porcelain", cwd=project).split()[1::2]
     assert sorted(changed) == [".cruft.json", "Dockerfile"]
