@@ -6,16 +6,19 @@ MAKEFLAGS += --no-print-directory
 # the framework that `make demo` shows, and the arguments that its run gets
 FRAMEWORK ?= xgboost
 ARGS ?= --max-depth 3
+# of `make release`
+VERSION ?=
 PYTHON ?= python3
 override FRAMEWORK := $(value FRAMEWORK)
 override ARGS := $(value ARGS)
 override PYTHON := $(value PYTHON)
-export FRAMEWORK ARGS PYTHON
+override VERSION := $(value VERSION)
+export FRAMEWORK ARGS PYTHON VERSION
 
 VENV := .venv/installed
 STRICT := set -euo pipefail;
 
-.PHONY: help demo test test-fast bench lint format lock clean
+.PHONY: help demo test test-fast bench lint format lock release clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -43,6 +46,9 @@ format: $(VENV) ## put the code into its style
 
 lock: $(VENV) ## lock anew: this repository, both frameworks of the generated project, the sandbox
 	@bash tools/lock.sh
+
+release: ## date the changelog, set the version, commit and tag: VERSION=1.0.0
+	@bash tools/release.sh
 
 clean: ## remove what can be made again
 	@rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis; \
