@@ -23,7 +23,7 @@ def clone(tmp_path: Path) -> Path:
 def test_a_release_dates_the_changelog_and_is_tagged(clone: Path):
     succeed("make", "release", "VERSION=1.2.3", cwd=clone)
     assert re.search(
-        r"^## 1\.2\.3 \(\d{4}-\d\d-\d\d\)$", (clone / "CHANGELOG.md").read_text(), re.M
+        r"^## 1\.2\.3 \(\d{4}-\d\d-\d\d\)$", (clone / "CHANGELOG.md").read_text(), re.MULTILINE
     )
     assert 'version = "1.2.3"' in (clone / "pyproject.toml").read_text()
     assert succeed("git", "tag", cwd=clone) == "v1.2.3\n"
