@@ -263,3 +263,18 @@ def test_request_files_of_killed_processes_are_removed_by_the_next_call(settings
     assert {each.name for each in folder.iterdir()} == {
         name for name, (_, kept) in ages.items() if kept
     }
+
+
+def test_the_command_of_a_recipe_is_the_one_that_is_run(settings, tmp_path):
+    """``make run`` shows the AWS CLI's own words, and an owner may add some."""
+    told = tmp_path / "told"
+    program = tmp_path / "aws"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >> {told}\necho '{{}}'\n")
+    program.chmod(0o755)
+    words = (str(program), "ecs", "run-task", "--debug", "--cli-input-json", "file://{request}")
+    asked = replace(settings, aws=str(program), command=words, state=str(tmp_path))
+    aws.call_cli(asked, "ecs", "run-task", request={"count": 1}, name="run-task")
+    aws.call_cli(asked, "ecs", "register-task-definition", request={}, name="task-definition")
+    first, second = told.read_text().splitlines()
+    assert first.startswith(f"ecs run-task --debug --cli-input-json file://{tmp_path}/run-task-")
+    assert second.startswith("ecs register-task-definition --cli-input-json file://")

@@ -118,3 +118,32 @@ def test_a_name_that_ecs_keeps_for_itself_has_fargate_only(project):
     for capacity in ("ec2", "gpu", "managed", "managed-gpu"):
         with pytest.raises(UserError, match=f"starts with {project}; type: CAPACITY=fargate"):
             settings_from({**NEEDED, "PROJECT": project, "CAPACITY": capacity})
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"AWS": "aws --profile prod"}, "AWS='aws --profile prod': .* AWS_PROFILE=NAME make"),
+        ({"DOCKER": "sudo docker"}, "DOCKER='sudo docker': .* adduser"),
+    ],
+)
+def test_a_program_with_words_behind_it_is_refused_with_what_to_type(given, sentence):
+    with pytest.raises(UserError, match=sentence):
+        settings_from(NEEDED | given)
+
+
+def test_a_program_in_a_folder_with_a_blank_in_its_name_is_one(tmp_path):
+    program = tmp_path / "my tools" / "aws"
+    program.parent.mkdir()
+    program.touch()
+    assert settings_from(NEEDED | {"AWS": str(program)}).aws == str(program)
+
+
+def test_an_empty_variable_is_one_that_is_not_given():
+    """So that each default stands in one place; but no data is something to ask for."""
+    empty = {field.name.upper(): "" for field in dataclasses.fields(Settings)} | NEEDED
+    assert settings_from(empty) == dataclasses.replace(settings_from(NEEDED), data="", script="")
+
+
+def test_the_environment_never_sets_the_cli_s_words():
+    assert settings_from(NEEDED | {"COMMAND": "rm"}).command == ()

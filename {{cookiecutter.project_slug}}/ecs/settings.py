@@ -65,6 +65,7 @@ class Settings:
     extras: str = ""  # names, separated by blanks
     package: str = ""  # requirements to add or remove
     aws: str = "aws"
+    docker: str = "docker"
     exec: bool = False  # open a channel for make shell
     detach: bool = False
     dry_run: bool = False
@@ -133,6 +134,18 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         if value not in allowed:
             raise UserError(
                 f"{name}={value!r}: one of {', '.join(allowed)}; type: {name}={allowed[0]}"
+            )
+    for name, program, instead in (
+        ("AWS", settings.aws, "for another profile type: AWS_PROFILE=NAME make …"),
+        (
+            "DOCKER",
+            settings.docker,
+            "to use it without sudo: adduser $USER docker, and log in again",
+        ),
+    ):
+        if len(program.split()) > 1 and not Path(program).exists():
+            raise UserError(
+                f"{name}={program!r}: the name of one program, without words behind it; {instead}"
             )
     if settings.capacity in WITH_GPU and settings.architecture != "x86_64":
         raise UserError(
