@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecs import cost, parse
-from ecs.checks.verify import before_run
 from ecs.console import plain
 from ecs.errors import UserError
 from ecs.history import measures, records, saved, versions
@@ -60,6 +59,8 @@ def run(settings: Settings) -> int:
     if settings.dry_run:
         dry_run(settings)
         return 0
+    from ecs.checks.verify import before_run  # with botocore, 0.1 s
+
     outputs = stack.outputs(settings)
     settings = resolved(settings, outputs)
     run = new_run_id()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ecs.checks.verify import before_run
 from ecs.commands.run import asked_for, resolved
 from ecs.commands.runs import show_table
 from ecs.console import cell
@@ -23,6 +22,8 @@ from ecs.stack import scheduler, stack
 
 def schedule(settings: Settings) -> None:
     """Store the request of `make run` as a schedule, under the task definition as it is now."""
+    from ecs.checks.verify import before_run
+
     run = scheduler.run_id(settings)
     revision = image.git(Path(), "rev-parse", "HEAD")
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}

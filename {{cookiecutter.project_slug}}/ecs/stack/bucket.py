@@ -6,8 +6,6 @@ names the owner, and a bucket without the project's mark is not used, emptied or
 
 from collections.abc import Mapping
 
-from botocore.exceptions import ClientError
-
 from ecs.aws import client
 from ecs.console import note
 from ecs.errors import UserError
@@ -20,6 +18,8 @@ def kept(settings: Settings) -> tuple[str, str]:
 
     The name is "" where there is none, or where it is another account's: CloudFormation says so then.
     """
+    from botocore.exceptions import ClientError
+
     account = client(settings, "sts").get_caller_identity()["Account"]
     name = f"{settings.project}-{account}-{settings.region}"
     try:
@@ -33,6 +33,8 @@ def kept(settings: Settings) -> tuple[str, str]:
 
 def tags(settings: Settings, name: str, account: str) -> dict[str, str]:
     """Return the tags of a bucket of this account."""
+    from botocore.exceptions import ClientError
+
     try:
         answer = client(settings, "s3").get_bucket_tagging(Bucket=name, ExpectedBucketOwner=account)
     except ClientError as error:

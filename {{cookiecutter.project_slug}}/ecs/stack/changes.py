@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ecs.aws import client
 from ecs.console import note
 from ecs.errors import UserError
@@ -113,6 +111,8 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
 
 def drifts(settings: Settings) -> list[dict] | None:
     """Return the resources that somebody changed by other means, or None: nobody can tell."""
+    from botocore.exceptions import ClientError
+
     cloudformation = client(settings, "cloudformation")
     try:
         detection = cloudformation.detect_stack_drift(StackName=settings.project)

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
-
 from ecs.aws import client, write_private
 from ecs.errors import UserError
 from ecs.settings import Settings
@@ -105,6 +103,8 @@ def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
 
 def described(settings: Settings) -> dict | None:
     """Return the stack as CloudFormation describes it, or None where there is none yet."""
+    from botocore.exceptions import ClientError
+
     try:
         answer = client(settings, "cloudformation").describe_stacks(StackName=settings.project)
     except ClientError as error:
