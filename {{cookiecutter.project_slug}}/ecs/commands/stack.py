@@ -8,7 +8,7 @@ from ecs.checks.verify import command
 from ecs.history.data import upload
 from ecs.image import image
 from ecs.settings import Settings
-from ecs.stack import changes, claim, inputs, mark, policies, secrets, stack
+from ecs.stack import changes, claim, inputs, instances, mark, policies, secrets, stack
 from ecs.stack.destroy import destroy as destroy_all
 
 
@@ -17,6 +17,7 @@ def parameters(settings: Settings) -> None:
     image.check_gpu(settings, library=True)
     claim.claim(settings)
     values = inputs.parameters(settings, inputs.looked_up(settings))
+    instances.make_way(settings)
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
 

@@ -346,7 +346,7 @@ def instances(names: Names) -> list[dict]:
         allow(
             "Instances", "autoscaling",
             "CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup "
-            "UpdateAutoScalingGroup",
+            "SetInstanceProtection UpdateAutoScalingGroup",
             names.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{project}-*"),
         ),
         allow("FindInstances", "autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities", "*"),
