@@ -84,8 +84,8 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
-    for sandbox, made in ((False, capacity), (True, "fargate")):
+def test_the_sandbox_gets_a_stack_of_its_own_kind(settings, capacity):
+    for sandbox, made in ((False, capacity), (True, "emulated")):
         given = replace(settings, capacity=capacity, sandbox=sandbox)
         assert f"Capacity={made}" in inputs.parameters(given, {})
 

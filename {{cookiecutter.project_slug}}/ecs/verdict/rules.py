@@ -623,7 +623,7 @@ RULES = (
     ),
     Rule(
         "provider", "the cluster is not attached to the capacity that CAPACITY names",
-        "make cluster CAPACITY=…, then make run with the same CAPACITY=…", NEVER, (EXCEPTION,),
+        "make verify with the same CAPACITY=…, which says how to attach it", NEVER, (EXCEPTION,),
         reason=r"(?i)capacity provider",
     ),
     Rule(
