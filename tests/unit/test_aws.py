@@ -1,6 +1,7 @@
 """The AWS CLI: which version will do, and what of it the user sees."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import botocore.awsrequest
 import pytest
 from botocore.exceptions import ClientError
 from ecs import aws
@@ -263,3 +265,78 @@ def test_request_files_of_killed_processes_are_removed_by_the_next_call(settings
     assert {each.name for each in folder.iterdir()} == {
         name for name, (_, kept) in ages.items() if kept
     }
+
+
+# ---- whose account it is
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Give this process an identity, and no other."""
+
+    def keys(name: str) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        aws.session.cache_clear()
+        aws.client.cache_clear()
+
+    yield keys
+    aws.session.cache_clear()
+    aws.client.cache_clear()
+
+
+def test_each_identity_has_a_mark_of_its_own_and_aws_is_not_asked(keys):
+    marks = []
+    for name in ("AKIAONE", "AKIATWO", "AKIAONE"):
+        keys(name)
+        marks.append(aws.identity())
+    assert marks[0] == marks[2] != marks[1]
+    assert "AKIA" not in "".join(marks)
+
+
+OWN = "churn-123456789012-us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "owner"),
+    [(OWN, "123456789012"), ("their-data", None), ("churn-2-123456789012-us-east-1", None)],
+)
+def test_each_call_on_the_project_s_own_bucket_names_its_owner(
+    settings, keys, tmp_path, bucket, owner
+):
+    """S3 then refuses a bucket of that name in another account. API reference: ExpectedBucketOwner."""
+    keys("AKIAONE")
+    s3, sent = aws.client(settings, "s3"), []
+
+    def answer(request, **_):
+        sent.append(request.headers.get("x-amz-expected-bucket-owner"))
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, Raw(b""))
+
+    s3.meta.events.register("before-send.s3.*", answer)
+    asked = {"Bucket": bucket, "Key": "k"}
+    s3.get_object(**asked)
+    s3.head_object(**asked)
+    s3.put_object(**asked, Body=b"")
+    s3.delete_object(**asked)
+    list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+    (tmp_path / "file").write_bytes(b"x")
+    s3.upload_file(str(tmp_path / "file"), bucket, "k")
+    assert len(sent) == 6
+    assert {each.decode() if isinstance(each, bytes) else each for each in sent} == {owner}
+
+
+class Raw(io.BytesIO):
+    """As much of urllib3's answer as botocore reads."""
+
+    def stream(self, amount: int = 0, decode_content: bool = False):
+        yield self.read()
+
+
+def test_an_assumed_role_is_taken_from_the_cli_s_cache_and_put_there(keys, monkeypatch, tmp_path):
+    """A code of MFA is good once. Source: awscli/customizations/assumerole.py."""
+    monkeypatch.setattr(aws, "CLI_CACHE", str(tmp_path))
+    keys("AKIAONE")
+    providers = aws.session()._session.get_component("credential_provider")
+    cache = providers.get_provider("assume-role").cache
+    cache["a"] = {"Credentials": {"AccessKeyId": "x"}}
+    assert json.loads((tmp_path / "a.json").read_text()) == {"Credentials": {"AccessKeyId": "x"}}
