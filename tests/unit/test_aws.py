@@ -14,7 +14,9 @@ from pathlib import Path
 import botocore.awsrequest
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from ecs import aws
+from ecs.__main__ import sentence
 from ecs.errors import UserError
 from ecs.stack import inputs
 
@@ -340,3 +342,26 @@ def test_an_assumed_role_is_taken_from_the_cli_s_cache_and_put_there(keys, monke
     cache = providers.get_provider("assume-role").cache
     cache["a"] = {"Credentials": {"AccessKeyId": "x"}}
     assert json.loads((tmp_path / "a.json").read_text()) == {"Credentials": {"AccessKeyId": "x"}}
+
+
+def test_a_code_is_asked_for_once_a_process_and_following_never_blocks_on_it(monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "123456")
+    ask = aws.asked_once()
+    assert ask("Enter MFA code: ") == "123456"
+    with pytest.raises(aws.SessionOverError, match="your AWS session is over"):
+        ask("Enter MFA code: ")
+
+
+def test_what_aws_said_is_not_swallowed_by_how_often_it_was_asked():
+    words = (
+        "An error occurred (ThrottlingException) when calling the RunTask operation "
+        "(reached max retries: 0): Rate exceeded: try later"
+    )
+    assert aws.code_and_message(words) == ("ThrottlingException", "Rate exceeded: try later")
+
+
+def test_a_page_of_a_proxy_is_one_sentence():
+    error = ResponseParserError("Unable to parse response, invalid XML received:\nb'<html>'")
+    said = sentence(error)
+    assert "not AWS" in said
+    assert "\n" not in said

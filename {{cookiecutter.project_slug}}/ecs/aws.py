@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import getpass
 import hashlib
 import json
 import os
@@ -37,6 +38,26 @@ REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_
 DAY, GRACE = 86400, 60  # seconds
 
 
+class SessionOverError(UserError):
+    """The credentials have expired, and new ones would need a person at the keyboard."""
+
+
+def asked_once() -> Callable[[str], str]:
+    """Return what asks for a code of MFA at the beginning and never again.
+
+    A run outlives the session: nobody may sit there, and no time limit would be looked at meanwhile.
+    """
+    asked = []
+
+    def ask(prompt: str) -> str:
+        if asked:
+            raise SessionOverError("your AWS session is over; type the same again to sign in")
+        asked.append(prompt)
+        return getpass.getpass(prompt)
+
+    return ask
+
+
 @lru_cache
 def session() -> Any:
     """Return the boto3 session. It shares the AWS CLI's cache of assumed roles.
@@ -51,6 +72,7 @@ def session() -> Any:
     providers = found.get_component("credential_provider")
     for name in ("assume-role", "assume-role-with-web-identity"):
         providers.get_provider(name).cache = JSONFileCache(str(Path(CLI_CACHE).expanduser()))
+    providers.get_provider("assume-role")._prompter = asked_once()
     return boto3.Session(botocore_session=found)
 
 
@@ -283,7 +305,7 @@ def write_private(settings: Settings, path: Path, text: str) -> None:
 
 # How the AWS CLI prints an error of a service.
 CLI_ERROR = re.compile(
-    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)",
+    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \(reached max retries: \d+\))?: (?P<message>.*)",
     re.DOTALL,
 )
 

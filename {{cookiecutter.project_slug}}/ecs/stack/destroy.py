@@ -285,7 +285,28 @@ def delete_bucket(settings: Settings, bucket: Bucket) -> None:
 
 
 def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:
-    """Delete the images, a hundred a call, as ECR takes them."""
+    """Delete the images, a hundred a call, as ECR takes them; those in a manifest list after the list.
+
+    Raises:
+        UserError: ECR refuses one for another reason.
+    """
     ecr = client(settings, "ecr")
-    for start in range(0, len(ids), 100):
-        ecr.batch_delete_image(repositoryName=repository, imageIds=ids[start : start + 100])
+    while ids:
+        failed = []
+        for start in range(0, len(ids), 100):
+            part = ids[start : start + 100]
+            answer = ecr.batch_delete_image(repositoryName=repository, imageIds=part)
+            failed += answer.get("failures", [])
+        failed = [each for each in failed if each["failureCode"] != "ImageNotFound"]
+        again = [
+            {"imageDigest": each["imageId"]["imageDigest"]}
+            for each in failed
+            if each["failureCode"] == "ImageReferencedByManifestList"
+        ]
+        if failed and len(again) in (0, len(ids)):
+            first = failed[0]
+            raise UserError(
+                f"the image {first['imageId'].get('imageDigest')} of {repository} cannot be deleted: "
+                f"{first.get('failureReason', first['failureCode'])}; then type: make destroy"
+            )
+        ids = again
