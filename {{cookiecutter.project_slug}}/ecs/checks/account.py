@@ -75,7 +75,11 @@ def check_stack(context: Context) -> Result:
     if way := readiness.remedy(settings, status, "make verify"):
         return fail(f"stack {settings.project}: {status}", way)
     context.outputs = stack.remember(settings, found)
-    missing = set(stack.OUTPUTS) - {"CapacityProvider", "GitHubRoleArn"} - set(context.outputs)
+    missing = (
+        set(stack.OUTPUTS)
+        - {"CapacityProvider", "GitHubRoleArn", "InstanceType"}
+        - set(context.outputs)
+    )
     if missing:
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
     context.parameters = {

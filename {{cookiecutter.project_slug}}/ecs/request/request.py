@@ -13,7 +13,7 @@ from ecs import contract
 from ecs.errors import UserError
 from ecs.parse import environment, retries, seconds, words
 from ecs.request import channels
-from ecs.request.sizes import gpus, size
+from ecs.request.sizes import check_fits, gpus, size
 from ecs.settings import CONTAINER, FARGATE, Settings
 
 SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
@@ -228,8 +228,9 @@ def run_task_request(
                 **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
             }
         ],
-        **size(settings, definition),
+        **(sizes_asked := size(settings, definition)),
     }
+    check_fits(settings, definition, sizes_asked, stack.get("InstanceType", ""))
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
     if len(json.dumps(overrides)) > OVERRIDES_LIMIT:
