@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import cfnlint.decode.cfn_yaml
@@ -310,3 +311,16 @@ def test_installing_again_does_nothing(installed: Callable[[str], Path], tmp_pat
         env=plain_environment(tmp_path, os.environ["PATH"]),
     )
     assert "installing" not in said
+
+
+def test_who_signed_in_by_aws_login_needs_no_further_package(baked):
+    """boto3 refuses such credentials without it: botocore/credentials.py, "Missing Dependency"."""
+    wanted = [each for each in metadata.requires("botocore") or [] if each.startswith("awscrt")]
+    version = re.search(r"==\s*([\d.]+)", wanted[0])[1]
+    for project in baked.values():
+        lock = (project / "requirements-dev.txt").read_text()
+        locked = re.search(r"^botocore==(\S+)", lock, re.MULTILINE)[1]
+        assert re.search(r"^awscrt==[\d.]+ ", lock, re.MULTILINE)
+        if locked == metadata.version("botocore"):
+            assert f"awscrt=={version} " in lock
+        assert "awscrt" not in (project / "requirements.txt").read_text()  # the image's
