@@ -205,3 +205,12 @@ def test_the_policies_have_what_cloudformation_s_handlers_ask_for(settings, capa
     assert lacking == set()
     if network == "own":  # Fn::GetAZs, its reference page: "IAM permissions"
         assert "ec2:DescribeAccountAttributes" in allowed
+
+
+def test_the_longest_role_is_the_one_that_limits_the_slug():
+    """CloudFormation names a role STACK-LOGICALID-RANDOM and IAM allows 64 characters."""
+    template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
+    roles = [
+        name for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Role"
+    ]
+    assert max(roles, key=len) == "InfrastructureRole"

@@ -61,6 +61,15 @@ def test_without_a_stack_nothing_is_said(settings):
     assert readiness.check(settings, None, "make cluster") is None
 
 
+def test_a_new_stack_has_no_name_that_is_too_long_for_its_roles(settings):
+    """One that is there already goes on."""
+    assert readiness.check(replace(settings, project="c" * 32), None, "make cluster") is None
+    long = replace(settings, project="c" * 33)
+    with pytest.raises(UserError, match=f"type: PROJECT={'c' * 32}$"):
+        readiness.check(long, None, "make cluster")
+    assert readiness.check(long, found("CREATE_COMPLETE"), "make cluster")
+
+
 ROLES = {
     "fargate": ["ecs"],
     "fargate-spot": ["ecs"],

@@ -15,6 +15,8 @@ from ecs.stack.stack import in_review, named, present_in
 DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 # Until a new role is known everywhere, services say that they cannot assume it.
 SETTLING = 15.0  # seconds
+# a role is called PROJECT-InfrastructureRole-RANDOM, of 64 characters at most
+LONGEST_PROJECT = 32
 # what IAM says of a role that is there
 TAKEN = "InvalidInput"
 
@@ -40,9 +42,15 @@ def check(settings: Settings, stack: dict | None, again: str) -> dict | None:
     """Return the stack as it was described if it can be updated, or None if it is yet to be made.
 
     Raises:
-        UserError: its status does not allow it.
+        UserError: its status does not allow it, or its name would be too long.
     """
     if stack is None or in_review(stack):
+        if len(settings.project) > LONGEST_PROJECT:
+            raise UserError(
+                f"PROJECT={settings.project}: at most {LONGEST_PROJECT} characters, or the names of its IAM "
+                "roles are longer than 64 and the printed policies miss them; type: "
+                f"PROJECT={settings.project[:LONGEST_PROJECT].rstrip('-')}"
+            )
         return None
     if way := remedy(settings, stack["StackStatus"], again):
         raise UserError(f"{named(settings)} is in {stack['StackStatus']}; type: {way}")
