@@ -380,7 +380,7 @@ OVER = [
 
 @pytest.mark.parametrize("error", OVER, ids=lambda error: type(error).__name__)
 def test_a_session_that_ends_meanwhile_ends_the_following_with_one_sentence(error):
-    with pytest.raises(UserError, match="the run goes on .* then type: make attach$"):
+    with pytest.raises(UserError, match="the run goes on; .* then type: make attach$"):
         Watch([task("RUNNING"), error], ScriptedLog([], []))
     with pytest.raises(UserError, match="make attach$"):
         Watch([STOPPED], FailingLog([], error))

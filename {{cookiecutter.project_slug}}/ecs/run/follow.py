@@ -30,8 +30,8 @@ EXPIRED = (
     "UnrecognizedClientException",
 )
 SESSION_OVER = (
-    "your AWS session is over, and the run goes on without being followed; sign in again, for example by: "
-    "aws sso login, then type: make attach"
+    "your AWS session is over, and the run goes on; sign in again, for example by: aws sso login, then "
+    "type: make attach"
 )
 # ECS shows a task as deleted for a moment between stopped and forgotten.
 ENDED = ("STOPPED", "DELETED")
