@@ -2,7 +2,8 @@
 
 Answers arrive as JSON strings (``tojson``), so that whatever they contain is data here, never code.
 The rules are those of the services' own documentation: CloudFormation stack names, ECR repository
-names, S3 bucket names (the bucket is SLUG-ACCOUNT-REGION), and PyPA's names for projects.
+names, S3 bucket names (the bucket is SLUG-ACCOUNT-REGION), IAM role names (SLUG-LOGICAL_ID-RANDOM), and
+PyPA's names for projects.
 """
 
 import json
@@ -15,6 +16,9 @@ ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 WITH_GPU = {"gpu", "managed-gpu"}
 BUCKET_LIMIT = 63
 ACCOUNT_ID_LENGTH = 12
+# Beyond that CloudFormation shortens the slug in a role's name, and the policies that `make cluster-policy`
+# prints, which name roles by it, match nothing.
+ROLE_LIMIT, LONGEST_ROLE, RANDOM_LENGTH = 64, len("InfrastructureRole"), 12
 # A project that bears the name of something it installs cannot be locked.
 TAKEN_NAMES = {
     "awscli", "boto3", "botocore", "cfn-lint", "numpy", "packaging", "pyarrow", "pytest", "rich", "ruff",
@@ -41,7 +45,11 @@ def kept(slug: str) -> str | None:
 
 def slug_error(slug: str, region: str) -> str | None:
     """Return what is wrong with the slug, which rule, and what to type instead; or None."""
-    longest = BUCKET_LIMIT - ACCOUNT_ID_LENGTH - len(region) - 2
+    in_bucket = BUCKET_LIMIT - ACCOUNT_ID_LENGTH - len(region) - 2
+    longest = min(in_bucket, ROLE_LIMIT - LONGEST_ROLE - RANDOM_LENGTH - 2)
+    where = f"the bucket's name ({BUCKET_LIMIT} in all)"
+    if longest < in_bucket:
+        where = f"the names of its IAM roles ({ROLE_LIMIT} in all)"
     instead = f"try {suggestion(slug, longest)!r}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", slug):
         return (
@@ -55,7 +63,7 @@ def slug_error(slug: str, region: str) -> str | None:
     if len(slug) > longest:
         return (
             f"project_slug {slug!r} has {len(slug)} characters; with region {region} at most "
-            f"{longest} fit into the bucket's name (63 in all); {instead}"
+            f"{longest} fit into {where}; {instead}"
         )
     return None
 
@@ -70,6 +78,11 @@ def answer_errors(answers: dict[str, str]) -> list[str]:
         )
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[1-9]", region):
         errors.append(f"aws_region {region!r}: not the form of a region; try 'eu-west-1'")
+    elif region.startswith("cn-"):
+        errors.append(
+            f"aws_region {region!r}: AWS in China has other addresses and service names, which this template "
+            "does not know; try 'eu-west-1'"
+        )
     compute, framework = answers["compute"], answers["framework"]
     if compute in WITH_GPU and framework != "xgboost":
         errors.append(f"compute {compute!r}: {framework} computes on no GPU; try 'ec2'")

@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import cfnlint.decode.cfn_yaml
@@ -31,14 +32,14 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "README.md __init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py parse.py refusals.py settings.py",
+    "ecs/": "README.md __init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py parse.py refusals.py settings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
     "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py saved.py sound.py versions.py",
     "ecs/image/": "__init__.py image.py packages.py",
     "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
     "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
-    "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py mark.py policies.py scheduler.py secrets.py stack.py",
+    "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py instances.py mark.py policies.py readiness.py scheduler.py secrets.py stack.py",
     "ecs/verdict/": "__init__.py explain.py rules.py verdict.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "README.md __init__.py __main__.py attempt.py contract.py errors.py machine.py paths.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
@@ -310,3 +311,16 @@ def test_installing_again_does_nothing(installed: Callable[[str], Path], tmp_pat
         env=plain_environment(tmp_path, os.environ["PATH"]),
     )
     assert "installing" not in said
+
+
+def test_who_signed_in_by_aws_login_needs_no_further_package(baked):
+    """boto3 refuses such credentials without it: botocore/credentials.py, "Missing Dependency"."""
+    wanted = [each for each in metadata.requires("botocore") or [] if each.startswith("awscrt")]
+    version = re.search(r"==\s*([\d.]+)", wanted[0])[1]
+    for project in baked.values():
+        lock = (project / "requirements-dev.txt").read_text()
+        locked = re.search(r"^botocore==(\S+)", lock, re.MULTILINE)[1]
+        assert re.search(r"^awscrt==[\d.]+ ", lock, re.MULTILINE)
+        if locked == metadata.version("botocore"):
+            assert f"awscrt=={version} " in lock
+        assert "awscrt" not in (project / "requirements.txt").read_text()  # the image's

@@ -255,6 +255,19 @@ def test_every_variable_can_be_set_on_the_command_line(baked, make: str, tmp_pat
     assert (seen["AWS_REGION"], seen["PIP_CERT"]) == ("line-region", "line-ca_bundle")
 
 
+def test_the_aws_cli_s_own_settings_do_not_change_what_a_recipe_gets(
+    baked, make: str, tmp_path: Path
+):
+    """Sources: "Environment variables" and "auto-prompt" in the AWS CLI's user guide."""
+    theirs = {"AWS_REGION": "eu-south-2", "AWS_CLI_AUTO_PROMPT": "on", "AWS_PAGER": "less"}
+    env = plain_environment(tmp_path) | theirs | {"AWS_DEFAULT_OUTPUT": "yaml-stream"}
+    seen = seen_by_recipes(baked["xgboost"], tmp_path, make=make, env=env)
+    wanted = {"AWS_CLI_AUTO_PROMPT": "off", "AWS_PAGER": "", "AWS_DEFAULT_OUTPUT": "json"}
+    assert differences(seen, wanted) == {}
+    assert seen["THEIR_REGION"] == "eu-south-2"
+    assert seen["AWS_REGION"] == seen["REGION"] != "eu-south-2"
+
+
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_environment(
     bake: Callable[..., Path], make: str, tmp_path: Path
 ):

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 import boto3
 import pytest
+from botocore import exceptions
 from job import scheduled
 from job.errors import PassingError, UserError
 from job.sources import s3
@@ -506,3 +507,38 @@ def test_what_hinders_the_record_is_said_and_fails_no_run(
     scheduled.record("nightly")
     assert "warning: this run cannot be recorded: " in capsys.readouterr().out
     assert RECORD not in scheduled_run.objects
+
+
+@pytest.mark.parametrize(
+    ("bucket", "owner"), [("p-123456789012-us-east-1", "123456789012"), ("their-data", None)]
+)
+def test_each_call_on_the_run_s_own_bucket_names_its_owner(
+    monkeypatch, another_client, bucket, owner
+):
+    """S3 then refuses a bucket of that name in another account. API reference: ExpectedBucketOwner."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("RUN_URI", "s3://p-123456789012-us-east-1/p/runs/1/")
+    sent = []
+
+    def stop(request, **_):
+        found = request.headers.get("x-amz-expected-bucket-owner")
+        sent.append(found.decode() if isinstance(found, bytes) else found)
+        raise exceptions.EndpointConnectionError(endpoint_url="stopped here")
+
+    monkeypatch.setattr(s3, "ATTEMPTS", 1)
+    s3.client().meta.events.register("before-send.s3.*", stop)
+    uri = f"s3://{bucket}/p/runs/1/model"
+    for call in (
+        lambda: s3.read(uri),
+        lambda: s3.write(uri, b""),
+        lambda: s3.delete(uri),
+        lambda: s3.head(bucket, "p"),
+        lambda: s3.listed(bucket, "p"),
+    ):
+        with pytest.raises((UserError, PassingError)):
+            call()
+    assert len(sent) == 5
+    assert set(sent) == {owner}

@@ -13,9 +13,10 @@ import ecs
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from ecs import aws
 from ecs.run import locate
 from ecs.settings import Settings
-from ecs.stack import mark
+from ecs.stack import mark, stack
 
 # all of the program's modules, whichever of them a test calls
 MODULES = [
@@ -175,6 +176,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
             stubs[service].activate()
         return stubs[service]
 
+    # no credentials are looked for, on this machine or another
+    monkeypatch.setattr(stack, "identity", lambda: "of-nobody")
+    monkeypatch.setattr(aws, "identity", lambda: "of-nobody")
     monkeypatch.setattr(locate, "sleep", lambda seconds: None)
     for module in MODULES:
         if hasattr(module, "client"):

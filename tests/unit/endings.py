@@ -834,7 +834,7 @@ ENDINGS = (
         "InvalidParameterException",
         "The specified capacity provider strategy cannot contain a capacity provider that is not "
         "associated with the cluster. Associate the capacity provider with the cluster or specify a "
-        "valid capacity provider and try again.", "never", "CAPACITY=", "fargate-spot",
+        "valid capacity provider and try again.", "never", "make verify", "fargate-spot",
     ),
     refused(
         "no such subnet", "getmoto/moto, moto/ecs/models.py", "InvalidParameterException", "Error "

@@ -1,6 +1,7 @@
 """The AWS CLI: which version will do, and what of it the user sees."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -10,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import botocore.awsrequest
 import pytest
 from botocore.exceptions import ClientError
-from ecs import aws
+from botocore.parsers import ResponseParserError
+from ecs import aws, refusals
+from ecs.__main__ import sentence
 from ecs.errors import UserError
 from ecs.stack import inputs
 
@@ -278,3 +282,101 @@ def test_the_command_of_a_recipe_is_the_one_that_is_run(settings, tmp_path):
     first, second = told.read_text().splitlines()
     assert first.startswith(f"ecs run-task --debug --cli-input-json file://{tmp_path}/run-task-")
     assert second.startswith("ecs register-task-definition --cli-input-json file://")
+
+
+# ---- whose account it is
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Give this process an identity, and no other."""
+
+    def keys(name: str) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        aws.session.cache_clear()
+        aws.client.cache_clear()
+
+    yield keys
+    aws.session.cache_clear()
+    aws.client.cache_clear()
+
+
+def test_each_identity_has_a_mark_of_its_own_and_aws_is_not_asked(keys):
+    marks = []
+    for name in ("AKIAONE", "AKIATWO", "AKIAONE"):
+        keys(name)
+        marks.append(aws.identity())
+    assert marks[0] == marks[2] != marks[1]
+    assert "AKIA" not in "".join(marks)
+
+
+OWN = "churn-123456789012-us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "owner"),
+    [(OWN, "123456789012"), ("their-data", None), ("churn-2-123456789012-us-east-1", None)],
+)
+def test_each_call_on_the_project_s_own_bucket_names_its_owner(
+    settings, keys, tmp_path, bucket, owner
+):
+    """S3 then refuses a bucket of that name in another account. API reference: ExpectedBucketOwner."""
+    keys("AKIAONE")
+    s3, sent = aws.client(settings, "s3"), []
+
+    def answer(request, **_):
+        sent.append(request.headers.get("x-amz-expected-bucket-owner"))
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, Raw(b""))
+
+    s3.meta.events.register("before-send.s3.*", answer)
+    asked = {"Bucket": bucket, "Key": "k"}
+    s3.get_object(**asked)
+    s3.head_object(**asked)
+    s3.put_object(**asked, Body=b"")
+    s3.delete_object(**asked)
+    list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+    (tmp_path / "file").write_bytes(b"x")
+    s3.upload_file(str(tmp_path / "file"), bucket, "k")
+    assert len(sent) == 6
+    assert {each.decode() if isinstance(each, bytes) else each for each in sent} == {owner}
+
+
+class Raw(io.BytesIO):
+    """As much of urllib3's answer as botocore reads."""
+
+    def stream(self, amount: int = 0, decode_content: bool = False):
+        yield self.read()
+
+
+def test_an_assumed_role_is_taken_from_the_cli_s_cache_and_put_there(keys, monkeypatch, tmp_path):
+    """A code of MFA is good once. Source: awscli/customizations/assumerole.py."""
+    monkeypatch.setattr(aws, "CLI_CACHE", str(tmp_path))
+    keys("AKIAONE")
+    providers = aws.session()._session.get_component("credential_provider")
+    cache = providers.get_provider("assume-role").cache
+    cache["a"] = {"Credentials": {"AccessKeyId": "x"}}
+    assert json.loads((tmp_path / "a.json").read_text()) == {"Credentials": {"AccessKeyId": "x"}}
+
+
+def test_a_code_is_asked_for_once_a_process_and_following_never_blocks_on_it(monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "123456")
+    ask = aws.asked_once()
+    assert ask("Enter MFA code: ") == "123456"
+    with pytest.raises(aws.SessionOverError, match="your AWS session is over"):
+        ask("Enter MFA code: ")
+
+
+def test_what_aws_said_is_not_swallowed_by_how_often_it_was_asked():
+    words = (
+        "An error occurred (ThrottlingException) when calling the RunTask operation "
+        "(reached max retries: 0): Rate exceeded: try later"
+    )
+    assert refusals.code_and_message(words) == ("ThrottlingException", "Rate exceeded: try later")
+
+
+def test_a_page_of_a_proxy_is_one_sentence():
+    error = ResponseParserError("Unable to parse response, invalid XML received:\nb'<html>'")
+    said = sentence(error)
+    assert "not AWS" in said
+    assert "\n" not in said

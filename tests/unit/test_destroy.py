@@ -175,3 +175,30 @@ def test_a_bucket_that_never_gets_empty_is_an_error(settings, cloud):
     with pytest.raises(ClientError, match="BucketNotEmpty"):
         destroy.delete_bucket(settings, BUCKET)
     s3.assert_no_pending_responses()
+
+
+def failure(number: int, code: str) -> dict:
+    found = {"imageDigest": f"sha256:{number}"}
+    return {"imageId": found, "failureCode": code, "failureReason": f"{code} of {number}"}
+
+
+def asked(*numbers: int) -> dict:
+    ids = [{"imageDigest": f"sha256:{number}"} for number in numbers]
+    return {"repositoryName": "churn", "imageIds": ids}
+
+
+def test_images_of_a_manifest_list_are_deleted_after_it(settings, cloud):
+    """Source: ImageFailureCode in botocore's model of ECR. What is gone already is no failure."""
+    ecr = cloud.stub("ecr")
+    held = [failure(1, "ImageReferencedByManifestList"), failure(2, "ImageNotFound")]
+    ecr.add_response("batch_delete_image", {"failures": held}, asked(1, 2, 3))
+    ecr.add_response("batch_delete_image", {}, asked(1))
+    destroy.empty_repository(settings, "churn", asked(1, 2, 3)["imageIds"])
+    ecr.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("code", ["KmsError", "ImageReferencedByManifestList"])
+def test_an_image_that_ecr_does_not_delete_is_named_and_ends_it(settings, cloud, code):
+    cloud.stub("ecr").add_response("batch_delete_image", {"failures": [failure(1, code)]}, asked(1))
+    with pytest.raises(UserError, match=f"sha256:1 of churn cannot be deleted: {code} of 1"):
+        destroy.empty_repository(settings, "churn", asked(1)["imageIds"])

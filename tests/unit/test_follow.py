@@ -8,9 +8,15 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     ReadTimeoutError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
+from ecs import aws
+from ecs.errors import UserError
 from ecs.run.follow import MISSING_LIMIT, Limits, Log, follow, stream_name
 
 GROUP, STREAM, MARK = "/ecs/churn", "run/train/0123", "[end of run 1]"
@@ -244,6 +250,9 @@ FAULTS = [
     ConnectTimeoutError(endpoint_url="ecs"),
     ReadTimeoutError(endpoint_url="ecs"),
     ConnectionClosedError(endpoint_url="ecs"),
+    # a proxy's page: botocore can read neither XML nor JSON
+    ResponseParserError("Unable to parse response (mismatched tag), invalid XML received"),
+    refusal("500", "<html>Bad gateway</html>", 500),
 ]
 
 
@@ -349,3 +358,29 @@ def test_an_error_while_the_last_lines_are_read_ends_it_unless_it_passes():
     assert watch.shown == ["late"]
     with pytest.raises(ClientError, match="AccessDenied"):
         Watch([STOPPED], FailingLog([], lasting, ["late", MARK]))
+
+
+def test_a_task_that_ecs_shows_as_deleted_has_ended():
+    """Between stopped and forgotten. Source: "Amazon ECS task lifecycle" in the developer guide."""
+    gone = {**STOPPED, "lastStatus": "DELETED"}
+    watch = Watch([task("RUNNING"), gone], ScriptedLog([], [MARK]))
+    assert watch.task == gone
+    assert watch.looks == 2
+
+
+OVER = [
+    refusal("ExpiredTokenException", "The security token included in the request is expired", 400),
+    refusal("ExpiredToken", "expired", 403),
+    CredentialRetrievalError(provider="custom-process", error_msg="no"),
+    UnauthorizedSSOTokenError(),
+    TokenRetrievalError(provider="sso", error_msg="expired"),
+    aws.SessionOverError("over"),
+]
+
+
+@pytest.mark.parametrize("error", OVER, ids=lambda error: type(error).__name__)
+def test_a_session_that_ends_meanwhile_ends_the_following_with_one_sentence(error):
+    with pytest.raises(UserError, match="the run goes on; .* then type: make attach$"):
+        Watch([task("RUNNING"), error], ScriptedLog([], []))
+    with pytest.raises(UserError, match="make attach$"):
+        Watch([STOPPED], FailingLog([], error))

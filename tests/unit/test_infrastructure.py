@@ -10,6 +10,7 @@ from typing import Any
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from ecs import contract
 from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
 from ecs.stack import inputs, policies
@@ -347,7 +348,7 @@ IMAGES = {
 }
 # what a stack has beside what every stack has
 OF_INSTANCES = {"InstanceRole", "InstanceProfile", "LaunchTemplate", "Instances"}
-OF_INSTANCES |= {"CapacityProvider", "CapacityProviders"}
+OF_INSTANCES |= {"CapacityProvider"}
 OF_MANAGED = {"InstanceRole", "InstanceProfile", "InfrastructureRole", "ManagedCapacityProvider"}
 
 
@@ -374,8 +375,9 @@ def test_a_stack_has_the_resources_of_its_capacity_and_no_others(template, varia
     if own:
         name = "CapacityProvider" if compute in INSTANCES else "ManagedCapacityProvider"
         assert made["Outputs"]["CapacityProvider"]["Value"] == {"Ref": name}
+    kind = {"InstanceType"} if compute in INSTANCES else set()
     assert set(made["Outputs"]) - set(plain_one["Outputs"]) == (
-        {"CapacityProvider"} if own else set()
+        {"CapacityProvider"} | kind if own else set()
     )
 
 
@@ -385,19 +387,74 @@ def test_fargate_is_always_attached_and_the_stacks_own_provider_beside_it(templa
     resources = processed(template, *variant)["Resources"]
     cluster = resources["Cluster"]["Properties"]
     both = ["FARGATE", "FARGATE_SPOT"]
+    assert "CapacityProviders" not in cluster
+    attached = resources["CapacityProviders"]["Properties"]
+    own = [{"Ref": "CapacityProvider"}] if compute in INSTANCES else []
+    # ECS refuses an association of Managed Instances: ClusterName is theirs
+    assert attached["CapacityProviders"] == [*both, *own]
     if compute in INSTANCES:
-        assert "CapacityProviders" not in cluster
-        attached = resources["CapacityProviders"]["Properties"]
-        assert attached["CapacityProviders"] == [*both, {"Ref": "CapacityProvider"}]
         group = resources["CapacityProvider"]["Properties"]["AutoScalingGroupProvider"]
         assert group["AutoScalingGroupArn"] == {"Ref": "Instances"}
         assert group["ManagedTerminationProtection"] == "ENABLED"
-    else:
-        # ECS refuses an association of Managed Instances: ClusterName is theirs
-        assert cluster["CapacityProviders"] == both
     if compute in MANAGED:
         provider = resources["ManagedCapacityProvider"]["Properties"]
         assert provider["ClusterName"] == {"Ref": "Cluster"}
+
+
+def schema(kind: str) -> dict:
+    """Return AWS's own schema of a resource type, which cfn-lint ships."""
+    return PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+
+
+def fixed(resource: dict) -> dict:
+    """Return those properties that a living resource cannot change: a change replaces it."""
+    of_kind = schema(resource["Type"])
+    paths = [
+        *of_kind.get("createOnlyProperties", []),
+        *of_kind.get("conditionalCreateOnlyProperties", []),
+    ]
+    found = {}
+    for path in paths:
+        value: Any = resource.get("Properties", {})
+        for part in path.removeprefix("/properties/").split("/"):
+            value = value.get(part) if isinstance(value, dict) else None
+        found[path] = value
+    return found
+
+
+@pytest.mark.parametrize("network", ["own", "named"])
+@pytest.mark.parametrize("after", COMPUTES)
+@pytest.mark.parametrize("before", COMPUTES)
+def test_a_change_of_capacity_replaces_nothing_and_leaves_fargate_attached(
+    template, before, after, network
+):
+    """One owner of one setting. Sources: aws/aws-cdk 15366 and 14730, the resource types' schemas."""
+    old, new = (
+        processed(template, each, "x86_64", network)["Resources"] for each in (before, after)
+    )
+    for name in set(old) & set(new):
+        assert old[name]["Type"] == new[name]["Type"]
+        assert fixed(old[name]) == fixed(new[name]), name
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            assert old[name].get(policy) == new[name].get(policy)
+    assert old["Cluster"] == new["Cluster"]
+    for made in (old, new):
+        listed = made["CapacityProviders"]["Properties"]["CapacityProviders"]
+        assert listed[:2] == ["FARGATE", "FARGATE_SPOT"]
+        # a provider in the default strategy cannot be detached
+        assert made["CapacityProviders"]["Properties"]["DefaultCapacityProviderStrategy"] == []
+    machines = {**dict.fromkeys(INSTANCES, OF_INSTANCES), **dict.fromkeys(MANAGED, OF_MANAGED)}
+    one, two = (machines.get(each, set()) for each in (before, after))
+    assert set(old) - set(new) == one - two
+    assert set(new) - set(old) == two - one
+
+
+def test_the_emulator_has_its_providers_from_the_cluster(template):
+    made = process(template, {"Capacity": "emulated"})
+    assert "CapacityProviders" not in made["Resources"]
+    cluster = made["Resources"]["Cluster"]["Properties"]
+    assert cluster["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    assert made["Outputs"]["Capacities"]["Value"] == "fargate,fargate-spot"
 
 
 @pytest.mark.parametrize(

@@ -566,10 +566,10 @@ def test_destroy_deletes_what_it_listed_in_an_order_that_can_be_repeated(
     assert did == [
         ("schedule", "s"),
         ("stop_tasks", "cluster", ["cluster"]),
+        ("empty_repository", "repository", ["repository"]),
         ("delete_definitions", ["d"]),
         ("delete_secrets", ["k"]),
         *([] if keep else [("delete_bucket", OWNED)]),
-        ("empty_repository", "repository", ["repository"]),
     ]
     said = capsys.readouterr().err
     assert (

@@ -101,7 +101,8 @@ def deploy(client: Callable[[str], Any]) -> None:
         Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     )["Subnets"]
     network = {"VpcId": vpc["VpcId"], "Subnets": ",".join(each["SubnetId"] for each in subnets)}
-    given = (each.split("=", 1) for each in inputs.parameters(SETTINGS, network))
+    emulated = replace(SETTINGS, sandbox=True)
+    given = (each.split("=", 1) for each in inputs.parameters(emulated, network))
     client("cloudformation").create_stack(
         StackName="churn",
         TemplateBody=(PROJECT / "infrastructure.yaml").read_text(),

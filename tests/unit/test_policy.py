@@ -1,11 +1,14 @@
 """`make policy`: the least that a person needs, for each capacity and network."""
 
 import json
+import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import product
 
 import cfnlint.decode.cfn_yaml
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from ecs.settings import CAPACITIES
 from ecs.stack import policies
 from processed import plain, process
@@ -30,7 +33,9 @@ def test_nothing_is_allowed_on_everything_but_what_knows_no_resource(settings, v
     for document in documents(settings, *variant):
         for each in document["Statement"]:
             assert each["Effect"] == "Allow"
-            assert not [action for action in each["Action"] if "*" in action]
+            # patterns only read
+            patterns = [action for action in each["Action"] if "*" in action]
+            assert all(re.match(r"\w+:(Describe|Get)", action) for action in patterns)
             if "*" in each["Resource"]:
                 assert set(each["Action"]) <= policies.NO_RESOURCE
                 assert each["Resource"] == ["*"]
@@ -146,3 +151,66 @@ def test_who_makes_the_stack_may_make_what_is_in_it(settings, capacity):
         for arn in each["Condition"]["ArnEquals"]["iam:PolicyARN"]
     }
     assert attached <= may
+
+
+# What a schema's handlers may ask for and this template never makes them ask: by pattern, with the reason.
+UNUSED = {
+    r"kms:.*|ecs:PutAccountSetting.*|firehose:.*|s3:REST\..*|s3tables:.*": "no such property",
+    r"vpc-lattice:.*|vpce:.*|managed-fleets:.*|elasticloadbalancing:.*|cloudwatch:.*": "no such property",
+    r"\w+:(Untag\w+|DeleteBucketTagging)": "tags are never taken away",
+    r"iam:UpdateRole(Description)?|ecs:UpdateClusterSettings": "no such property",
+    r"iam:(Add|Remove)ClientID.*|iam:UpdateOpenID.*|iam:DeleteOpenID.*": "the provider stays as it is",
+    r"iam:(Attach|Detach)RolePolicy": "only instances' roles have policies of AWS's own",
+    r"ecr:(Set|Delete)RepositoryPolicy|ecr:DeleteLifecyclePolicy": "no such property, or never taken away",
+    r"logs:(Associate|Disassociate|CreateLogDelivery|Delete|Put(?!Retention)).*": "no such property",
+    r"s3:(Put|Update|Create|Delete)(?!Bucket$|BucketP|BucketO\w+ship|BucketV|BucketT|Enc|Lif)\w*": "no such property",
+    r"s3:PutBucketObjectLockConfiguration": "no such property",
+    r"s3:GetReplicationConfiguration": "in the pattern Get*Configuration",
+    r"ec2:(Update|Authorize|Revoke)SecurityGroup(Rule|Ingress).*": "nothing comes in",
+    r"ec2:(Associate|Disassociate)SubnetCidrBlock|ec2:(Attach|Detach)VpnGateway": "no such property",
+    r"ec2:(CreateVpcEncryptionControl|ModifyVpcTenancy|ReplaceRoute)": "no such property",
+    r"ec2:Get\*|ssm:Get\*": "the image is read by ssm:GetParameters",
+    r"autoscaling:(?!Describe|CreateA|CreateO|UpdateA|DeleteA)\w+": "no such property",
+    r"autoscaling:CreateOrUpdateTags": "of a group, and Managed Instances have none",
+}
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+@pytest.mark.parametrize("network", ["own", "default"])
+def test_the_policies_have_what_cloudformation_s_handlers_ask_for(settings, capacity, network):
+    """Source: ``handlers`` and ``tagging`` of the resource types' schemas, which cfn-lint ships."""
+    template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
+    given = {"Capacity": capacity, "GitHub": "o/n:ref:refs/heads/main", "NewProvider": "true"}
+    if network == "default":
+        given |= {"VpcId": "vpc-1", "Subnets": "subnet-1"}
+    kinds = {each["Type"] for each in process(template, given)["Resources"].values()}
+    allowed = {
+        action
+        for document in documents(settings, capacity, network, "b")
+        for each in document["Statement"]
+        for action in each["Action"]
+    }
+    wanted = set()
+    for kind in kinds:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+        for name in ("create", "read", "update", "delete"):
+            wanted |= set(schema.get("handlers", {}).get(name, {}).get("permissions", []))
+        wanted |= set(schema.get("tagging", {}).get("permissions", []))
+    lacking = {
+        each
+        for each in wanted
+        if not any(fnmatchcase(each, pattern) for pattern in allowed)
+        and not any(re.fullmatch(pattern, each) for pattern in UNUSED)
+    }
+    assert lacking == set()
+    if network == "own":  # Fn::GetAZs, its reference page: "IAM permissions"
+        assert "ec2:DescribeAccountAttributes" in allowed
+
+
+def test_the_longest_role_is_the_one_that_limits_the_slug():
+    """CloudFormation names a role STACK-LOGICALID-RANDOM and IAM allows 64 characters."""
+    template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
+    roles = [
+        name for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Role"
+    ]
+    assert max(roles, key=len) == "InfrastructureRole"

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from ecs.commands import schedule as commands
 from ecs.errors import UserError
 from ecs.history import records
 from ecs.request import request
@@ -129,3 +130,16 @@ def test_runs_of_a_schedule_stand_among_the_others_by_their_time(settings, outpu
     for run in ids:
         records.write(settings, outputs, run, "run.json", {})
     assert records.run_ids(settings, outputs) == ids[::-1]
+
+
+def test_a_schedule_that_starts_something_else_is_listed_by_what_it_starts(
+    settings, monkeypatch, capsys
+):
+    """One that was made by hand in the group has no EcsParameters."""
+    other = {
+        "Name": "by-hand", "ScheduleExpression": "rate(1 day)", "State": "ENABLED",
+        "Target": {"Arn": "arn:aws:lambda:us-east-1:ACCOUNT:function/tidy", "RoleArn": "role"},
+    }  # fmt: skip
+    monkeypatch.setattr(scheduler, "schedules", lambda _: [other])
+    commands.schedules(settings)
+    assert "tidy" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import dataclasses
 from itertools import product
 
 import pytest
+from ecs.__main__ import tell_region
 from ecs.errors import UserError
 from ecs.settings import (
     ARCHITECTURES,
@@ -147,3 +148,22 @@ def test_an_empty_variable_is_one_that_is_not_given():
 
 def test_the_environment_never_sets_the_cli_s_words():
     assert settings_from(NEEDED | {"COMMAND": "rm"}).command == ()
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "cn-northwest-1"])
+def test_regions_in_china_are_refused_in_one_sentence(region):
+    """The template trusts ec2.amazonaws.com, which is another there (aws/amazon-ecs-cli 552)."""
+    with pytest.raises(UserError, match=f"REGION={region}: .*; type another: REGION=us-east-1$"):
+        settings_from(NEEDED | {"REGION": region})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"), [("", False), ("us-east-1", False), ("eu-west-1", True)]
+)
+def test_a_region_of_the_user_s_own_that_is_not_used_is_said(monkeypatch, capsys, theirs, told):
+    monkeypatch.setenv("THEIR_REGION", theirs)
+    tell_region(settings_from(NEEDED))
+    said = capsys.readouterr().err
+    assert ("type: REGION=eu-west-1" in said) is told
+    tell_region(settings_from(NEEDED | {"SANDBOX": "1"}))
+    assert capsys.readouterr().err == ""

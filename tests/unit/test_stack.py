@@ -21,7 +21,7 @@ def described(outputs: dict[str, str]) -> dict:
 def test_outputs_are_asked_for_once_and_remembered(settings, outputs, cloud):
     cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
     assert stack.cached_outputs(settings) is None
-    known = outputs | {"Region": "us-east-1"}
+    known = outputs | {"Region": "us-east-1", "Project": "churn", "Credentials": "of-nobody"}
     assert stack.outputs(settings) == known
     assert stack.outputs(settings) == known  # the stub has no second answer
     assert stack.cached_outputs(settings) == known
@@ -31,6 +31,21 @@ def test_what_is_remembered_of_one_region_is_not_taken_for_another(settings, out
     cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
     stack.refresh(settings)
     assert stack.cached_outputs(replace(settings, region="eu-west-1")) is None
+
+
+def test_what_one_account_or_project_had_is_not_taken_for_another_s(
+    settings, outputs, cloud, monkeypatch
+):
+    """With other credentials `make register` once put a foreign role into another account."""
+    answer = described(outputs)
+    cloud.stub("cloudformation").add_response("describe_stacks", answer, ASKED)
+    stack.outputs(settings)
+    assert stack.cached_outputs(replace(settings, project="other")) is None
+    monkeypatch.setattr(stack, "identity", lambda: "of-somebody")
+    theirs = described(outputs | {"TaskRoleArn": "theirs"})
+    cloud.stub("cloudformation").add_response("describe_stacks", theirs, ASKED)
+    assert stack.outputs(settings)["TaskRoleArn"] == "theirs"
+    cloud.stub("cloudformation").assert_no_pending_responses()
 
 
 def test_a_refresh_replaces_what_was_remembered(settings, outputs, cloud):
@@ -84,8 +99,8 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-def test_the_sandbox_gets_the_stack_of_fargate(settings, capacity):
-    for sandbox, made in ((False, capacity), (True, "fargate")):
+def test_the_sandbox_gets_a_stack_of_its_own_kind(settings, capacity):
+    for sandbox, made in ((False, capacity), (True, "emulated")):
         given = replace(settings, capacity=capacity, sandbox=sandbox)
         assert f"Capacity={made}" in inputs.parameters(given, {})
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from ecs.errors import UserError
-from ecs.settings import settings_from
+from ecs.settings import Settings, settings_from
 
 # command -> module:function; the module is imported when its command is called
 COMMANDS = {
@@ -51,6 +51,21 @@ COMMANDS = {
 }
 
 
+# where it matters which region is meant
+AIMED = ("parameters", "plan", "verify", "data", "run", "schedule", "destroy")
+
+
+def tell_region(settings: Settings) -> None:
+    """Say that the Makefile's REGION takes the place of the user's own AWS_REGION."""
+    theirs = os.environ.get("THEIR_REGION", "")
+    if theirs and theirs != settings.region and not settings.sandbox:
+        print(
+            f"AWS_REGION={theirs} is not used: this project is in {settings.region}; for the other, type: "
+            f"REGION={theirs}",
+            file=sys.stderr,
+        )
+
+
 def command(name: str) -> Callable[..., int | None]:
     """Import what a command calls."""
     module, _, function = COMMANDS[name].partition(":")
@@ -64,7 +79,13 @@ def sentence(error: Exception) -> str | None:
     if "botocore" not in sys.modules:
         return None
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore.parsers import ResponseParserError
 
+    if isinstance(error, ResponseParserError):
+        return (
+            "what answered is not AWS, a proxy perhaps, whose page cannot be read; look at HTTPS_PROXY and "
+            "NO_PROXY, then type the same again"
+        )
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
     if isinstance(error, ClientError | BotoCoreError):
@@ -83,6 +104,8 @@ def main(arguments: list[str]) -> int:
         settings, words = settings_from(os.environ), arguments[1:]
         if words[:1] == ["--"] and arguments[0] != "here":
             settings, words = replace(settings, command=tuple(words[1:])), []
+        if arguments[0] in AIMED:
+            tell_region(settings)
         return command(arguments[0])(settings, *words) or 0
     except KeyboardInterrupt:
         return 130

@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import getpass
+import hashlib
 import json
 import os
 import re
@@ -22,6 +24,7 @@ from ecs.settings import Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
+CLI_CACHE = "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles
 TRIES = 8  # of one call, while AWS throttles or the network fails
 # Exit statuses of the AWS CLI when it has called nobody: words it does not know (2, and 252 from version
 # 2 on), no credentials or no region (253). Version 1 has one status for all that is left, and words.
@@ -35,10 +38,70 @@ REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_
 DAY, GRACE = 86400, 60  # seconds
 
 
+class SessionOverError(UserError):
+    """The credentials have expired, and new ones would need a person at the keyboard."""
+
+
+def asked_once() -> Callable[[str], str]:
+    """Return what asks for a code of MFA at the beginning and never again.
+
+    A run outlives the session: nobody may sit there, and no time limit would be looked at meanwhile.
+    """
+    asked = []
+
+    def ask(prompt: str) -> str:
+        if asked:
+            raise SessionOverError("your AWS session is over; type the same again to sign in")
+        asked.append(prompt)
+        return getpass.getpass(prompt)
+
+    return ask
+
+
+@lru_cache
+def session() -> Any:
+    """Return the boto3 session. It shares the AWS CLI's cache of assumed roles.
+
+    A role with MFA would otherwise ask for a code in each process, and AWS takes a code only once.
+    """
+    import boto3
+    import botocore.session
+    from botocore.utils import JSONFileCache
+
+    found = botocore.session.get_session()
+    providers = found.get_component("credential_provider")
+    for name in ("assume-role", "assume-role-with-web-identity"):
+        providers.get_provider(name).cache = JSONFileCache(str(Path(CLI_CACHE).expanduser()))
+    providers.get_provider("assume-role")._prompter = asked_once()
+    return boto3.Session(botocore_session=found)
+
+
+def identity() -> str:
+    """Return a mark of the credentials in use, without asking AWS; "" for none.
+
+    The same access key is always the same account's.
+    """
+    credentials = session().get_credentials()
+    if credentials is None:
+        return ""
+    return hashlib.sha256(credentials.get_frozen_credentials().access_key.encode()).hexdigest()[:16]
+
+
+def own_bucket(settings: Settings) -> re.Pattern:
+    """Return the form of the name of the project's bucket; its group is the account that owns it."""
+    return re.compile(rf"{re.escape(settings.project)}-(\d{{12}})-{re.escape(settings.region)}")
+
+
+def name_owner(settings: Settings, params: dict, model: Any) -> None:
+    """Let S3 refuse a call on a bucket of the project's name that another account has taken."""
+    found = own_bucket(settings).fullmatch(str(params.get("Bucket", "")))
+    if found and "ExpectedBucketOwner" in model.input_shape.members:
+        params.setdefault("ExpectedBucketOwner", found[1])
+
+
 @lru_cache
 def client(settings: Settings, service: str) -> Any:
     """Return a boto3 client that retries throttling and passing faults by itself."""
-    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -46,7 +109,13 @@ def client(settings: Settings, service: str) -> Any:
         connect_timeout=10,
         read_timeout=10 if settings.sandbox else 60,
     )
-    return boto3.client(service, region_name=settings.region, config=config)
+    made = session().client(service, region_name=settings.region, config=config)
+    if service == "s3":
+        made.meta.events.register(
+            "provide-client-params.s3.*",
+            lambda params, model, **_: name_owner(settings, params, model),
+        )
+    return made
 
 
 class NotSentError(UserError):

@@ -6,7 +6,7 @@ from typing import Any
 
 # How the AWS CLI prints an error of a service.
 CLI_ERROR = re.compile(
-    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:]*: (?P<message>.*)",
+    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \(reached max retries: \d+\))?: (?P<message>.*)",
     re.DOTALL,
 )
 

@@ -147,6 +147,11 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
             raise UserError(
                 f"{name}={program!r}: the name of one program, without words behind it; {instead}"
             )
+    if settings.region.startswith("cn-"):
+        raise UserError(
+            f"REGION={settings.region}: AWS in China has other addresses and service names, which this "
+            "project does not know; type another: REGION=us-east-1"
+        )
     if settings.capacity in WITH_GPU and settings.architecture != "x86_64":
         raise UserError(
             f"CAPACITY={settings.capacity}: ECS has machine images with GPU drivers for x86_64 only; "

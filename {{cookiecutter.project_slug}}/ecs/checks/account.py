@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ecs import aws
 from ecs.checks import permissions
 from ecs.checks.permissions import denied
 from ecs.checks.results import Context, Result, fail, ok, skip
@@ -17,7 +18,7 @@ from ecs.console import plain
 from ecs.history import data, records
 from ecs.image import image
 from ecs.request import channels, request
-from ecs.stack import policies, stack
+from ecs.stack import policies, readiness, stack
 
 PRINCIPAL = "ecs-tasks.amazonaws.com"
 
@@ -57,7 +58,7 @@ def check_stack(context: Context) -> Result:
             "Stacks"
         ]
     except ClientError as error:
-        known = stack.cached_outputs(settings)
+        known = stack.cached_outputs(settings, aws.identity())
         if denied(error) and known:
             context.outputs = known
             return ok(f"stack {settings.project}: as last seen; this identity may not look again")
@@ -69,19 +70,16 @@ def check_stack(context: Context) -> Result:
     status = found["StackStatus"]
     if not stack.in_review(found):
         stack.check(settings, found)
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
-        return fail(f"stack {settings.project}: {status}", "make destroy, then make cluster")
     if status in ("REVIEW_IN_PROGRESS", "UPDATE_FAILED", "DELETE_COMPLETE"):
         return fail(f"stack {settings.project}: {status}", "make cluster")
-    if status.endswith("_IN_PROGRESS"):
-        return fail(f"stack {settings.project}: {status}", "make verify, in a minute")
-    if status.endswith("_FAILED"):
-        return fail(
-            f"stack {settings.project}: {status}",
-            f"aws cloudformation continue-update-rollback --stack-name {settings.project}",
-        )
+    if way := readiness.remedy(settings, status, "make verify"):
+        return fail(f"stack {settings.project}: {status}", way)
     context.outputs = stack.remember(settings, found)
-    missing = set(stack.OUTPUTS) - {"CapacityProvider", "GitHubRoleArn"} - set(context.outputs)
+    missing = (
+        set(stack.OUTPUTS)
+        - {"CapacityProvider", "GitHubRoleArn", "InstanceType"}
+        - set(context.outputs)
+    )
     if missing:
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
     context.parameters = {

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from ecs.checks.results import Context, Result, fail, ok, skip
 from ecs.request import request
-from ecs.settings import FARGATE, MANAGED
+from ecs.settings import MANAGED
 
 SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 
@@ -52,7 +52,7 @@ def check_cluster(context: Context) -> Result:
     if not missing:
         return ok(f"cluster {name}, with {' and '.join(providers(context))}")
     remedy = f"make cluster CAPACITY={context.settings.capacity}"
-    if context.settings.capacity in FARGATE:
+    if context.settings.capacity not in MANAGED:  # to CloudFormation it is attached
         remedy = (
             f"aws ecs put-cluster-capacity-providers --cluster {name} --capacity-providers "
             f"{' '.join([*attached, *missing])} --default-capacity-provider-strategy '[]'"

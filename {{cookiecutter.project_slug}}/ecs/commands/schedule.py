@@ -65,7 +65,9 @@ def schedules(settings: Settings) -> None:
     table = Table("name", "when (UTC)", "state", "task definition", box=None)
     table.add_column("command", overflow="ellipsis", no_wrap=True)
     for each in scheduler.schedules(settings):
-        arn = each["Target"]["EcsParameters"]["TaskDefinitionArn"]
+        # somebody may have put one into the group that starts something else
+        target = each["Target"]
+        arn = target.get("EcsParameters", {}).get("TaskDefinitionArn", target["Arn"])
         words = (
             each["Name"],
             each["ScheduleExpression"],

@@ -8,7 +8,7 @@ from ecs.checks.verify import command
 from ecs.history.data import upload
 from ecs.image import image
 from ecs.settings import Settings
-from ecs.stack import changes, claim, inputs, mark, policies, secrets, stack
+from ecs.stack import changes, claim, inputs, instances, mark, policies, readiness, secrets, stack
 from ecs.stack.destroy import destroy as destroy_all
 
 
@@ -16,7 +16,10 @@ def parameters(settings: Settings) -> None:
     """Look whose the stack is, write its parameters to a new file and print its name, for `make cluster`."""
     image.check_gpu(settings, library=True)
     claim.claim(settings)
+    found = readiness.check(settings, stack.described(settings), "make cluster")
     values = inputs.parameters(settings, inputs.looked_up(settings))
+    readiness.make_roles(settings, found)
+    instances.make_way(settings)
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
 
@@ -30,7 +33,7 @@ def policy(settings: Settings, which: str = "runs") -> None:
 def plan(settings: Settings) -> None:
     """Print what `make cluster` would change, and what has drifted; change nothing."""
     mark.ensure()
-    claim.own(settings)
+    readiness.check(settings, claim.own(settings), "make plan")
     changes.plan(settings, inputs.parameters(settings, inputs.looked_up(settings)))
 
 

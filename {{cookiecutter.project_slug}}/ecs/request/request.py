@@ -13,7 +13,7 @@ from ecs import contract
 from ecs.errors import UserError
 from ecs.parse import environment, retries, seconds, words
 from ecs.request import channels
-from ecs.request.sizes import gpus, size
+from ecs.request.sizes import check_fits, gpus, size
 from ecs.settings import CONTAINER, FARGATE, Settings
 
 SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
@@ -266,7 +266,9 @@ def run_task_request(
         "environment": [{"name": name, "value": value} for name, value in variables.items()],
         **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
     }
-    overrides: dict = {"containerOverrides": [container], **size(settings, definition)}
+    asked = size(settings, definition)
+    check_fits(settings, definition, asked, stack.get("InstanceType", ""))
+    overrides: dict = {"containerOverrides": [container], **asked}
     if settings.task_role:
         overrides["taskRoleArn"] = role_arn(settings.task_role, stack)
     fit(overrides, settings, run_uri(settings, stack, run))

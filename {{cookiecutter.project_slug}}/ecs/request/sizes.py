@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from ecs.errors import UserError
 from ecs.fargate import check_fargate_size
+from ecs.machines import fitting, machine
 from ecs.parse import whole_number, words
-from ecs.settings import FARGATE, WITH_GPU, Settings
+from ecs.settings import FARGATE, INSTANCES, WITH_GPU, Settings
 
 
 def size(settings: Settings, definition: Mapping) -> dict:
@@ -37,6 +38,33 @@ def size(settings: Settings, definition: Mapping) -> dict:
             int(override.get("memory", definition["memory"])),
         )
     return override
+
+
+def check_fits(settings: Settings, definition: Mapping, asked: Mapping, instance_type: str) -> None:
+    """Return if the stack's instances, of ``instance_type``, can hold the task.
+
+    ECS would wait for an instance that can, for ever.
+
+    Raises:
+        UserError: they cannot.
+    """
+    has = machine(instance_type)
+    if settings.capacity not in INSTANCES or has is None:
+        return
+    cpu = int(asked.get("cpu", definition["cpu"]))
+    memory = int(asked.get("memory", definition["memory"]))
+    count = int(settings.gpus or settings.capacity in WITH_GPU)
+    if has.holds(cpu, memory, count):
+        return
+    larger = fitting(instance_type, cpu, memory, count)
+    way = f"make cluster CAPACITY={settings.capacity} INSTANCE_TYPE={larger}, or a smaller task: "
+    raise UserError(
+        f"no {instance_type} of the stack holds a task of CPU={cpu} MEMORY={memory}"
+        f"{f' GPUS={count}' if count else ''}: it has {has.cpu} and {has.memory}"
+        f"{f' and {has.gpus}' if count else ''} for tasks; type: {way if larger else ''}"
+        f"make run CPU={min(cpu, has.cpu)} MEMORY={min(memory, has.memory // 1024 * 1024)}"
+        f"{f' GPUS={has.gpus}' if count > has.gpus else ''}"
+    )
 
 
 def gpus(settings: Settings) -> list[dict]:

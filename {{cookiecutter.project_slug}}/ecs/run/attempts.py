@@ -18,7 +18,7 @@ from ecs.errors import UserError
 from ecs.history import records, saved
 from ecs.request import request
 from ecs.run import retry
-from ecs.run.follow import Limits, Log, follow, stream_name
+from ecs.run.follow import ENDED, Limits, Log, follow, stream_name
 from ecs.run.locate import keep, locate, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
 from ecs.run.state import outcome
@@ -312,7 +312,7 @@ def halt_by_name(settings: Settings, outputs: dict[str, str], run: str) -> int:
     for batch in batches(listed(ecs, cluster=cluster, family=settings.project), MOST_DESCRIBED):
         for task in ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]:
             name = task.get("startedBy") or ""
-            if name.rpartition("-")[0] == run and task.get("lastStatus") != "STOPPED":
+            if name.rpartition("-")[0] == run and task.get("lastStatus") not in ENDED:
                 stop_task(settings, outputs, run, {"task": task["taskArn"]}, "make stop")
                 found += 1
     return found

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ecs import aws
 from ecs.console import note
+from ecs.errors import UserError
 from ecs.refusals import code_and_message
 from ecs.settings import CONTAINER
 from ecs.verdict.rules import AGAIN
@@ -19,6 +21,20 @@ MISSING_LIMIT = 60.0
 # After STOPPED lines may still be on their way. The program's own end mark says there are no more;
 # without it (a killed container, a script that prints none) this long without a line is the end.
 DRAIN_LIMIT = 10.0
+# codes of credentials that were good once
+EXPIRED = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+)
+SESSION_OVER = (
+    "your AWS session is over, and the run goes on; sign in again, for example by: aws sso login, then "
+    "type: make attach"
+)
+# ECS shows a task as deleted for a moment between stopped and forgotten.
+ENDED = ("STOPPED", "DELETED")
 LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
 
 
@@ -81,7 +97,7 @@ class Limits:
 
     def check(self, phase: str, since_begin: float, since_phase: float) -> None:
         """Stop the task if a limit is over."""
-        if self.over or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"):
+        if self.over or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", *ENDED):
             return
         if phase == "RUNNING" and since_phase > self.run:
             reason = f"TIMEOUT={self.run:.0f} is over"
@@ -128,12 +144,14 @@ def follow(
     """
     began = phase_began = seen = clock()
     phase, silent, wait = "", False, poll
-    while phase != "STOPPED":
+    while phase not in ENDED:
         try:
             task = describe(ecs, cluster, task_arn)
             for line in log.new_lines():
                 show(line)
         except Exception as error:
+            if expired(error):
+                raise UserError(SESSION_OVER) from error
             if not passes(error):
                 raise
             # The run goes on without us.
@@ -157,7 +175,7 @@ def follow(
                 note(f"-- {phase.lower()}")
         if limits:
             limits.check(phase, clock() - began, clock() - phase_began)
-        if phase != "STOPPED":
+        if phase not in ENDED:
             sleep(wait * (0.5 + chance()))
             wait = max(poll, wait / 2)
     started = any(
@@ -175,11 +193,30 @@ def passes(error: Exception) -> bool:
     boto3 has tried eight times when such an error comes up.
     """
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, exceptions.ClientError):
         return verdict(error=error).retry == AGAIN
-    # time-outs while an answer comes and connections closed; no connection at all
-    return isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
+    # time-outs while an answer comes and connections closed; no connection at all; a proxy's own page
+    return isinstance(
+        error, exceptions.HTTPClientError | exceptions.ConnectionError | ResponseParserError
+    )
+
+
+def expired(error: Exception) -> bool:
+    """Tell whether the session of the user's credentials is over: signing in again helps, waiting does not."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return error.response["Error"].get("Code") in EXPIRED
+    return isinstance(
+        error,
+        exceptions.CredentialRetrievalError
+        | exceptions.SSOError
+        | exceptions.TokenRetrievalError
+        | exceptions.NoCredentialsError
+        | aws.SessionOverError,
+    )
 
 
 def drain(
@@ -193,6 +230,8 @@ def drain(
                 show(line)
                 last = clock()
         except Exception as error:
+            if expired(error):
+                raise UserError(SESSION_OVER) from error
             if not passes(error):
                 raise
             last = clock()  # no answer is not an answer without lines

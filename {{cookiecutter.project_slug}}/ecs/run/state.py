@@ -6,7 +6,7 @@ from dataclasses import replace
 from ecs import contract, cost
 from ecs.aws import client
 from ecs.history import records
-from ecs.run.follow import describe
+from ecs.run.follow import ENDED, describe
 from ecs.run.locate import locate, unfound
 from ecs.settings import Settings
 from ecs.verdict.verdict import UNKNOWN, verdict
@@ -85,7 +85,7 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
         if "state" in latest:
             return {"cause": "", "exit_code": None, **latest}
         return by_manifest(settings, outputs, run, record) or {**unknown, "cause": cause}
-    if task["lastStatus"] != "STOPPED":
+    if task["lastStatus"] not in ENDED:
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     result = outcome(settings, record, task)
     records.write_result(settings, outputs, run, result)

@@ -4,18 +4,21 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import WaiterError
+
 from ecs.aws import client
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
 from ecs.stack import bucket as bucket_of
-from ecs.stack import mark, scheduler
+from ecs.stack import instances, mark, scheduler
 from ecs.stack.claim import own, resources
 from ecs.stack.inputs import ISSUER
 from ecs.stack.secrets import delete_secrets, stored_secrets
 
 EMPTYINGS = 5
 ROLE = "AWS::IAM::Role"
+NOT_DELETED = ("DELETE_FAILED", "DELETE_IN_PROGRESS")
 # a bucket and its owner, as arguments of S3's operations
 Bucket = dict[str, str]
 
@@ -105,6 +108,7 @@ class Belongings:
     listed: list[dict]  # the stack's resources
     cluster: str = ""
     repository: str = ""
+    group: str = ""  # of instances
     bucket: Bucket = field(default_factory=dict)  # with its owner; empty: none
     tags: dict[str, str] = field(default_factory=dict)  # of the bucket
     definitions: list[str] = field(default_factory=list)
@@ -123,6 +127,7 @@ def belongings(settings: Settings) -> Belongings:
     ]
     physical = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed}
     found = Belongings(listed, physical.get("Cluster", ""), physical.get("Repository", ""))
+    found.group = physical.get(instances.LOGICAL_ID, "")
     name, account = bucket_of.kept(settings)
     if name:
         found.tags = bucket_of.tags(settings, name, account)
@@ -143,8 +148,9 @@ def belongings(settings: Settings) -> Belongings:
 def destroy(settings: Settings) -> None:
     """List everything, ask, and delete it. Safe to run again after an interruption.
 
-    A stack whose creation failed has nothing in it that must be emptied first. The stack goes last:
-    as long as anything of the project is left, it tells the next attempt where.
+    A stack whose creation failed has nothing in it that must be emptied first. What costs money goes
+    first, and the models after all else but the stack: as long as anything is left, the stack tells
+    the next attempt where.
 
     Raises:
         UserError: there is no stack, it is not the project's, or the user does not want it.
@@ -160,6 +166,8 @@ def destroy(settings: Settings) -> None:
     for name in found.schedules:  # before the tasks: none must start another
         scheduler.delete(settings, name)
     stop_tasks(settings, found.cluster, running_tasks(settings, found.cluster))
+    instances.end(settings, found.group, "make destroy")
+    empty_repository(settings, found.repository, pushed)
     delete_definitions(settings, found.definitions)
     delete_secrets(settings, found.secrets)
     if found.bucket and settings.keep_data:
@@ -167,19 +175,44 @@ def destroy(settings: Settings) -> None:
     elif found.bucket:
         note(f"emptying and deleting s3://{found.bucket['Bucket']}")
         delete_bucket(settings, found.bucket)
-    empty_repository(settings, found.repository, pushed)
-    note(f"deleting the stack {settings.project}")
-    cloudformation = client(settings, "cloudformation")
-    cloudformation.delete_stack(StackName=settings.project)
-    cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=stack["StackId"],
-        WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360},
-    )
+    delete_stack(settings, stack["StackId"])
     note("deleted")
     if found.bucket and settings.keep_data:
         note(f"kept: s3://{found.bucket['Bucket']}; make cluster takes it up again")
     if any(each["ResourceType"] == "AWS::IAM::OIDCProvider" for each in found.listed):
         note(f"kept: the account's identity provider {ISSUER}, which other projects may use")
+
+
+def delete_stack(settings: Settings, stack_id: str) -> None:
+    """Delete the stack and wait until it is gone.
+
+    Raises:
+        UserError: it is not; each resource that is left is named with CloudFormation's reason.
+    """
+    note(f"deleting the stack {settings.project}")
+    cloudformation = client(settings, "cloudformation")
+    cloudformation.delete_stack(StackName=settings.project)
+    try:
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=stack_id,
+            WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360},
+        )
+    except WaiterError as error:
+        left = [each for each in resources(settings) if each["ResourceStatus"] in NOT_DELETED]
+        if not left:
+            raise
+        raise UserError(
+            f"the stack {settings.project} is not deleted: {'; '.join(map(why, left))}; when that is "
+            "solved, type: make destroy"
+        ) from error
+
+
+def why(resource: dict) -> str:
+    """Return which resource is not deleted, and CloudFormation's reason."""
+    name = f"{resource['LogicalResourceId']} {resource.get('PhysicalResourceId', '')}".strip()
+    reason = " ".join(resource.get("ResourceStatusReason", "").split())
+    waiting = resource["ResourceStatus"] == "DELETE_IN_PROGRESS"
+    return f"{name}: {reason or ('still being deleted' if waiting else 'no reason given')}"
 
 
 def tell(settings: Settings, found: Belongings, tasks: list[str], pushed: list[dict]) -> None:
@@ -252,7 +285,28 @@ def delete_bucket(settings: Settings, bucket: Bucket) -> None:
 
 
 def empty_repository(settings: Settings, repository: str, ids: list[dict[str, str]]) -> None:
-    """Delete the images, a hundred a call, as ECR takes them."""
+    """Delete the images, a hundred a call, as ECR takes them; those in a manifest list after the list.
+
+    Raises:
+        UserError: ECR refuses one for another reason.
+    """
     ecr = client(settings, "ecr")
-    for start in range(0, len(ids), 100):
-        ecr.batch_delete_image(repositoryName=repository, imageIds=ids[start : start + 100])
+    while ids:
+        failed = []
+        for start in range(0, len(ids), 100):
+            part = ids[start : start + 100]
+            answer = ecr.batch_delete_image(repositoryName=repository, imageIds=part)
+            failed += answer.get("failures", [])
+        failed = [each for each in failed if each["failureCode"] != "ImageNotFound"]
+        again = [
+            {"imageDigest": each["imageId"]["imageDigest"]}
+            for each in failed
+            if each["failureCode"] == "ImageReferencedByManifestList"
+        ]
+        if failed and len(again) in (0, len(ids)):
+            first = failed[0]
+            raise UserError(
+                f"the image {first['imageId'].get('imageDigest')} of {repository} cannot be deleted: "
+                f"{first.get('failureReason', first['failureCode'])}; then type: make destroy"
+            )
+        ids = again

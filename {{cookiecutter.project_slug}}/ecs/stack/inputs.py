@@ -27,7 +27,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     """Return the stack's parameters as ``Name=value``, as `aws cloudformation deploy` reads them."""
     values = {
         # the emulator knows no capacity providers; see sandbox/README.md
-        "Capacity": "fargate" if settings.sandbox else settings.capacity,
+        "Capacity": "emulated" if settings.sandbox else settings.capacity,
         "Architecture": settings.architecture,
         "PublicIp": settings.public_ip,
         "Exec": "ENABLED" if settings.exec else "DISABLED",

@@ -15,20 +15,24 @@ from ecs.stack.inputs import ISSUER
 
 # These know no resource, or list what there is before anybody can name it.
 NO_RESOURCE = {
-    "autoscaling:DescribeAutoScalingGroups",
-    "autoscaling:DescribeScalingActivities",
+    "autoscaling:Describe*",
     "cloudformation:DescribeStackDriftDetectionStatus",
     "cloudformation:GetTemplateSummary",
+    "ec2:Describe*",
+    "ec2:DescribeAccountAttributes",
     "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeInstances",
     "ec2:DescribeInternetGateways",
-    "ec2:DescribeLaunchTemplateVersions",
-    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNetworkAcls",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcAttribute",
     "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcEncryptionControls",
     "ec2:DescribeVpcs",
+    "ec2:DescribeVpnGateways",
     "ecr:GetAuthorizationToken",
     "ecs:CreateCapacityProvider",
     "ecs:CreateCluster",
@@ -39,6 +43,7 @@ NO_RESOURCE = {
     "ecs:ListTasks",
     "ecs:RegisterTaskDefinition",
     "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
     "scheduler:ListSchedules",
     "secretsmanager:ListSecrets",
 }
@@ -185,15 +190,15 @@ def cluster(names: Names) -> dict:
             allow(
                 "Repository", "ecr",
                 "BatchDeleteImage CreateRepository DeleteRepository DescribeRepositories "
-                "GetLifecyclePolicy ListImages ListTagsForResource PutImageScanningConfiguration "
+                "GetLifecyclePolicy GetRepositoryPolicy ListImages ListTagsForResource PutImageScanningConfiguration "
                 "PutImageTagMutability PutLifecyclePolicy TagResource",
                 names.arn("ecr", f"repository/{project}"),
             ),
             allow(
                 "Bucket", "s3",
-                "CreateBucket DeleteBucket DeleteBucketPolicy GetBucketOwnershipControls "
-                "GetBucketPolicy GetBucketPublicAccessBlock GetBucketTagging GetBucketVersioning "
-                "GetEncryptionConfiguration GetLifecycleConfiguration ListBucket ListBucketVersions "
+                # CloudFormation reads all that a bucket can have
+                "CreateBucket DeleteBucket DeleteBucketPolicy Get*Configuration GetBucket* ListBucket "
+                "ListBucketVersions ListTagsForResource TagResource "
                 "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock "
                 "PutBucketTagging PutBucketVersioning PutEncryptionConfiguration "
                 "PutLifecycleConfiguration",
@@ -202,15 +207,16 @@ def cluster(names: Names) -> dict:
             allow("Objects", "s3", "DeleteObject DeleteObjectVersion", f"{names.bucket}/*"),
             allow(
                 "Logs", "logs",
-                "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource",
+                "CreateLogGroup DeleteLogGroup DescribeIndexPolicies GetDataProtectionPolicy "
+                "ListTagsForResource PutRetentionPolicy TagResource",
                 group, f"{group}:*",
             ),
-            allow("FindLogs", "logs", "DescribeLogGroups", "*"),
+            allow("FindLogs", "logs", "DescribeLogGroups DescribeResourcePolicies", "*"),
             allow("MakeRoles", "iam", "CreateRole PutRolePermissionsBoundary PutRolePolicy", names.role("*"), **bounded),
             allow(
                 "Roles", "iam",
-                "DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
-                "ListRolePolicies TagRole UntagRole UpdateAssumeRolePolicy",
+                "DeleteRole DeleteRolePermissionsBoundary DeleteRolePolicy GetRole GetRolePolicy "
+                "ListAttachedRolePolicies ListRolePolicies ListRoleTags TagRole UntagRole UpdateAssumeRolePolicy",
                 names.role("*"),
             ),
             allow(
@@ -224,10 +230,10 @@ def cluster(names: Names) -> dict:
             ),
             allow(
                 "Cluster", "ecs",
-                "DeleteCluster DescribeClusters PutClusterCapacityProviders TagResource UpdateCluster",
+                "DeleteCluster DescribeClusters ListTagsForResource PutClusterCapacityProviders TagResource UpdateCluster",
                 names.arn("ecs", f"cluster/{project}"),
             ),
-            allow("Find", "ecs", "CreateCluster DeregisterTaskDefinition ListTaskDefinitions ListTasks", "*"),
+            allow("Find", "ecs", "CreateCluster DeregisterTaskDefinition DescribeCapacityProviders ListTaskDefinitions ListTasks", "*"),
             allow("Revisions", "ecs", "DeleteTaskDefinitions", names.arn("ecs", f"task-definition/{project}:*")),
             allow(
                 "Group", "scheduler",
@@ -246,7 +252,10 @@ def cluster(names: Names) -> dict:
 def provider(names: Names) -> dict:
     """Return what it takes to look for the account's provider for GitHub, and to make it."""
     arn = f"arn:{names.partition}:iam::{names.account}:oidc-provider/{ISSUER}"
-    made = "CreateOpenIDConnectProvider GetOpenIDConnectProvider TagOpenIDConnectProvider"
+    made = (
+        "CreateOpenIDConnectProvider GetOpenIDConnectProvider ListOpenIDConnectProviderTags "
+        "TagOpenIDConnectProvider"
+    )
     return allow("GitHub", "iam", made, arn)
 
 
@@ -261,10 +270,8 @@ def network(names: Names) -> dict:
 def addresses(names: Names) -> list[dict]:
     """Return what the security group needs, and with NETWORK=own the VPC. AWS chooses their ids."""
     kinds, actions = "security-group vpc", "CreateSecurityGroup"
-    actions += (
-        " AuthorizeSecurityGroupEgress CreateTags DeleteSecurityGroup RevokeSecurityGroupEgress"
-    )
-    found = "DescribeSecurityGroups DescribeSubnets DescribeVpcs"
+    actions += " AuthorizeSecurityGroupEgress CreateTags DeleteSecurityGroup DeleteTags RevokeSecurityGroupEgress"
+    found = "DescribeInstances DescribeSecurityGroups DescribeSubnets DescribeVpcs"
     if names.settings.network == "own":
         kinds += " internet-gateway route-table subnet vpc-endpoint"
         actions += (
@@ -272,11 +279,12 @@ def addresses(names: Names) -> list[dict]:
             "CreateRouteTable CreateSubnet CreateVpc CreateVpcEndpoint DeleteInternetGateway "
             "DeleteRoute DeleteRouteTable DeleteSubnet DeleteVpc DeleteVpcEndpoints "
             "DetachInternetGateway DisassociateRouteTable ModifySubnetAttribute ModifyVpcAttribute "
-            "ModifyVpcEndpoint"
+            "ModifyVpcEndpoint ReplaceRouteTableAssociation"
         )
         found += (
-            " DescribeAvailabilityZones DescribeInternetGateways DescribeRouteTables "
-            "DescribeVpcAttribute DescribeVpcEndpoints"
+            " DescribeAccountAttributes DescribeAvailabilityZones DescribeInternetGateways "
+            "DescribeNetworkAcls DescribeNetworkInterfaces DescribeRouteTables DescribeVpcAttribute "
+            "DescribeVpcEncryptionControls DescribeVpcEndpoints DescribeVpnGateways"
         )
     where = [names.arn("ec2", f"{kind}/*") for kind in kinds.split()]
     return [allow("Network", "ec2", actions, *where), allow("FindNetwork", "ec2", found, "*")]
@@ -309,9 +317,9 @@ def instance_role(names: Names, *policies: str) -> list[dict]:
 def providers(names: Names) -> list[dict]:
     """Return what a capacity provider of the stack's own needs."""
     return [
-        allow("MakeProvider", "ecs", "CreateCapacityProvider DescribeCapacityProviders", "*"),
+        allow("MakeProvider", "ecs", "CreateCapacityProvider", "*"),
         allow(
-            "Provider", "ecs", "DeleteCapacityProvider TagResource UpdateCapacityProvider",
+            "Provider", "ecs", "DeleteCapacityProvider ListTagsForResource TagResource UpdateCapacityProvider",
             names.arn("ecs", f"capacity-provider/{names.settings.project}-*"),
         ),
     ]  # fmt: skip
@@ -338,17 +346,17 @@ def instances(names: Names) -> list[dict]:
         allow(
             "Machines", "ec2",
             "CreateLaunchTemplate CreateLaunchTemplateVersion CreateTags DeleteLaunchTemplate "
-            "RunInstances",
+            "DeleteTags RunInstances",
             *where,
         ),
-        allow("FindMachines", "ec2", "DescribeLaunchTemplateVersions DescribeLaunchTemplates", "*"),
+        allow("FindMachines", "ec2", "Describe*", "*"),
         allow("Image", "ssm", "GetParameters", image),
         allow(
             "Instances", "autoscaling",
             "CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup "
-            "UpdateAutoScalingGroup",
+            "SetInstanceProtection UpdateAutoScalingGroup",
             names.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{project}-*"),
         ),
-        allow("FindInstances", "autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities", "*"),
+        allow("FindInstances", "autoscaling", "Describe*", "*"),
         *providers(names),
     ]  # fmt: skip

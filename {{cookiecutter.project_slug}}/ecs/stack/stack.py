@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ecs.aws import client, write_private
+from ecs.aws import client, identity, write_private
 from ecs.errors import UserError
 from ecs.settings import Settings
 from ecs.stack import mark
 
 OUTPUTS = (
     "Bucket", "Capacities", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
-    "GitHubRoleArn", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "GitHubRoleArn", "InstanceType", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
 # what a stack had before its tags held the project's id
@@ -30,10 +30,11 @@ def placeholders() -> dict[str, str]:
     return {name: f"<{name}>" for name in OUTPUTS}
 
 
-def cached_outputs(settings: Settings) -> dict[str, str] | None:
+def cached_outputs(settings: Settings, of: str = "") -> dict[str, str] | None:
     """Return the outputs as this machine last saw them, or None.
 
-    Those of another region, or of a stack that did not have this project's id, do not count.
+    Those of another region, stack or project's id do not count, nor those that other credentials than
+    ``of`` have seen: they may be another account's. Without ``of`` they are only good to be shown.
     """
     path = cache(settings)
     try:
@@ -44,7 +45,9 @@ def cached_outputs(settings: Settings) -> dict[str, str] | None:
         return None  # not as it was written here
     if not mark.read() or found.get("ProjectId") != mark.read():
         return None
-    return found if found.get("Region", settings.region) == settings.region else None
+    now = {"Region": settings.region, "Project": settings.project}
+    now |= {"Credentials": of} if of else {}
+    return found if all(found.get(name, value) == value for name, value in now.items()) else None
 
 
 def outputs(settings: Settings) -> dict[str, str]:
@@ -53,7 +56,7 @@ def outputs(settings: Settings) -> dict[str, str]:
     Raises:
         UserError: there is no stack, or it is not complete.
     """
-    found = cached_outputs(settings) or refresh(settings)
+    found = cached_outputs(settings, identity()) or refresh(settings)
     if not found:
         raise UserError(
             f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
@@ -91,6 +94,7 @@ def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
         cache(settings).unlink(missing_ok=True)
         return found
     found |= {"Region": settings.region, "ProjectId": mark.read()}
+    found |= {"Project": settings.project, "Credentials": identity()}
     if settings.sandbox:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from ecs.distributions import distribution
 from ecs.fargate import FARGATE_SIZES
-from ecs.settings import WITH_GPU
+from ecs.machines import fitting
+from ecs.settings import INSTANCE_TYPES, INSTANCES, MANAGED, WITH_GPU
 from ecs.verdict.rules import ANY, NEVER, OWN, RULES, UNKNOWN, Rule
 
 
@@ -55,6 +56,47 @@ def larger(cpu: int, memory: int) -> str:
             if units >= cpu and size >= 2 * memory:
                 return f"MEMORY={size}" if units == cpu else f"CPU={units} MEMORY={size}"
     return "CAPACITY=ec2"
+
+
+def more_memory(evidence: Evidence) -> str:
+    """Return what to type for twice the memory, where the run was: Fargate has sizes, others have machines."""
+    capacity, twice = evidence.capacity, 2 * evidence.memory
+    if capacity in INSTANCES:
+        usual = INSTANCE_TYPES.get((capacity, "x86_64"), "")
+        found = fitting(usual, evidence.cpu, twice, int(capacity in WITH_GPU))
+        kind = f"INSTANCE_TYPE={found or '…, with more memory'}"
+        return f"make cluster CAPACITY={capacity} {kind}, then make run CAPACITY={capacity} MEMORY={twice}"
+    if capacity in MANAGED:  # ECS takes an instance that has room
+        return f"make run CAPACITY={capacity} MEMORY={twice}"
+    return f"make run {larger(evidence.cpu, evidence.memory)}"
+
+
+def more_disk(capacity: str) -> str:
+    """Return what to type for more disk, which only Fargate's tasks may choose."""
+    if capacity in WITH_GPU:
+        return f"make run with less data: with CAPACITY={capacity} the disk is the instance's own"
+    if capacity in INSTANCES + MANAGED:
+        return f"make run CAPACITY=fargate DISK=50, since with {capacity} the disk is the instance's own"
+    return "make run DISK=50"
+
+
+def smaller(capacity: str, cpu: int, memory: int) -> str:
+    """Return what to type for a task of a usual size."""
+    there = f"CAPACITY={capacity} " if capacity in INSTANCES + MANAGED else ""
+    return f"make run {there}CPU={cpu} MEMORY={memory}"
+
+
+def empty_provider(capacity: str) -> str:
+    """Return what to type where no instance came for a task."""
+    if capacity in INSTANCES:
+        return (
+            "aws autoscaling describe-scaling-activities, which says why none started (a quota of 0, no "
+            f"machines left); a task too large for INSTANCE_TYPE: make cluster CAPACITY={capacity} "
+            "INSTANCE_TYPE=…, larger"
+        )
+    if capacity in MANAGED:
+        return f"make verify CAPACITY={capacity}"
+    return "make cluster CAPACITY=ec2, or make run CAPACITY=fargate"
 
 
 def said(log: str) -> str:
@@ -98,7 +140,11 @@ def explain(evidence: Evidence) -> Explanation:
         if groups is not None:
             words = {
                 "code": evidence.exit_code,
-                "larger": larger(evidence.cpu, evidence.memory),
+                "larger": more_memory(evidence),
+                "disk": more_disk(evidence.capacity),
+                "smallest": smaller(evidence.capacity, 256, 512),
+                "usual": smaller(evidence.capacity, 1024, 4096),
+                "start_instances": empty_provider(evidence.capacity),
                 "instances": "gpu" if evidence.capacity in WITH_GPU else "ec2",
                 "larger_type": "g6.4xlarge" if evidence.capacity in WITH_GPU else "c7i.4xlarge",
                 "reason": evidence.reason or "AWS gives no reason",

@@ -45,7 +45,7 @@ class Rule:
     """One way for a run to fail. An empty condition holds always; all others must hold.
 
     ``cause`` and ``remedy`` may name a group of ``reason``, and ``{code}`` (the exit code),
-    ``{said}`` (the program's own last error), ``{larger}`` (the next size of task).
+    ``{said}`` (the program's own last error), ``{larger}`` (what to type for more memory).
     """
 
     name: str
@@ -155,14 +155,14 @@ RULES = (
     # ---- memory and disk, whatever the exit code
     Rule(
         "out-of-memory", "the container needed more memory than the task has",
-        "make run {larger}", reason=r"OutOfMemory|\boom-kill",
+        "{larger}", reason=r"OutOfMemory|\boom-kill",
     ),
     Rule(
-        "pull-disk", "the image does not fit on the task's disk", "make run DISK=50",
+        "pull-disk", "the image does not fit on the task's disk", "{disk}",
         reason=r"CannotPull.*no space left on device",
     ),
     Rule(
-        "disk-full", "the task's disk is full", "make run DISK=50",
+        "disk-full", "the task's disk is full", "{disk}",
         reason=r"(?i)no space left on device|disk quota exceeded",
     ),
     # ---- no capacity, no place
@@ -178,13 +178,13 @@ RULES = (
     ),
     Rule(
         "vcpu-quota", "the account runs as many vCPUs or tasks at once as its quota allows",
-        "make run CPU=256 MEMORY=512, or ask for more: aws service-quotas list-service-quotas "
+        "{smallest}, or ask for more: aws service-quotas list-service-quotas "
         "--service-code fargate", AGAIN, (*PLACEMENT, EXCEPTION),
         reason=r"reached the limit on the number of (vCPUs|tasks)",
     ),
     Rule(
         "size-quota", "the account may not run a task of this size",
-        "make run CPU=1024 MEMORY=4096, or ask for more: aws service-quotas list-service-quotas "
+        "{usual}, or ask for more: aws service-quotas list-service-quotas "
         "--service-code fargate", NEVER, (*PLACEMENT, EXCEPTION),
         reason=r"requested (CPU|MEMORY) configuration is above your limit",
     ),
@@ -221,7 +221,7 @@ RULES = (
     ),
     Rule(
         "no-instances", "the cluster has no instances, and nothing is to start one",
-        "make cluster CAPACITY=ec2, or make run CAPACITY=fargate", NEVER, (*PLACEMENT, EXCEPTION),
+        "{start_instances}", NEVER, (*PLACEMENT, EXCEPTION),
         reason=r"(?i)no container instances|EMPTY CAPACITY PROVIDER",
     ),
     Rule(
@@ -412,11 +412,11 @@ RULES = (
     ),
     # ---- the program's own end
     Rule(
-        "log-disk", "the task's disk is full", "make run DISK=50",
+        "log-disk", "the task's disk is full", "{disk}",
         log=r"(?i)no space left on device",
     ),
     Rule(
-        "log-memory", "the program could not get the memory it asked for", "make run {larger}",
+        "log-memory", "the program could not get the memory it asked for", "{larger}",
         log=r"(?m)^(MemoryError|.*std::bad_alloc|.*Cannot allocate memory|.*ArrayMemoryError)",
     ),
     Rule(
@@ -443,7 +443,7 @@ RULES = (
         AGAIN_3, RESUME, exit_code=contract.PUBLISHING_FAILED,
     ),
     Rule(
-        "script-memory", "the script needed more memory than the task has", "make run {larger}",
+        "script-memory", "the script needed more memory than the task has", "{larger}",
         exit_code=contract.OUT_OF_MEMORY,
     ),
     *(
@@ -498,7 +498,7 @@ RULES = (
     ),
     Rule(
         "killed", "the container was killed (SIGKILL), most often for want of memory",
-        "make run {larger}", exit_code=137,
+        "{larger}", exit_code=137,
     ),
     Rule(
         "segfault", "compiled code read memory that is not its own (SIGSEGV)",
@@ -604,11 +604,11 @@ RULES = (
     ),
     Rule(
         "size", "Fargate has no task of this size",
-        "make run CPU=1024 MEMORY=4096", NEVER, (EXCEPTION, TASK),
+        "{usual}", NEVER, (EXCEPTION, TASK),
         reason=r"No Fargate configuration exists|(?i:invalid (cpu|memory)|invalid '(cpu|memory)')",
     ),
     Rule(
-        "disk-size", "Fargate has disks of 21 to 200 GiB", "make run DISK=50", NEVER, (EXCEPTION,),
+        "disk-size", "Fargate has disks of 21 to 200 GiB", "{disk}", NEVER, (EXCEPTION,),
         reason=r"(?i)ephemeral ?storage",
     ),
     Rule(
@@ -623,7 +623,7 @@ RULES = (
     ),
     Rule(
         "provider", "the cluster is not attached to the capacity that CAPACITY names",
-        "make cluster CAPACITY=…, then make run with the same CAPACITY=…", NEVER, (EXCEPTION,),
+        "make verify with the same CAPACITY=…, which says how to attach it", NEVER, (EXCEPTION,),
         reason=r"(?i)capacity provider",
     ),
     Rule(

@@ -104,7 +104,7 @@ def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
     reasons = [container.get("reason"), task.get("stoppedReason")]
     if containers and not container:
         reasons.insert(0, f"no container is named {CONTAINER}")
-    if code is None and task.get("lastStatus", "STOPPED") != "STOPPED":
+    if code is None and task.get("lastStatus", "STOPPED") not in ("STOPPED", "DELETED"):
         reasons.insert(0, f"the task is {task['lastStatus']}")
     reason = "; ".join(dict.fromkeys(each for each in reasons if each))
     # AWS's own words may tell of a lost machine where its code does not (aws/containers-roadmap 1565)

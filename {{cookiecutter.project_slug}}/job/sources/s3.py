@@ -45,9 +45,22 @@ def client():
     # bucket.127.0.0.1 has no address: with an endpoint of one's own, the bucket goes in the path.
     style = {"addressing_style": "path"} if endpoint else {}
     retries = {"mode": "standard", "max_attempts": ATTEMPTS}
-    return boto3.client(
+    made = boto3.client(
         "s3", config=Config(s3=style, retries=retries, max_pool_connections=4 * THREADS)
     )
+    made.meta.events.register("provide-client-params.s3.*", name_owner)
+    return made
+
+
+def name_owner(params: dict, model, **_) -> None:
+    """Let S3 refuse a call on the project's own bucket where another account has taken its name.
+
+    The name ends in account and region; data may lie in other buckets, of whoever.
+    """
+    own = os.environ.get(contract.RUN_URI, "").removeprefix("s3://").partition("/")[0]
+    found = re.fullmatch(r".+?-(\d{12})-[a-z0-9-]+", own)
+    if found and params.get("Bucket") == own and "ExpectedBucketOwner" in model.input_shape.members:
+        params.setdefault("ExpectedBucketOwner", found[1])
 
 
 def bucket_and_key(uri: str) -> tuple[str, str]:

@@ -1,0 +1,127 @@
+"""The Auto Scaling group of CAPACITY=ec2 and gpu: its instances end before CloudFormation deletes it.
+
+ECS protects instances from scale-in, and the protection stays when its capacity provider goes. So
+CloudFormation, which sets the group to 0 and waits, would wait for hours while they cost money.
+Source: aws/containers-roadmap 2862, aws/aws-cdk 18179.
+"""
+
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from ecs.aws import client
+from ecs.console import note
+from ecs.errors import UserError
+from ecs.settings import INSTANCES, MANAGED, Settings
+from ecs.stack.claim import resources
+from ecs.stack.stack import existing, present_in
+
+LOGICAL_ID = "Instances"
+OF_A_CALL = 50  # instances that SetInstanceProtection takes
+LIMIT, PAUSE = 900.0, 10.0  # seconds
+LAUNCH_TYPES = {**dict.fromkeys(INSTANCES, "EC2"), **dict.fromkeys(MANAGED, "MANAGED_INSTANCES")}
+
+
+def kind(capacity: str) -> tuple[str, ...]:
+    """Return the capacities whose machines are the same resources of the stack."""
+    return next((each for each in (INSTANCES, MANAGED) if capacity in each), ())
+
+
+def make_way(settings: Settings) -> None:
+    """End the instances that an update of the stack to ``CAPACITY`` is about to take away.
+
+    Raises:
+        UserError: tasks run on them, or they do not end.
+    """
+    stack = existing(settings)
+    before = present_in(stack).get("Capacity", "") if stack else ""
+    if settings.sandbox or not kind(before) or kind(before) == kind(settings.capacity):
+        return
+    check_idle(settings, before)
+    group = next(
+        (
+            each.get("PhysicalResourceId", "")
+            for each in resources(settings)
+            if each["LogicalResourceId"] == LOGICAL_ID
+            and each["ResourceStatus"] != "DELETE_COMPLETE"
+        ),
+        "",
+    )
+    end(settings, group, "make cluster")
+
+
+def check_idle(settings: Settings, before: str) -> None:
+    """Return if no task runs on the machines of the capacity that the stack has.
+
+    Raises:
+        UserError: one does.
+    """
+    asked = {"cluster": settings.project, "launchType": LAUNCH_TYPES[before]}
+    tasks = client(settings, "ecs").list_tasks(**asked)["taskArns"]
+    if tasks:
+        raise UserError(
+            f"{len(tasks)} tasks run on the instances that CAPACITY={settings.capacity} takes away; wait "
+            f"until they have ended, or type: make cluster CAPACITY={before}"
+        )
+
+
+def end(settings: Settings, group: str, again: str, sleep: Callable = time.sleep) -> None:
+    """Lift the protection of the group's instances, set it to 0 and wait until they are gone.
+
+    ``group`` may be "" or gone. ``again`` is what the user types after an error.
+
+    Raises:
+        UserError: they are still there after ``LIMIT``.
+    """
+    deadline, shrunk = time.monotonic() + LIMIT, False
+    while group and (found := members(settings, group)) is not None:
+        if not shrunk:
+            note(f"ending the instances of {group}: {len(found)}")
+            client(settings, "autoscaling").update_auto_scaling_group(
+                AutoScalingGroupName=group,
+                MinSize=0,
+                DesiredCapacity=0,
+                NewInstancesProtectedFromScaleIn=False,
+            )
+            shrunk = True
+        if not found:
+            return
+        lift_protection(settings, group, found)
+        if time.monotonic() >= deadline:
+            names = ", ".join(each["InstanceId"] for each in found)
+            raise UserError(
+                f"the instances {names} do not end; type: aws autoscaling delete-auto-scaling-group "
+                f"--auto-scaling-group-name {group} --force-delete --region {settings.region}, "
+                f"then {again}"
+            )
+        sleep(PAUSE)
+
+
+def members(settings: Settings, group: str) -> list[dict] | None:
+    """Return the group's instances, or None where there is no such group."""
+    answer = client(settings, "autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[group]
+    )
+    groups = answer["AutoScalingGroups"]
+    return groups[0].get("Instances", []) if groups else None
+
+
+def lift_protection(settings: Settings, group: str, found: list[dict]) -> None:
+    """Let the group end the instances that are protected from it."""
+    names = [
+        each["InstanceId"]
+        for each in found
+        if each.get("ProtectedFromScaleIn") and each["LifecycleState"] == "InService"
+    ]
+    for start in range(0, len(names), OF_A_CALL):
+        try:
+            client(settings, "autoscaling").set_instance_protection(
+                AutoScalingGroupName=group,
+                InstanceIds=names[start : start + OF_A_CALL],
+                ProtectedFromScaleIn=False,
+            )
+        except ClientError as error:
+            # one of them began to end meanwhile: the next look tells
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
