@@ -11,6 +11,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
+from ecs.errors import UserError
 from ecs.run.follow import MISSING_LIMIT, Limits, Log, follow, stream_name
 
 GROUP, STREAM, MARK = "/ecs/churn", "run/train/0123", "[end of run 1]"
@@ -349,3 +350,27 @@ def test_an_error_while_the_last_lines_are_read_ends_it_unless_it_passes():
     assert watch.shown == ["late"]
     with pytest.raises(ClientError, match="AccessDenied"):
         Watch([STOPPED], FailingLog([], lasting, ["late", MARK]))
+
+
+@pytest.mark.parametrize(
+    ("errors", "orders"), [(0, 1), (1, 2), (3, 4), (1000, 13)], ids=["once", "two", "four", "ever"]
+)
+@pytest.mark.parametrize("silent", [False, True], ids=["answers", "no answers"])
+def test_a_limit_stops_the_task_again_and_again_until_ecs_takes_the_order(errors, orders, silent):
+    """With TIMEOUT=9 and StopTask answering 500; also while DescribeTasks is not answered."""
+    told = []
+
+    def stop(reason: str) -> None:
+        told.append(reason)
+        if len(told) <= errors:
+            raise UserError("aws ecs stop-task: An error occurred (500)")
+
+    looks = 150 if not silent else 10
+    between = [refusal("ServerException", "x", 500) if silent else task("RUNNING")] * looks
+    watch = Watch(
+        [task("RUNNING"), *between, STOPPED], ScriptedLog(*[[]] * 151, [MARK]),
+        limits=Limits(stop, run=9),
+    )  # fmt: skip
+    assert watch.task == STOPPED
+    assert set(told) == {"TIMEOUT=9 is over"}
+    assert orders - 5 <= len(told) <= orders if errors == 1000 else len(told) == orders

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
+from ecs.console import note
 from ecs.errors import UserError
+from ecs.output import guarded, lost
 from ecs.settings import settings_from
 
 # command -> module:function; the module is imported when its command is called
@@ -74,8 +76,21 @@ def sentence(error: Exception) -> str | None:
     return None
 
 
+# commands whose exit status is the run's, whoever still reads what they print
+OF_A_RUN = ("run", "rerun", "attach")
+
+
 def main(arguments: list[str]) -> int:
-    """Run one command and return the exit status."""
+    """Run one command and return the exit status; what cannot be printed changes no run's."""
+    with guarded():
+        status = obeyed(arguments)
+        sys.stdout.flush()
+        unsaid = lost() and not isinstance(lost(), BrokenPipeError)
+    return 1 if unsaid and not status and arguments[0] not in OF_A_RUN else status
+
+
+def obeyed(arguments: list[str]) -> int:
+    """Run one command, say what is wrong, and return the exit status."""
     if not arguments or arguments[0] not in COMMANDS:
         print(f"usage: python -m ecs {{{','.join(COMMANDS)}}}", file=sys.stderr)
         return 2
@@ -90,7 +105,7 @@ def main(arguments: list[str]) -> int:
         text = sentence(error)
         if text is None:
             raise
-        print(f"error: {text}", file=sys.stderr)
+        note(f"error: {text}")
         return 1
 
 

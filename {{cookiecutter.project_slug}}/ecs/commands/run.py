@@ -21,6 +21,7 @@ from ecs.image import image
 from ecs.request import definition, request, sizes
 from ecs.request.channels import with_latest
 from ecs.request.definition import read
+from ecs.output import lost
 from ecs.run import registration, retry
 from ecs.run.attempts import attend, finish, halt, halt_by_name, log_of, show, tell, watch
 from ecs.run.here import become
@@ -245,6 +246,8 @@ def logs(settings: Settings) -> int:
     for task in tasks if ended or not latest else tasks[:-1]:
         for line in log_of(settings, outputs, run, task).new_lines():
             show(line)
+            if lost():  # nobody reads on
+                return 0
     if ended:
         return 0
     if records.unanswered(record):

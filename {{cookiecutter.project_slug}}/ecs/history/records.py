@@ -59,7 +59,8 @@ def put(
     client(settings, "s3").put_object(
         Bucket=stack["Bucket"],
         Key=name,
-        Body=body.encode(),
+        # a half of a character, as a log may have, is "\udc80" in JSON too
+        Body=body.encode(errors="backslashreplace"),
         ContentType="application/json",
         **condition,
     )

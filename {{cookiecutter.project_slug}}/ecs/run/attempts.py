@@ -19,7 +19,7 @@ from ecs.history import records, saved
 from ecs.request import request
 from ecs.run import retry
 from ecs.run.follow import Limits, Log, follow, stream_name
-from ecs.run.locate import keep, locate, settled, take, unfound
+from ecs.run.locate import keep, locate, record_end, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
 from ecs.run.state import outcome
 from ecs.run.submit import MOST_DESCRIBED, batches, listed, start
@@ -184,7 +184,7 @@ def paused(settings: Settings, record: dict, following: dict) -> bool:
 def finish(
     settings: Settings, outputs: dict[str, str], run: str, record: dict, result: dict
 ) -> int:
-    """Record how a run ended, beside its model; print it, and return the exit status.
+    """Tell how a run ended, then record it beside its model; return the exit status.
 
     Raises:
         UserError: ECS started no task in the last attempt, or may have started one.
@@ -194,19 +194,20 @@ def finish(
     result = {**result, "task": record["task"], "attempts": attempts}
     if costs:
         result["cost"] = sum(costs)
-    records.write_result(settings, outputs, run, result)
     if attempts[-1]["task"] is None:
+        record_end(settings, outputs, run, result)
         lines = "\n".join(verdict_of(result).lines())
         if result["state"] == UNKNOWN:
             raise UserError(f"nobody knows yet whether ECS started a task: {lines} RUN={run}")
         raise UserError(f"ECS started no task: {lines}")
-    return tell(settings, outputs, run, result)
+    status = tell(settings, outputs, run, result)
+    record_end(settings, outputs, run, result)
+    return status
 
 
 def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) -> int:
     """Print how a run ended, with its cause and what to type; return the exit status."""
-    for line in saved.summary(settings, outputs, run):
-        note(plain(line))
+    tell_files(settings, outputs, run)
     if result.get("cost") is not None:
         note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
@@ -216,6 +217,17 @@ def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) ->
     cause, *more = end.lines()
     note("\n".join([f"run {run} {end.state.lower()}: {cause}", *more]))
     return end.status
+
+
+def tell_files(settings: Settings, outputs: dict[str, str], run: str) -> None:
+    """Print what a run has saved; where S3 does not say, print that."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for line in saved.summary(settings, outputs, run):
+            note(plain(line))
+    except (BotoCoreError, ClientError) as error:
+        note(f"-- what the run has saved cannot be listed: {error}")
 
 
 def verdict_of(result: Mapping) -> Any:

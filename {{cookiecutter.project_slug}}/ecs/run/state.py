@@ -7,7 +7,7 @@ from ecs import contract, cost
 from ecs.aws import client
 from ecs.history import records
 from ecs.run.follow import describe
-from ecs.run.locate import locate, unfound
+from ecs.run.locate import locate, record_end, unfound
 from ecs.settings import Settings
 from ecs.verdict.verdict import UNKNOWN, verdict
 
@@ -88,5 +88,5 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
     if task["lastStatus"] != "STOPPED":
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     result = outcome(settings, record, task)
-    records.write_result(settings, outputs, run, result)
+    record_end(settings, outputs, run, result)
     return result
