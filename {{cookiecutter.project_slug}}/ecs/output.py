@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -58,7 +59,7 @@ class Stream:
 def guarded() -> Iterator[None]:
     """Within, no error of standard output or standard error is raised."""
     before = sys.stdout, sys.stderr
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # for one that is closed already
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # for one that is closed already
         sys.stdout, sys.stderr = (
             Stream(nowhere if each is None or each.closed else each) for each in before
         )

@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,15 +12,15 @@ from pathlib import Path
 
 from ecs import cost, parse
 from ecs.checks.verify import before_run
-from ecs.console import plain
+from ecs.console import as_json, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records, saved, versions
 from ecs.history.sound import DamagedError
 from ecs.image import image
+from ecs.output import lost
 from ecs.request import definition, request, sizes
 from ecs.request.channels import with_latest
 from ecs.request.definition import read
-from ecs.output import lost
 from ecs.run import registration, retry
 from ecs.run.attempts import attend, finish, halt, halt_by_name, log_of, show, tell, watch
 from ecs.run.here import become
@@ -53,7 +52,7 @@ def dry_run(settings: Settings) -> None:
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
     run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
-    print(json.dumps(run_request, indent=2, ensure_ascii=False))
+    print(as_json(run_request))
 
 
 def run(settings: Settings) -> int:
@@ -69,8 +68,8 @@ def run(settings: Settings) -> int:
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = sizes.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
-    if note := sizes.gpu_note(settings):
-        print(note, file=sys.stderr)
+    if hint := sizes.gpu_note(settings):
+        note(hint)
     arn, image_uri = registration.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
@@ -89,7 +88,7 @@ def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
 
     def latest() -> str:
         run = records.latest(settings, outputs)
-        print(f"latest: runs/{run}", file=sys.stderr)
+        note(f"latest: runs/{run}")
         return run
 
     return replace(settings, data=with_latest(settings.data, latest))
@@ -119,7 +118,7 @@ def check_cost(settings: Settings, size: dict) -> None:
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
     cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    print(cost.estimate(size, limit, start_limit), file=sys.stderr)
+    note(cost.estimate(size, limit, start_limit))
 
 
 def rerun(settings: Settings) -> int:
@@ -134,7 +133,7 @@ def rerun(settings: Settings) -> int:
         change = f"the data of run {former} has changed since ({names})"
         if not settings.yes:
             raise UserError(f"{change}; to go on: make rerun RUN={former} YES=1")
-        print(f"warning: {change}", file=sys.stderr)
+        note(f"warning: {change}")
     settings = replace(
         settings, capacity=old["size"]["capacity"], architecture=old["size"]["architecture"]
     )
@@ -182,7 +181,7 @@ def attach(settings: Settings) -> int:
         ended = [*record["attempts"][:-1], result]
         following = retry.next_request(record["request"], ended, retries, False)
         if following is None or record.get("stopped"):
-            print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
+            note(f"run {run} has ended; its log: make logs RUN={run}")
             return tell(settings, outputs, run, result)
     locate(settings, outputs, run, record)
     if records.unanswered(record):
@@ -278,9 +277,9 @@ def status(settings: Settings) -> None:
         ("files", request.run_uri(settings, outputs, run)),
     ):
         if value not in (None, ""):
-            print(f"{name:<10} {plain(value)}")
+            say(f"{name:<10} {value}")
     for line in saved.summary(settings, outputs, run):
-        print(plain(line))
+        say(line)
 
 
 def stop(settings: Settings) -> None:
@@ -292,7 +291,7 @@ def stop(settings: Settings) -> None:
         return
     state = state_of(settings, outputs, run, record)["state"]
     if state in ("Succeeded", "Interrupted", "Failed"):
-        print(f"run {run} has ended already: {state.lower()}", file=sys.stderr)
+        note(f"run {run} has ended already: {state.lower()}")
         if state != "Interrupted":  # else somebody may be about to try it again
             return
     halt(settings, outputs, run, record, "make stop")
@@ -304,7 +303,7 @@ def stop_by_name(settings: Settings, why: str) -> None:
     run = records.resolve(settings, outputs)
     stopped = halt_by_name(settings, outputs, run)
     count = f"{stopped} stopped" if stopped else "ECS shows none that goes on"
-    print(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}", file=sys.stderr)
+    note(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}")
 
 
 def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
@@ -339,5 +338,5 @@ def shell(settings: Settings) -> None:
     state = state_of(settings, outputs, run, record)["state"]
     if state != "Running":
         raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
-    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    note("$ " + shlex.join(["aws", *line[1:]]))
     os.execvp(line[0], line)

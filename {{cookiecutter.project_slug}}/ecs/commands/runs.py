@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecs import cost, parse
-from ecs.console import cell, plain
+from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records
 from ecs.history.download import RUNS, download, folder_of, save
@@ -47,10 +47,7 @@ def runs(settings: Settings) -> None:
     show_table(table)
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
-        print(
-            f"{len(strange)} more below runs/ with names that no run has: {names}",
-            file=sys.stderr,
-        )
+        note(f"{len(strange)} more below runs/ with names that no run has: {names}")
 
 
 def end_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict:
@@ -90,14 +87,14 @@ def fetch(settings: Settings) -> int:
     outputs = stack.outputs(settings)
     paths, left_out = download(settings, outputs, records.resolve(settings, outputs))
     for path in paths:
-        print(plain(path))
+        say(path)
     return told(left_out)
 
 
 def told(left_out: Mapping[str, str]) -> int:
     """Say which files of a run were left out, and why; return the exit status."""
     for name, why in left_out.items():
-        print(f"error: {plain(name)} was left out: {plain(why)}", file=sys.stderr)
+        note(f"error: {plain(name)} was left out: {plain(why)}")
     return 1 if left_out else 0
 
 
@@ -116,5 +113,5 @@ def report(settings: Settings) -> int:
         raise UserError(f"{plain(folder)} has no record of a run: no script has ended there")
     path, text = folder / "report.html", page(folder.name, read(folder)).encode()
     save(path, folder, len(text), lambda partial: Path(partial).write_bytes(text))
-    print(plain(path))
+    say(path)
     return told(left_out)

@@ -3,7 +3,6 @@
 import random
 import secrets
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from ecs import parse
 from ecs.aws import call_cli, client
-from ecs.console import note, plain
+from ecs.console import logged, note, plain
 from ecs.cost import REGION, shown
 from ecs.errors import UserError
 from ecs.history import records, saved
@@ -33,7 +32,7 @@ SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this progr
 
 def show(line: str) -> None:
     """Print a line of the container's log to standard output, at once."""
-    print(line, flush=True)
+    print(logged(line), flush=True)
 
 
 def claim(
@@ -90,9 +89,9 @@ def submit(
         conclude(settings, outputs, run, record, number, told)
         return told
     take(settings, outputs, run, record, task)
-    print(f"run {run}, task {task.rpartition('/')[2]}", file=sys.stderr)
+    note(f"run {run}, task {task.rpartition('/')[2]}")
     if not settings.sandbox:
-        print(f"console: {request.console_uri(task)}", file=sys.stderr)
+        note(f"console: {request.console_uri(task)}")
     if record.get("stopped"):  # by somebody, while ECS was asked
         stop_task(settings, outputs, run, record, "make stop")
     return {}
@@ -245,11 +244,9 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return pursue(settings, outputs, run, record, signals)
     except KeyboardInterrupt:
         if settings.on_interrupt == "detach" and record["task"]:
-            print(
+            note(
                 f"\ndetached; run {run} goes on. To follow it: {attach_words(settings, run)}\n"
-                f"Ctrl-C again now, or later make stop RUN={run}, stops it",
-                file=sys.stderr,
-                flush=True,
+                f"Ctrl-C again now, or later make stop RUN={run}, stops it"
             )
             deadline = time.monotonic() + SECOND_CTRL_C
             while signals.presses < 2 and time.monotonic() < deadline:
@@ -261,7 +258,7 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return interrupted(settings, outputs, run, record, "SIGTERM", 143)
     except Exception:
         if record["attempts"] and "state" not in record["attempts"][-1] and record["task"]:
-            print(f"run {run} goes on; {attach_words(settings, run)} follows it", file=sys.stderr)
+            note(f"run {run} goes on; {attach_words(settings, run)} follows it")
         raise
 
 
@@ -373,4 +370,4 @@ def stop_task(
         settings, "ecs", "stop-task", "--cluster", outputs["Cluster"], "--task", record["task"],
         "--reason", reason,
     )  # fmt: skip
-    print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
+    note(f"run {run} is stopping; it has up to two minutes to save its work")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecs.aws import code_and_message
 from ecs.console import note
+from ecs.errors import UserError
 from ecs.settings import CONTAINER
 from ecs.verdict.rules import AGAIN
 from ecs.verdict.verdict import verdict
@@ -102,7 +103,7 @@ class Limits:
         """Tell ECS to stop the task; where that fails say so, and when it is told again."""
         try:
             self.stop(self.reason)
-        except Exception as error:
+        except (UserError, OSError, ValueError) as error:  # all that the AWS CLI may end in
             note(f"-- the task is not stopped yet ({error}): trying again in {self.wait:.0f} s")
             self.again, self.wait = since_begin + self.wait, min(self.wait * 2, LONGEST_WAIT)
         else:
