@@ -31,7 +31,7 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "__init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py parse.py settings.py",
+    "ecs/": "__init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py output.py parse.py settings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
     "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py saved.py sound.py versions.py",

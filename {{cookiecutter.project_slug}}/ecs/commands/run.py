@@ -118,7 +118,7 @@ def check_cost(settings: Settings, size: dict) -> None:
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
     cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    note(cost.estimate(size, limit, start_limit))
+    note(cost.FREE if settings.sandbox else cost.estimate(size, limit, start_limit))
 
 
 def rerun(settings: Settings) -> int:
@@ -272,7 +272,7 @@ def status(settings: Settings) -> None:
         ("image", record.get("image")),
         ("revision", record.get("revision")),
         ("task", record.get("task")),
-        ("cost", cost.shown(state.get("cost"))),
+        ("cost", "" if settings.sandbox else cost.shown(state.get("cost"))),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
         ("files", request.run_uri(settings, outputs, run)),
     ):

@@ -207,7 +207,7 @@ def finish(
 def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) -> int:
     """Print how a run ended, with its cause and what to type; return the exit status."""
     tell_files(settings, outputs, run)
-    if result.get("cost") is not None:
+    if result.get("cost") is not None and not settings.sandbox:
         note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
         note(f"run {run} succeeded; to download it: make fetch RUN={run}")

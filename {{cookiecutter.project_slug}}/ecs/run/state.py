@@ -24,6 +24,7 @@ def outcome(
 
     capacity = record["attempts"][-1].get("capacity", settings.capacity)
     size = record.get("size")
+    billed = size and task and not settings.sandbox
     end = verdict(task, log=list(log), capacity=capacity)
     if task is None:  # forgotten, however it ended
         end = replace(end, state=UNKNOWN)
@@ -37,7 +38,7 @@ def outcome(
         "stop_code": (task or {}).get("stopCode"),
         "stopped_reason": (task or {}).get("stoppedReason"),
         "recorded": records.now(),
-        "cost": cost.billed({**size, "capacity": capacity}, task) if size and task else None,
+        "cost": cost.billed({**size, "capacity": capacity}, task) if billed else None,
         "task": record["task"],
         "attempts": record["attempts"],
         **times,
