@@ -954,6 +954,23 @@ ENDINGS = (
         'running "aws configure".', "never", "aws configure",
     ),
     refused(
+        "a profile that is not there", BOTOCORE + ", ProfileNotFound", "",
+        "The config profile (work) could not be found", "never", "aws configure list-profiles",
+    ),
+    refused(
+        "a proxy that is not there", BOTOCORE + ", ProxyConnectionError", "",
+        'Failed to connect to proxy URL: "http://proxy.example:3128"', "never", "HTTPS_PROXY",
+    ),
+    refused(
+        "an SSO session that has expired", BOTOCORE + ", UnauthorizedSSOTokenError", "",
+        "The SSO session associated with this profile has expired or is otherwise invalid. To refresh this "
+        "SSO session run aws sso login with the corresponding profile.", "never", "aws sso login",
+    ),
+    refused(
+        "no SSO session", BOTOCORE + ", SSOTokenLoadError", "",
+        "Error loading SSO Token: Token for work does not exist", "never", "aws sso login",
+    ),
+    refused(
         "no region", BOTOCORE, "",
         "You must specify a region. You can also configure your region by "
         'running "aws configure".', "never", "REGION=",

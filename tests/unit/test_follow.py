@@ -344,12 +344,16 @@ class FailingLog(ScriptedLog):
         return super().new_lines()
 
 
-def test_an_error_while_the_last_lines_are_read_ends_it_unless_it_passes():
+def test_where_the_log_may_not_be_read_the_run_is_followed_to_its_end(capsys):
     passing, lasting = FAULTS[0], refusal("AccessDeniedException", "not authorized", 400)
     watch = Watch([STOPPED], FailingLog([], passing, ["late", MARK]))
     assert watch.shown == ["late"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        Watch([STOPPED], FailingLog([], lasting, ["late", MARK]))
+    for batches in ([[], lasting, ["late", MARK]], [["one"], lasting], [lasting]):
+        watch = Watch([task("RUNNING"), task("RUNNING"), STOPPED], FailingLog(*batches))
+        assert watch.task == STOPPED
+        told = capsys.readouterr().err
+        assert told.count("the log cannot be read, and the run is followed without it") == 1
+        assert "no end mark" not in told
 
 
 @pytest.mark.parametrize(

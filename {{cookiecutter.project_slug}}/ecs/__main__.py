@@ -62,7 +62,8 @@ def command(name: str) -> Callable[..., int | None]:
 def sentence(error: Exception) -> str | None:
     """Return one sentence for an error of the user's or of AWS; None for an error of ours."""
     if isinstance(error, UserError):
-        return str(error)
+        text = str(error)
+        return (refusal(text) or text) if text.startswith("aws ") else text  # of the AWS CLI
     if "botocore" not in sys.modules:
         return None
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -72,8 +73,15 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, ClientError | BotoCoreError):
         from ecs.aws import distrust
 
-        return distrust(error) or f"AWS: {error}"
+        return distrust(error) or refusal(error) or f"AWS: {error}"
     return None
+
+
+def refusal(error: Exception | str) -> str | None:
+    """Return why AWS refused a call, and what to type; None where that is not known."""
+    from ecs.verdict.calls import sentence  # the rules, which only errors need
+
+    return sentence(error)
 
 
 # commands whose exit status is the run's, whoever still reads what they print

@@ -147,8 +147,7 @@ def follow(
     while phase != "STOPPED":
         try:
             task = describe(ecs, cluster, task_arn)
-            for line in log.new_lines():
-                show(line)
+            read_on(log, show)
         except Exception as error:
             if not passes(error):
                 raise
@@ -200,6 +199,26 @@ def passes(error: Exception) -> bool:
     return isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
 
 
+def read_on(log: Log, show: Callable[[str], None]) -> int:
+    """Show the lines that came, and return how many; where the log may not be read say so, once.
+
+    How the run ends is known without it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    count = 0
+    try:
+        for line in log.new_lines():
+            show(line)
+            count += 1
+    except (BotoCoreError, ClientError) as error:
+        if passes(error):
+            raise
+        log.ended = True
+        note(f"-- the log cannot be read, and the run is followed without it: {error}")
+    return count
+
+
 def drain(
     log: Log, show: Callable[[str], None], limit: float, sleep: Callable, clock: Callable
 ) -> None:
@@ -207,8 +226,7 @@ def drain(
     last = clock()
     while not log.ended and clock() - last < limit:
         try:
-            for line in log.new_lines():
-                show(line)
+            if read_on(log, show):
                 last = clock()
         except Exception as error:
             if not passes(error):

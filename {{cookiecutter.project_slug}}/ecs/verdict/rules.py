@@ -581,9 +581,19 @@ RULES = (
         error=r"ExpiredToken\w*|RequestExpired|TokenRetrievalError|UnauthorizedSSOTokenError",
     ),
     Rule(
+        "profile", "there is no AWS profile {profile} on this machine",
+        "aws configure list-profiles, then make run with AWS_PROFILE set to one of them", NEVER, (EXCEPTION,),
+        reason=r"(?i)config profile \(?(?P<profile>[^)]*?)\)? could not be found",
+    ),
+    Rule(
+        "proxy", "the proxy {url} cannot be reached",
+        "echo $HTTPS_PROXY, set it right or unset it, then make run", NEVER, (EXCEPTION,),
+        reason=r"(?i)failed to connect to proxy url: \"?(?P<url>[^\"\s]+)",
+    ),
+    Rule(
         "no-credentials", "there are no AWS credentials on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
-        reason=r"(?i)unable to locate credentials|partial credentials|config profile .* could not",
+        reason=r"(?i)unable to locate credentials|partial credentials",
     ),
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
@@ -598,7 +608,7 @@ RULES = (
     Rule(
         "denied-code", "this identity may not run tasks",
         "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
-        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation",
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|403",
     ),
     Rule(
         "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
