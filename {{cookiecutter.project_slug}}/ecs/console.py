@@ -12,11 +12,24 @@ import unicodedata
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s/@:'\"]*):[^\s/@'\"]+@")
+
+
+def redacted(text: str) -> str:
+    """Return ``text`` with three asterisks for the password of each URL: ``https://user:***@host``."""
+    return PASSWORD.sub(r"\1:***@", text)
+
+
 def plain(text: object) -> str:
-    """Return ``text`` on one line, with every character that a terminal could obey as an escape."""
+    """Return ``text`` on one line, as ``escaped`` does, and without the passwords of URLs."""
+    return escaped(redacted(str(text)))
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` with every character that a terminal could obey as an escape."""
     return "".join(
         each.encode("unicode_escape").decode() if unicodedata.category(each) in HIDDEN else each
-        for each in str(text)
+        for each in text
     )
 
 
@@ -44,7 +57,7 @@ def logged(line: str) -> str:
     """
     parts = COLOUR.split(line.rstrip("\r\n"))
     shown = "".join(
-        part if number % 2 else "\t".join(map(plain, part.split("\t")))
+        part if number % 2 else "\t".join(map(escaped, part.split("\t")))
         for number, part in enumerate(parts)
     )
     return harmless(shown + (RESET if len(parts) > 1 and not shown.endswith(RESET) else ""))

@@ -239,7 +239,7 @@ def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = (
     """
     ids = ids or run_ids(settings, stack)
     if not ids:
-        raise UserError('there are no runs yet; type: make run ARGS="--help"')
+        raise UserError("there are no runs yet; type: make run")
     found = [each for each in ids if each.startswith(settings.run)]
     if settings.run in found:
         return settings.run
