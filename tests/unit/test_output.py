@@ -174,3 +174,26 @@ def test_half_a_character_is_recorded(user):
     user.ends(test_cli.stopped(1), "ValueError: \udce9")
     assert user.call("run")[0] == 1
     assert "\udce9" in user.recorded("result.json")["cause"]
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{", b"[]"], ids=["gone", "empty", "half", "list"])
+@pytest.mark.parametrize("code", [0, 3])
+def test_where_run_json_is_lost_meanwhile_the_end_is_told_and_recorded(user, code, left):
+    user.answers("run-task", test_cli.STARTED)
+    user.ends(test_cli.stopped(code))
+    logs = user.cloud.services["logs"]
+    get_log_events = logs.get_log_events
+
+    def lose(**fields):
+        key = "churn/runs/20260102T030405Z-abcdef/run.json"
+        user.cloud.bucket.objects.pop(key, None)
+        if left is not None:
+            user.cloud.bucket.objects[key] = left
+        return get_log_events(**fields)
+
+    logs.get_log_events = lose
+    status, _, err = user.call("run")
+    assert status == code
+    assert "run 20260102T030405Z-abcdef " + ("succeeded" if code == 0 else "failed") in err
+    assert "run.json could not be written, the run goes on" in err
+    assert user.recorded("result.json")["exit_code"] == code

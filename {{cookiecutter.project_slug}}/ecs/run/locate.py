@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from time import sleep
 
 from ecs.console import note
+from ecs.errors import UserError
 from ecs.history import records
-from ecs.history.sound import DamagedError
 from ecs.request.request import run_uri
 from ecs.run.submit import find
 from ecs.settings import Settings
@@ -38,7 +38,7 @@ def keep(
 
     try:
         records.update(settings, outputs, run, record, change)
-    except (BotoCoreError, ClientError, DamagedError) as error:
+    except (BotoCoreError, ClientError, UserError) as error:  # damaged, or deleted by now
         note(f"-- run.json could not be written, the run goes on: {error}")
         change(record)
 
