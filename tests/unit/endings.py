@@ -782,6 +782,80 @@ ENDINGS = (
         "no active instances after a while", API_FAILURES, "NO ACTIVE INSTANCES", "again", "MAX_INSTANCES=",
     ),
     unstarted(
+        "an image whose configuration was not pulled", PULL + ": a rate limit or a network error",
+        "CannotPullContainerError: error pulling image configuration: Get https://registry.example/v2/churn: "
+        "unexpected end", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "no connection to the registry", PULL, "CannotPullContainerError: The task cannot pull "
+        "registry.example/churn from the Amazon ECR repository registry.example/churn. There is a connection issue "
+        "between the task and Amazon ECR. Check your task network configuration.", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no network for the image", PULL, "CannotPullContainerError: The task can’t pull the image. Check your "
+        "network configuration", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no route to the registry, in the daemon's words", PULL, "CannotPullContainerError: Error response from "
+        "daemon: Get https://registry.example/v2/: net/http: request canceled while waiting for connection",
+        "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no permission to pull, in new words", PULL, "CannotPullContainerError: The task can’t pull the image. "
+        "Check that the role has the permissions to pull images from the registry.", "never", "make cluster",
+    ),
+    unstarted(
+        "a pull that may not log in, on an instance", "apache/airflow, issue 15000; " + PULL,
+        f"CannotPullECRContainerError: AccessDeniedException: {USER}ecr:GetAuthorizationToken on resource: *",
+        "never", "make cluster",
+    ),
+    unstarted(
+        "layers that did not come in time", "aws/amazon-ecs-agent, issue 1128; " + PULL,
+        "CannotPullContainerError: ref pull has been retried 5 time(s): failed to copy: httpReadSeeker: failed "
+        'open: failed to do request: Get "https://layers.s3.example/": dial tcp 192.0.2.1:443: i/o timeout', "again",
+        "RETRIES=3",
+    ),
+    unplaced(
+        "no instances behind the capacity provider",
+        "aws-samples/cost-effective-aws-deployment-of-comfyui, issue 39",
+        "No Container Instances were found in your capacity provider.", "never", "make cluster",
+    ),
+    unstarted(
+        "no secrets over a network without a way out", "Kong/kong-mesh-ecs, pull request 44",
+        f"{NO_AUTH}{FETCH}5 time(s): failed to fetch secret arn:aws:secretsmanager:us-east-2:111122223333:"
+        "secret:ecs-ci/CPTLSCert/962_1-TxmoDc from secrets manager: RequestCanceled: request context canceled "
+        "caused by: context deadline exceeded. Please check your task network configuration.", "never",
+        "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a name of a file system that is not known yet", "rileydakota/valheim-ecs-fargate-cdk, issue 28",
+        f'{EFS}Failed to resolve "fs-1.efs.us-east-1.amazonaws.com" - check that your file system ID is correct, and '
+        "ensure that the VPC has an EFS mount target for this file system ID. Attempting to lookup mount target ip "
+        "address using botocore. Failed to import necessary dependency botocore, please install botocore first. : "
+        "unsuccessful EFS utils command execution; code: 1", "never", "volumes in task-definition.json",
+    ),
+    unstarted(
+        "a root file system that Fargate could not make", "aws/amazon-ecs-agent, issue 2442",
+        "Task failed to start", "never", "make local",
+        "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: OCI "
+        'runtime create failed: container_linux.go:349: starting container process caused "process_linux.go:449: '
+        'container init caused \\"rootfs_linux.go:58',
+    ),
+    unstarted(
+        "a port that is taken", "fixdevs.com: AWS ECS Task Failed to Start", "Task failed to start", "never",
+        "make local", "CannotStartContainerError: bind for 0.0.0.0:8080 failed: port is already allocated",
+    ),
+    refused(
+        "tags that ECS does not take", "PrefectHQ/prefect, issue 13174", "InvalidParameterException",
+        "Some tags contain invalid characters. Valid characters: UTF-8 letters, spaces, numbers and _ . / = + - : @.",
+        "never", "DRY_RUN=1",
+    ),
+    refused(
+        "no instances, through Step Functions", "aws/aws-cdk, issue 30171", "InvalidParameterException",
+        "No Container Instances were found in your cluster. (Service: AmazonECS; Status Code: 400; Error Code: "
+        "InvalidParameterException; Request ID: cb76661d; Proxy: null)", "never", "make cluster", "ec2",
+    ),
+    unstarted(
         "no way to the registry's login", GUIDE + "ResourceInitializationError", f"{NO_AUTH}The "
         "task cannot pull registry auth from Amazon ECR: There is a connection issue between the "
         "task and Amazon ECR. Check your task network configuration. RequestError: send request "

@@ -316,7 +316,7 @@ RULES = (
         "pull-timeout", "pulling the image was cut off on the way",
         f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
         reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
-        r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker)",
+        r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker|error pulling image conf)",
     ),
     Rule(
         "pull", "the image cannot be pulled", "make push", reason=r"CannotPull",
