@@ -136,6 +136,16 @@ HOST = ("TerminationNotice", "Host EC2 (instance i-0123456789abcdef0) terminated
 RETRIED = "pull image manifest has been retried 5 time(s): "
 NO_AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
+RETRIES_OF_FARGATE = (
+    "containerd/containerd, remotes/docker: unexpected status, as in aws/aws-cdk, issue 14457"
+)
+FETCH = "execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried "
+SHIM = (
+    "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: "
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+)
+EFS = "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+
 LAUNCHER = "this template, job/contract.py: exit statuses of the launcher"
 
 ENDINGS = (
@@ -565,8 +575,54 @@ ENDINGS = (
         "You have reached your pull rate limit.", "again", "RETRIES=3",
     ),
     unstarted(
-        "a pull error that nobody knows", PULL, "CannotPullContainerError: pull command failed: "
-        "panic: runtime error: invalid memory address", "never", "make push",
+        "a panic while pulling, for want of a route to S3", PULL, "CannotPullContainerError: pull command "
+        "failed: panic: runtime error: invalid memory address or nil pointer dereference", "never",
+        "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a pull error that nobody knows", PULL, "CannotPullContainerError: something new", "never",
+        "make push",
+    ),
+    unstarted(
+        "a fault of the registry", "docker/hub-feedback, issue 2483", "CannotPullContainerError: failed to "
+        "pull and unpack image: failed to copy: httpReadSeeker: failed open: unexpected status code "
+        "https://registry.example/v2/churn/blobs/sha256:0a1b: 500 Internal Server Error", "again",
+        "RETRIES=3",
+    ),
+    unstarted(
+        "a fault of the registry, in Docker's words", "docker/hub-feedback, issue 2440",
+        "CannotPullContainerError: error pulling image configuration: download failed after attempts=6: "
+        "received unexpected HTTP status: 500 Internal Server Error", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a gateway before the registry", RETRIES_OF_FARGATE, f"CannotPullContainerError: {RETRIED}failed to "
+        f"resolve ref {IMAGE}: unexpected status from HEAD request to "
+        "https://registry.example/v2/churn/manifests/1: 502 Bad Gateway", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a registry that does not serve now", RETRIES_OF_FARGATE, f"CannotPullContainerError: {RETRIED}failed "
+        f"to resolve ref {IMAGE}: unexpected status code [manifests 1]: 503 Service Unavailable", "again",
+        "RETRIES=3",
+    ),
+    unstarted(
+        "a registry that is down", "aws/amazon-ecs-agent, issue 719",
+        "CannotPullContainerError: Could not reach any registry endpoint", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a pull that is forbidden", "aws/aws-cdk, issue 14457", "CannotPullContainerError: inspect image has "
+        'been retried 1 time(s): failed to resolve ref "registry.example/churn": unexpected status code '
+        "[manifests 6981141]: 403 Forbidden", "never", "make cluster",
+    ),
+    unstarted(
+        "a copy that broke off", "aws/aws-xray-daemon, issue 146", "CannotPullContainerError: ref pull has been "
+        "retried 1 time(s): failed to copy: httpReaderSeeker: failed open: unexpected status code "
+        "https://registry.example/v2/churn/manifests/sha256:0a1b...", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "no route to the registry, with Docker's 500", "aws/amazon-ecs-agent, issue 1266",
+        "CannotPullContainerError: API error (500): Get https://registry.example/v2/: net/http: request "
+        "canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)", "never",
+        "PUBLIC_IP=",
     ),
     # ---- before the container starts
     unstarted(
@@ -586,6 +642,218 @@ ENDINGS = (
         "retrieval failed: unable to retrieve secret from asm: service call has been retried 1 "
         "time(s): ResourceNotFoundException: Secrets Manager can't find the specified secret.",
         "never", "make register",
+    ),
+    unstarted(
+        "a key that a secret has not", "DEFRA/cdp-portal-backend, ExtractFailureReasonTests.cs",
+        f"{NO_AUTH}{FETCH}1 time(s): retrieved secret from Secrets Manager did not contain json key MY_SECRET",
+        "never", "make register",
+    ),
+    unstarted(
+        "a key of a secret that is no JSON", "rileydakota/valheim-ecs-fargate-cdk, issue 9",
+        f"{NO_AUTH}{FETCH}1 time(s): invalid character '\\'' looking for beginning of value", "never",
+        "make register",
+    ),
+    unstarted(
+        "a secret that is being deleted",
+        "hashicorp/terraform-provider-aws, issue 23998: InvalidRequestException of GetSecretValue",
+        f"{NO_AUTH}{FETCH}1 time(s): failed to fetch secret arn:aws:secretsmanager:us-east-1:111122223333:"
+        "secret:key-a1b2c3 from secrets manager: InvalidRequestException: You can't perform this operation on "
+        "the secret because it was marked for deletion.", "never", "aws secretsmanager restore-secret",
+    ),
+    unstarted(
+        "a secret under a key that may not be used", "GiamPy5/terraform-aws-directus, issue 10",
+        f"{NO_AUTH}{FETCH}1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-central-1:111122223333:"
+        "secret:key-EaPYTy from secrets manager: AccessDeniedException: Access to KMS is not allowed status "
+        "code: 400", "never", "make cluster",
+    ),
+    unstarted(
+        "no way to Secrets Manager", "Releem/releem-agent, issue 195; aws/copilot-cli, issue 5171",
+        f"{NO_AUTH}{FETCH}5 time(s): failed to fetch secret arn:aws:secretsmanager:us-west-2:111122223333:"
+        "secret:DBPasswordSecret-a1b2c3 from secrets manager: RequestCanceled: request context canceled "
+        "caused by: context deadline exceeded. Please check your task network configuration.", "never",
+        "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a secret that cannot be had for a reason that nobody knows", SECRETS,
+        f"{NO_AUTH}{FETCH}3 time(s): something new", "never", "make verify",
+    ),
+    unstarted(
+        "a file system whose connection was cut", "docker-archive/compose-cli, issue 1490",
+        f"{EFS}mount.nfs4: Connection reset by peer : unsuccessful EFS utils command execution; code: 32",
+        "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a file system that cannot be found", "aws/copilot-cli, issue 5419; aws/amazon-ecs-cli, issue 1083",
+        f'{EFS}Failed to resolve "fs-1.efs.us-east-1.amazonaws.com" - check that your file system ID is correct, '
+        "and ensure that the VPC has an EFS mount target for this file system ID.", "never", "make register",
+    ),
+    unstarted(
+        "a folder that a file system has not", "acp-io/terraform-grafana, issue 4",
+        f"{EFS}b'mount.nfs4: mounting fs-1.efs.us-east-1.amazonaws.com:/grafana failed, reason given by server: "
+        "No such file or directory' : unsuccessful EFS utils command execution; code: 32", "never",
+        "volumes in task-definition.json",
+    ),
+    unstarted(
+        "a file system that refuses", "aws-samples/aws-cdk-examples, issue 920",
+        f"{EFS}b'mount.nfs4: access denied by server while mounting fs-1.efs.us-east-1.amazonaws.com:/' : "
+        "unsuccessful EFS utils command execution; code: 32", "never", "volumes in task-definition.json",
+    ),
+    unstarted(
+        "no such program, on Fargate", "saebyn/glowing-telegram, issue 398; jenkinsci/amazon-ecs-plugin, issue 258",
+        "Task failed to start", "never", "mend the Dockerfile",
+        f'{SHIM}exec: "019552fb": executable file not found in $PATH: unknown',
+    ),
+    unstarted(
+        "no such file, on Fargate", "aws/amazon-ecs-agent, issue 2954", "Task failed to start", "never",
+        "mend the Dockerfile",
+        f'{SHIM}exec: "/opt/run.sh": stat /opt/run.sh: no such file or directory: unknown',
+    ),
+    unstarted(
+        "a program without permission, on Fargate", "opencontainers/runc: exec: permission denied",
+        "Task failed to start", "never", "mend the Dockerfile",
+        f'{SHIM}exec: "/app/run.sh": permission denied: unknown',
+    ),
+    unstarted(
+        "a device that Fargate could not make", "aws/amazon-ecs-agent, issue 3526", "Task failed to start",
+        "never", "make local",
+        f"{SHIM}error during container init: error creating device nodes: mknod /rootfs/dev/null: errno 524: unknown",
+    ),
+    unstarted(
+        "an image without a file of users", "aws-samples/net-modernization, issue 13", "Task failed to start",
+        "never", "make local", "CannotStartContainerError: ResourceInitializationError: unable to create new "
+        "container: mount callback failed on /tmp/containerd-mount916692511: open "
+        "/tmp/containerd-mount916692511/etc/passwd: no such file or directory",
+    ),
+    # ---- containers beside it
+    Ending(
+        "a sidecar whose image is not there", PULL, FAILED, "never", 1, "make push",
+        task=task(train(), {**SIDECAR, "reason": f"CannotPullContainerError: {RETRIED}failed to resolve ref "
+        "registry.example/log-router:1: not found"}, stop=("TaskFailedToStart", "Task failed to start")),
+    ),
+    Ending(
+        "a sidecar that needed more memory, and took the task with it", STOPPED, FAILED, "never", 143,
+        "MEMORY=8192", task=task(train(exitCode=143), {**SIDECAR, "exitCode": 137, "reason":
+        "OutOfMemoryError: Container killed due to memory usage"}),
+    ),
+    Ending(
+        "an essential sidecar that failed first", GUIDE + "Task definition parameters: essential", FAILED,
+        "never", 143, "essential", task=task(train(exitCode=143), {**SIDECAR, "exitCode": 1}),
+    ),
+    Ending(
+        "an essential sidecar that ended well, and first", GUIDE + "Task definition parameters: essential",
+        FAILED, "never", 143, "essential", task=task({**SIDECAR, "exitCode": 0}, train(exitCode=143)),
+    ),
+    Ending(
+        "an essential sidecar that failed first, and a script that did not heed SIGTERM",
+        GUIDE + "Task definition parameters: essential, stopTimeout", FAILED, "never", 137, "essential",
+        task=task({**SIDECAR, "exitCode": 2}, train(exitCode=137)),
+    ),
+    Ending(
+        "a container killed for want of memory beside a sidecar that heeds SIGTERM", STOPPED, FAILED, "never",
+        137, "MEMORY=8192", task=task(train(exitCode=137), {**SIDECAR, "exitCode": 0}),
+    ),
+    Ending(
+        "Spot, beside a sidecar that ended well", GUIDE + "Fargate Spot termination notices", INTERRUPTED,
+        "resume", 143, "RETRIES=3", task=task(train(exitCode=143), {**SIDECAR, "exitCode": 0}, stop=SPOT),
+    ),
+    Ending(
+        "Spot, without a code, beside a sidecar that ended well", "aws/containers-roadmap, issue 1565",
+        INTERRUPTED, "resume", 143, "RETRIES=3",
+        task=task(train(exitCode=143), {**SIDECAR, "exitCode": 0}, stop=("", SPOT[1])),
+    ),
+    succeeded(
+        "exit code 0 beside a sidecar without memory", STOPPED, train(exitCode=0),
+        {**SIDECAR, "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"},
+    ),
+    # ---- health checks
+    exited(
+        "an unhealthy container, which the scheduler stopped", GUIDE + "Determine task health using container "
+        "health checks", 137, "never", "healthCheck",
+        stop=("ServiceSchedulerInitiated", "Task failed container health checks"),
+    ),
+    exited(
+        "an unhealthy container, found by a load balancer", STOPPED, 143, "never", "healthCheck",
+        stop=("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group x)"),
+    ),
+    unplaced(
+        "no active instances", API_FAILURES, "NO ACTIVE INSTANCES", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "no active instances after a while", API_FAILURES, "NO ACTIVE INSTANCES", "again", "MAX_INSTANCES=",
+    ),
+    unstarted(
+        "an image whose configuration was not pulled", PULL + ": a rate limit or a network error",
+        "CannotPullContainerError: error pulling image configuration: Get https://registry.example/v2/churn: "
+        "unexpected end", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "no connection to the registry", PULL, "CannotPullContainerError: The task cannot pull "
+        "registry.example/churn from the Amazon ECR repository registry.example/churn. There is a connection issue "
+        "between the task and Amazon ECR. Check your task network configuration.", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no network for the image", PULL, "CannotPullContainerError: The task can’t pull the image. Check your "
+        "network configuration", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no route to the registry, in the daemon's words", PULL, "CannotPullContainerError: Error response from "
+        "daemon: Get https://registry.example/v2/: net/http: request canceled while waiting for connection",
+        "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "no permission to pull, in new words", PULL, "CannotPullContainerError: The task can’t pull the image. "
+        "Check that the role has the permissions to pull images from the registry.", "never", "make cluster",
+    ),
+    unstarted(
+        "a pull that may not log in, on an instance", "apache/airflow, issue 15000; " + PULL,
+        f"CannotPullECRContainerError: AccessDeniedException: {USER}ecr:GetAuthorizationToken on resource: *",
+        "never", "make cluster",
+    ),
+    unstarted(
+        "layers that did not come in time", "aws/amazon-ecs-agent, issue 1128; " + PULL,
+        "CannotPullContainerError: ref pull has been retried 5 time(s): failed to copy: httpReadSeeker: failed "
+        'open: failed to do request: Get "https://layers.s3.example/": dial tcp 192.0.2.1:443: i/o timeout', "again",
+        "RETRIES=3",
+    ),
+    unplaced(
+        "no instances behind the capacity provider",
+        "aws-samples/cost-effective-aws-deployment-of-comfyui, issue 39",
+        "No Container Instances were found in your capacity provider.", "never", "make cluster",
+    ),
+    unstarted(
+        "no secrets over a network without a way out", "Kong/kong-mesh-ecs, pull request 44",
+        f"{NO_AUTH}{FETCH}5 time(s): failed to fetch secret arn:aws:secretsmanager:us-east-2:111122223333:"
+        "secret:ecs-ci/CPTLSCert/962_1-TxmoDc from secrets manager: RequestCanceled: request context canceled "
+        "caused by: context deadline exceeded. Please check your task network configuration.", "never",
+        "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a name of a file system that is not known yet", "rileydakota/valheim-ecs-fargate-cdk, issue 28",
+        f'{EFS}Failed to resolve "fs-1.efs.us-east-1.amazonaws.com" - check that your file system ID is correct, and '
+        "ensure that the VPC has an EFS mount target for this file system ID. Attempting to lookup mount target ip "
+        "address using botocore. Failed to import necessary dependency botocore, please install botocore first. : "
+        "unsuccessful EFS utils command execution; code: 1", "never", "volumes in task-definition.json",
+    ),
+    unstarted(
+        "a root file system that Fargate could not make", "aws/amazon-ecs-agent, issue 2442",
+        "Task failed to start", "never", "make local",
+        "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: OCI "
+        'runtime create failed: container_linux.go:349: starting container process caused "process_linux.go:449: '
+        'container init caused \\"rootfs_linux.go:58',
+    ),
+    unstarted(
+        "a port that is taken", "fixdevs.com: AWS ECS Task Failed to Start", "Task failed to start", "never",
+        "make local", "CannotStartContainerError: bind for 0.0.0.0:8080 failed: port is already allocated",
+    ),
+    refused(
+        "tags that ECS does not take", "PrefectHQ/prefect, issue 13174", "InvalidParameterException",
+        "Some tags contain invalid characters. Valid characters: UTF-8 letters, spaces, numbers and _ . / = + - : @.",
+        "never", "DRY_RUN=1",
+    ),
+    refused(
+        "no instances, through Step Functions", "aws/aws-cdk, issue 30171", "InvalidParameterException",
+        "No Container Instances were found in your cluster. (Service: AmazonECS; Status Code: 400; Error Code: "
+        "InvalidParameterException; Request ID: cb76661d; Proxy: null)", "never", "make cluster", "ec2",
     ),
     unstarted(
         "no way to the registry's login", GUIDE + "ResourceInitializationError", f"{NO_AUTH}The "
@@ -758,6 +1026,23 @@ ENDINGS = (
         "no credentials", BOTOCORE, "",
         "Unable to locate credentials. You can configure credentials by "
         'running "aws configure".', "never", "aws configure",
+    ),
+    refused(
+        "a profile that is not there", BOTOCORE + ", ProfileNotFound", "",
+        "The config profile (work) could not be found", "never", "aws configure list-profiles",
+    ),
+    refused(
+        "a proxy that is not there", BOTOCORE + ", ProxyConnectionError", "",
+        'Failed to connect to proxy URL: "http://proxy.example:3128"', "never", "HTTPS_PROXY",
+    ),
+    refused(
+        "an SSO session that has expired", BOTOCORE + ", UnauthorizedSSOTokenError", "",
+        "The SSO session associated with this profile has expired or is otherwise invalid. To refresh this "
+        "SSO session run aws sso login with the corresponding profile.", "never", "aws sso login",
+    ),
+    refused(
+        "no SSO session", BOTOCORE + ", SSOTokenLoadError", "",
+        "Error loading SSO Token: Token for work does not exist", "never", "aws sso login",
     ),
     refused(
         "no region", BOTOCORE, "",

@@ -352,12 +352,16 @@ class FailingLog(ScriptedLog):
         return super().new_lines()
 
 
-def test_an_error_while_the_last_lines_are_read_ends_it_unless_it_passes():
+def test_where_the_log_may_not_be_read_the_run_is_followed_to_its_end(capsys):
     passing, lasting = FAULTS[0], refusal("AccessDeniedException", "not authorized", 400)
     watch = Watch([STOPPED], FailingLog([], passing, ["late", MARK]))
     assert watch.shown == ["late"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        Watch([STOPPED], FailingLog([], lasting, ["late", MARK]))
+    for batches in ([[], lasting, ["late", MARK]], [["one"], lasting], [lasting]):
+        watch = Watch([task("RUNNING"), task("RUNNING"), STOPPED], FailingLog(*batches))
+        assert watch.task == STOPPED
+        told = capsys.readouterr().err
+        assert told.count("the log cannot be read, and the run is followed without it") == 1
+        assert "no end mark" not in told
 
 
 def test_a_task_that_ecs_shows_as_deleted_has_ended():
@@ -384,3 +388,27 @@ def test_a_session_that_ends_meanwhile_ends_the_following_with_one_sentence(erro
         Watch([task("RUNNING"), error], ScriptedLog([], []))
     with pytest.raises(UserError, match="make attach$"):
         Watch([STOPPED], FailingLog([], error))
+
+
+@pytest.mark.parametrize(
+    ("errors", "orders"), [(0, 1), (1, 2), (3, 4), (1000, 13)], ids=["once", "two", "four", "ever"]
+)
+@pytest.mark.parametrize("silent", [False, True], ids=["answers", "no answers"])
+def test_a_limit_stops_the_task_again_and_again_until_ecs_takes_the_order(errors, orders, silent):
+    """With TIMEOUT=9 and StopTask answering 500; also while DescribeTasks is not answered."""
+    told = []
+
+    def stop(reason: str) -> None:
+        told.append(reason)
+        if len(told) <= errors:
+            raise UserError("aws ecs stop-task: An error occurred (500)")
+
+    looks = 150 if not silent else 10
+    between = [refusal("ServerException", "x", 500) if silent else task("RUNNING")] * looks
+    watch = Watch(
+        [task("RUNNING"), *between, STOPPED], ScriptedLog(*[[]] * 151, [MARK]),
+        limits=Limits(stop, run=9),
+    )  # fmt: skip
+    assert watch.task == STOPPED
+    assert set(told) == {"TIMEOUT=9 is over"}
+    assert orders - 5 <= len(told) <= orders if errors == 1000 else len(told) == orders

@@ -96,7 +96,7 @@ def test_metrics_of_any_script_are_numbers_or_numbers_by_set(metrics, found, hea
     shown = measures.flat(record)
     for part, values in found.items():
         for name, value in values.items():
-            assert shown[f"{part} {name}" if part else name] == json.dumps(value)
+            assert shown[f"{part} {name}" if part else name] == value
 
 
 def put(cloud, run: str, **files: object) -> None:

@@ -1,6 +1,8 @@
 """Which image: the tag of what is in a folder, by real git repositories, and its digest."""
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from ecs.errors import UserError
 from ecs.image import image
 from ecs.settings import CAPACITIES, WITH_GPU
-from support import succeed
+from support import PROJECT, succeed
 
 IMAGE_FILES = {
     "Dockerfile": "FROM scratch\n",
@@ -220,3 +222,112 @@ def test_a_gpu_takes_a_library_and_a_build_that_use_it(settings, tmp_path, capac
 @pytest.mark.parametrize("capacity", [each for each in CAPACITIES if each not in WITH_GPU])
 def test_without_a_gpu_any_build_will_do(settings, tmp_path, capacity):
     image.check_gpu(replace(settings, capacity=capacity), tmp_path)
+
+
+# ---- what git hides, and what the laptop's modes are
+
+
+def untracked(folder: Path) -> None:
+    succeed("git", "config", "status.showUntrackedFiles", "no", cwd=folder)
+    (folder / "score.py").write_text("new\n")
+
+
+def flagged(flag: str) -> Callable[[Path], None]:
+    def hide(folder: Path) -> None:
+        succeed("git", "update-index", flag, "train.py", cwd=folder)
+        (folder / "train.py").write_text("changed\n")
+
+    return hide
+
+
+def excluded(folder: Path) -> None:
+    (folder / ".git/info/exclude").write_text("score.py\n")
+    (folder / "score.py").write_text("new\n")
+
+
+def same_size_and_time(folder: Path) -> None:
+    before = (folder / "train.py").stat()
+    succeed("git", "config", "core.trustctime", "false", cwd=folder)
+    (folder / "train.py").write_text("print(2)\n")
+    os.utime(folder / "train.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def broken_index(folder: Path) -> None:
+    (folder / ".git/index").write_bytes(b"no index")
+    (folder / "train.py").write_text("changed\n")
+
+
+def filtered(folder: Path) -> None:
+    succeed("git", "config", "filter.same.clean", "git show HEAD:train.py", cwd=folder)
+    (folder / ".git/info/attributes").write_text("train.py filter=same\n")
+    (folder / "train.py").write_text("changed\n")
+
+
+def odd_name(folder: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.py")).write_text("latin\n")
+
+
+HIDDEN = [
+    untracked, flagged("--assume-unchanged"), flagged("--skip-worktree"), excluded, same_size_and_time,
+    broken_index, filtered, odd_name,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hide", HIDDEN)
+def test_what_git_does_not_tell_marks_the_tag(repository, settings, hide):
+    clean = image.tag(settings, repository)
+    hide(repository)
+    tag = image.tag(settings, repository)
+    assert re.fullmatch(rf"{clean}-dirty-[0-9a-f]{{12}}", tag)
+
+
+def test_a_name_that_is_not_utf_8_may_be_committed(repository, settings):
+    odd_name(repository)
+    at = commit(repository)
+    assert image.tag(settings, repository) == at
+
+
+def stage() -> str:
+    """Return the commands by which the Dockerfile prepares what came from this folder."""
+    text = (PROJECT / "Dockerfile").read_text()
+    return re.search(r" AS files\n.*?\nRUN (.*?[^\\])\n\n", text, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o000, 0o277])
+def test_the_image_depends_neither_on_modes_nor_on_times_of_the_laptop(tmp_path, umask):
+    """Modes and times of what is in the image; it is read by a user who owns none of it."""
+    folder = tmp_path / "files"
+    names = {
+        "train.py": b"print(1)\n", "run.sh": b"#!/bin/sh\n", "deep/er/tool": b"#!/usr/bin/env python3\n",
+        "job/__init__.py": b"", "training/data.py": b"#", "two words.sh": b"#!x", "-n.py": b"\x00\xff",
+        "line\nbreak.py": b"#!y\n", "requirements.txt": b"", "packages.txt": b"", "empty": b"", "one": b"#",
+    }  # fmt: skip
+    for name, body in names.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+        path.chmod(0o777 & ~umask)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            path.chmod(0o777 & ~umask | 0o500)
+    machinery = tmp_path / "machinery"
+    succeed("sh", "-c", stage().replace("/machinery", str(machinery)), cwd=folder)
+    found = {
+        path.relative_to(root).as_posix(): path
+        for root in (folder, machinery)
+        for path in root.rglob("*")
+    }
+    kept = names.keys() - {"requirements.txt", "packages.txt"}
+    assert {name for name, path in found.items() if path.is_file()} == kept
+    for name, path in found.items():
+        program = path.is_dir() or names[name].startswith(b"#!")
+        assert path.stat().st_mode & 0o7777 == (0o755 if program else 0o644), name
+        if path.is_file():
+            assert path.stat().st_mtime == 946684800, name
+
+
+def test_nothing_comes_into_the_image_but_by_that_stage():
+    last = (PROJECT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    copied = re.findall(r"^COPY (.*)$", last, re.MULTILINE)
+    assert all(each.startswith("--from=") for each in copied)
+    assert sum(each.startswith("--from=files ") for each in copied) == 2

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM while a run is followed: what is raised at once, and what is only remembered."""
 
+import os
 import signal
 
 import pytest
@@ -61,3 +62,15 @@ def test_after_a_call_that_was_held_a_signal_is_raised_at_once_again(signals):
         signal.raise_signal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_press_counts_though_nobody_reads_what_is_said(signals, monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError
+
+    with pytest.raises(KeyboardInterrupt), signals.hold():
+        monkeypatch.setattr(os, "write", closed)
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.undo()
+        assert signals.status == 130
+        signals.obey()

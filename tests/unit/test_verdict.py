@@ -5,7 +5,8 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 from ecs.refusals import CLI_ERROR
-from ecs.verdict.explain import Evidence, explain, larger, said
+from ecs.verdict import verdict as verdicts
+from ecs.verdict.explain import Evidence, explain, larger, matches, said
 from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
 from ecs.verdict.verdict import STOP_CODES, verdict
 from endings import ENDINGS, EXITED, Ending, task, train
@@ -21,6 +22,7 @@ NAMES = [ending.name for ending in ENDINGS]
 AWS = {
     "autoscaling describe-scaling-activities", "configure", "iam create-service-linked-role", "service-quotas list-service-quotas",
     "sso login", "sts get-caller-identity",
+    "secretsmanager restore-secret",
 }  # fmt: skip
 
 
@@ -69,6 +71,66 @@ def test_an_exception_and_the_cli_s_words_for_it_are_judged_alike(ending):
 def test_every_rule_explains_an_ending():
     used = {judge(ending).rule for ending in ENDINGS}
     assert {rule.name for rule in RULES} == used - {"", "unknown"}
+
+
+# the ending: the rule that explains it, though a more general one holds too
+SPECIAL = {
+    "a key that a secret has not": "secret-json",
+    "a key of a secret that is no JSON": "secret-json",
+    "a secret that is being deleted": "secret-deleted",
+    "a secret under a key that may not be used": "secret-denied",
+    "no way to Secrets Manager": "secrets-network",
+    "a secret that cannot be had for a reason that nobody knows": "initialization",
+    "a file system whose connection was cut": "volume-cut",
+    "a file system that cannot be found": "volume",
+    "a folder that a file system has not": "volume",
+    "a file system that refuses": "volume",
+    "no such program, on Fargate": "no-program",
+    "no such file, on Fargate": "no-program",
+    "a program without permission, on Fargate": "not-executable",
+    "a device that Fargate could not make": "start",
+    "a panic while pulling, for want of a route to S3": "pull-panic",
+    "a fault of the registry": "pull-server",
+    "a gateway before the registry": "pull-server",
+    "a registry that does not serve now": "pull-server",
+    "a pull that is forbidden": "pull-denied",
+    "no route to the registry, with Docker's 500": "pull-no-route",
+    "an unhealthy container, which the scheduler stopped": "unhealthy",
+    "an essential sidecar that failed first": "sidecar",
+    "a sidecar that needed more memory, and took the task with it": "out-of-memory",
+    "a sidecar whose image is not there": "pull-missing",
+}
+
+
+@pytest.mark.parametrize(("ending", "rule"), SPECIAL.items(), ids=list(SPECIAL))
+def test_what_is_special_stands_above_what_is_general(ending, rule):
+    assert judge(next(each for each in ENDINGS if each.name == ending)).rule == rule
+
+
+def held() -> dict[str, set[str]]:
+    """Return by rule the endings for which it holds, whether a rule above it does or not."""
+    found = {rule.name: set() for rule in RULES}
+    for ending in ENDINGS:
+        taken: list[Evidence] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                verdicts,
+                "explain",
+                lambda evidence, taken=taken: taken.append(evidence) or explain(evidence),
+            )
+            judge(ending)
+        for rule in RULES:
+            if taken and matches(rule, taken[-1]) is not None:
+                found[rule.name].add(ending.name)
+    return found
+
+
+def test_no_rule_stands_below_one_that_holds_for_all_its_endings():
+    endings, above = held(), []
+    for rule in RULES:
+        for general in above:
+            assert not endings[rule.name] <= endings[general], f"{rule.name} is hidden by {general}"
+        above.append(rule.name)
 
 
 def named(pattern: str) -> list[str]:

@@ -207,7 +207,7 @@ VARIABLES = {
     "overrides that are too long": ({"env": f"A={'x' * 9000}"}, "8192", "make data"),
     "a script that is not here": ({"script": "trian.py"}, "no trian.py", "SCRIPT=train.py"),
     "no AWS CLI": ({"aws": "nowhere/aws"}, "no AWS CLI", "make install"),
-    "a limit that is none": ({"timeout": "soon"}, "TIMEOUT='soon'", "TIMEOUT=1"),
+    "a limit that is none": ({"timeout": "soon"}, "TIMEOUT='soon'", "TIMEOUT=3600"),
 }
 
 

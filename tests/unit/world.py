@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
+from ecs.errors import UserError
 
 ARN = "arn:aws:ecs:us-east-1:000000000000:task/the-cluster/{:032x}"
 LOOKS = 2  # of DescribeTasks until a task meets its fate
@@ -111,9 +112,12 @@ class World:
     def call_cli(
         self, settings: object, *words: str, request: dict | None = None, **_: Any
     ) -> dict:
-        """Stand in for the AWS CLI."""
+        """Stand in for the AWS CLI, whose errors are words: none of them names ``resourceIds``, as version 1's."""
         if words[1] == "run-task":
-            return self.call(self.run_task, **request)
+            try:
+                return self.call(self.run_task, **request)
+            except ClientError as error:
+                raise UserError(f"aws ecs run-task: {error}") from error
         assert words[1] == "stop-task"
         given = dict(zip(words[2::2], words[3::2], strict=True))
         return self.call(self.stop_task, given["--task"], given["--reason"])

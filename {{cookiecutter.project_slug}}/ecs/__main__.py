@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
+from ecs.console import note
 from ecs.errors import UserError
+from ecs.output import guarded, lost
 from ecs.settings import Settings, settings_from
 
 # command -> module:function; the module is imported when its command is called
@@ -75,7 +77,8 @@ def command(name: str) -> Callable[..., int | None]:
 def sentence(error: Exception) -> str | None:
     """Return one sentence for an error of the user's or of AWS; None for an error of ours."""
     if isinstance(error, UserError):
-        return str(error)
+        text = str(error)
+        return (refusal(text) or text) if text.startswith("aws ") else text  # of the AWS CLI
     if "botocore" not in sys.modules:
         return None
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -91,12 +94,32 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, ClientError | BotoCoreError):
         from ecs.aws import distrust
 
-        return distrust(error) or f"AWS: {error}"
+        return distrust(error) or refusal(error) or f"AWS: {error}"
     return None
 
 
+def refusal(error: Exception | str) -> str | None:
+    """Return why AWS refused a call, and what to type; None where that is not known."""
+    from ecs.verdict.calls import sentence  # the rules, which only errors need
+
+    return sentence(error)
+
+
+# commands whose exit status is the run's, whoever still reads what they print
+OF_A_RUN = ("run", "rerun", "attach")
+
+
 def main(arguments: list[str]) -> int:
-    """Run one command and return the exit status."""
+    """Run one command and return the exit status; what cannot be printed changes no run's."""
+    with guarded():
+        status = obeyed(arguments)
+        sys.stdout.flush()
+        unsaid = lost() and not isinstance(lost(), BrokenPipeError)
+    return 1 if unsaid and not status and arguments[0] not in OF_A_RUN else status
+
+
+def obeyed(arguments: list[str]) -> int:
+    """Run one command, say what is wrong, and return the exit status."""
     if not arguments or arguments[0] not in COMMANDS:
         print(f"usage: python -m ecs {{{','.join(COMMANDS)}}}", file=sys.stderr)
         return 2
@@ -113,7 +136,7 @@ def main(arguments: list[str]) -> int:
         text = sentence(error)
         if text is None:
             raise
-        print(f"error: {text}", file=sys.stderr)
+        note(f"error: {text}")
         return 1
 
 

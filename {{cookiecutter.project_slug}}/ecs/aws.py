@@ -10,7 +10,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
 
@@ -183,7 +183,7 @@ def call_cli(
         of_recipe = settings.command[1 : 1 + len(command)] == command
         words = settings.command if of_recipe else (*line, "--cli-input-json", "file://{request}")
         line = [word.replace("{request}", str(path)) for word in words]
-    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    note("$ " + shlex.join(["aws", *line[1:]]))
     try:
         done = subprocess.run(
             [*line, "--output", "json"],

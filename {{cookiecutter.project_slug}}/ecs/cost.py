@@ -59,6 +59,9 @@ def billed(size: Mapping, task: Mapping) -> float | None:
     return dollars(size, math.ceil((moment(end) - begin).total_seconds()))
 
 
+FREE = "cost: none; the sandbox is on this machine"
+
+
 def moment(time: datetime | str) -> datetime:
     """Return a time of DescribeTasks, as boto3 gives it or as JSON keeps it."""
     return time if isinstance(time, datetime) else datetime.fromisoformat(time)

@@ -1,8 +1,7 @@
 """Commands about the image and its packages."""
 
-import sys
-
 from ecs.aws import cli_version
+from ecs.console import note
 from ecs.image import image, packages
 from ecs.settings import Settings
 from ecs.stack import stack
@@ -10,7 +9,7 @@ from ecs.stack import stack
 
 def cli(settings: Settings) -> None:
     """Say which AWS CLI is in use; refuse one that is too old."""
-    print(f"using {cli_version(settings)} ({settings.aws})", file=sys.stderr)
+    note(f"using {cli_version(settings)} ({settings.aws})")
 
 
 def tag(settings: Settings) -> None:

@@ -5,18 +5,18 @@ import os
 import secrets
 import shlex
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ecs import cost, parse
-from ecs.console import plain
+from ecs.console import as_json, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records, saved, versions
 from ecs.history.sound import DamagedError
 from ecs.image import image
+from ecs.output import lost
 from ecs.request import definition, request, sizes
 from ecs.request.channels import with_latest
 from ecs.request.definition import read
@@ -51,7 +51,7 @@ def dry_run(settings: Settings) -> None:
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
     run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
-    print(json.dumps(run_request, indent=2, ensure_ascii=False))
+    print(as_json(run_request))
 
 
 def run(settings: Settings) -> int:
@@ -69,8 +69,8 @@ def run(settings: Settings) -> int:
     draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
     size = sizes.full_size(settings, definition.read(), draft["overrides"])
     check_cost(settings, size)
-    if note := sizes.gpu_note(settings):
-        print(note, file=sys.stderr)
+    if hint := sizes.gpu_note(settings):
+        note(hint)
     arn, image_uri = registration.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
@@ -89,7 +89,7 @@ def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
 
     def latest() -> str:
         run = records.latest(settings, outputs)
-        print(f"latest: runs/{run}", file=sys.stderr)
+        note(f"latest: runs/{run}")
         return run
 
     return replace(settings, data=with_latest(settings.data, latest))
@@ -119,7 +119,7 @@ def check_cost(settings: Settings, size: dict) -> None:
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
     cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    print(cost.estimate(size, limit, start_limit), file=sys.stderr)
+    note(cost.FREE if settings.sandbox else cost.estimate(size, limit, start_limit))
 
 
 def rerun(settings: Settings) -> int:
@@ -134,7 +134,7 @@ def rerun(settings: Settings) -> int:
         change = f"the data of run {former} has changed since ({names})"
         if not settings.yes:
             raise UserError(f"{change}; to go on: make rerun RUN={former} YES=1")
-        print(f"warning: {change}", file=sys.stderr)
+        note(f"warning: {change}")
     settings = replace(
         settings, capacity=old["size"]["capacity"], architecture=old["size"]["architecture"]
     )
@@ -182,7 +182,7 @@ def attach(settings: Settings) -> int:
         ended = [*record["attempts"][:-1], result]
         following = retry.next_request(record["request"], ended, retries, False)
         if following is None or record.get("stopped"):
-            print(f"run {run} has ended; its log: make logs RUN={run}", file=sys.stderr)
+            note(f"run {run} has ended; its log: make logs RUN={run}")
             return tell(settings, outputs, run, result)
     locate(settings, outputs, run, record)
     if records.unanswered(record):
@@ -246,6 +246,8 @@ def logs(settings: Settings) -> int:
     for task in tasks if ended or not latest else tasks[:-1]:
         for line in log_of(settings, outputs, run, task).new_lines():
             show(line)
+            if lost():  # nobody reads on
+                return 0
     if ended:
         return 0
     if records.unanswered(record):
@@ -271,14 +273,14 @@ def status(settings: Settings) -> None:
         ("image", record.get("image")),
         ("revision", record.get("revision")),
         ("task", record.get("task")),
-        ("cost", cost.shown(state.get("cost"))),
+        ("cost", "" if settings.sandbox else cost.shown(state.get("cost"))),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
         ("files", request.run_uri(settings, outputs, run)),
     ):
         if value not in (None, ""):
-            print(f"{name:<10} {plain(value)}")
+            say(f"{name:<10} {value}")
     for line in saved.summary(settings, outputs, run):
-        print(plain(line))
+        say(line)
 
 
 def stop(settings: Settings) -> None:
@@ -290,7 +292,7 @@ def stop(settings: Settings) -> None:
         return
     state = state_of(settings, outputs, run, record)["state"]
     if state in ("Succeeded", "Interrupted", "Failed"):
-        print(f"run {run} has ended already: {state.lower()}", file=sys.stderr)
+        note(f"run {run} has ended already: {state.lower()}")
         if state != "Interrupted":  # else somebody may be about to try it again
             return
     halt(settings, outputs, run, record, "make stop")
@@ -302,7 +304,7 @@ def stop_by_name(settings: Settings, why: str) -> None:
     run = records.resolve(settings, outputs)
     stopped = halt_by_name(settings, outputs, run)
     count = f"{stopped} stopped" if stopped else "ECS shows none that goes on"
-    print(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}", file=sys.stderr)
+    note(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}")
 
 
 def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
@@ -337,5 +339,5 @@ def shell(settings: Settings) -> None:
     state = state_of(settings, outputs, run, record)["state"]
     if state != "Running":
         raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
-    print("$ " + shlex.join(["aws", *line[1:]]), file=sys.stderr, flush=True)
+    note("$ " + shlex.join(["aws", *line[1:]]))
     os.execvp(line[0], line)

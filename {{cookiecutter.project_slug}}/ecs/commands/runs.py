@@ -1,15 +1,17 @@
 """Commands about runs that are recorded: list, compare, fetch, draw."""
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ecs import cost, parse
-from ecs.console import cell, plain
+from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records
 from ecs.history.download import RUNS, download, folder_of, save
@@ -20,6 +22,16 @@ from ecs.run.state import state_of
 from ecs.settings import Settings
 from ecs.stack import stack
 
+COLUMNS = ("run", "started", "tag", "state", "exit", "took", "metric", "cost", "command")
+# In order of use: where a terminal is too narrow, the last of them give way first.
+USE = ("run", "state", "metric", "command", "took", "cost", "exit", "tag", "started")
+LAST, SHORTEST = (
+    "command",
+    8,
+)  # the column that is cut, and to how many characters beyond its name at most
+GAP = 2  # characters between two columns
+WIDE = 1000  # characters: a table as it is
+
 
 def runs(settings: Settings) -> None:
     """Print a table of the latest runs, from S3; ECS is asked only for those without an end."""
@@ -27,30 +39,63 @@ def runs(settings: Settings) -> None:
     limit = parse.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
     ids, strange = records.folders(settings, outputs)
     ids = ids[:limit]
-    table = Table("run", "started", "tag", "state", "exit", "took", "metric", "cost", box=None)
-    table.add_column("command", overflow="ellipsis", no_wrap=True)
-    for run, found in zip(ids, records.read_all(settings, outputs, ids), strict=True):
-        record = found["run.json"]
-        state = end_of(settings, outputs, run, found)
-        words = (
-            run,
-            (record or {}).get("started", ""),
-            (record or {}).get("tag", ""),
-            state["state"],
-            "" if state["exit_code"] is None else state["exit_code"],
-            measures.duration(state),
-            measures.headline(found["metrics.json"]),
-            cost.shown(state.get("cost")),
-            measures.command(record) or state["cause"],
-        )
-        table.add_row(*map(cell, words))
-    show_table(table)
+    rows = [
+        row_of(settings, outputs, run, found)
+        for run, found in zip(ids, records.read_all(settings, outputs, ids), strict=True)
+    ]
+    width = Console().width if sys.stdout.isatty() else None
+    Console(width=WIDE).print(fitting(rows, width, settings.sandbox))
+    if settings.sandbox:
+        note(cost.FREE)
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
-        print(
-            f"{len(strange)} more below runs/ with names that no run has: {names}",
-            file=sys.stderr,
-        )
+        note(f"{len(strange)} more below runs/ with names that no run has: {names}")
+
+
+def row_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict[str, str]:
+    """Return what the table says of a run, by column."""
+    record = found["run.json"]
+    state = end_of(settings, outputs, run, found)
+    words = (
+        run,
+        (record or {}).get("started", ""),
+        (record or {}).get("tag", ""),
+        state["state"],
+        "" if state["exit_code"] is None else state["exit_code"],
+        measures.duration(state),
+        measures.headline(found["metrics.json"]),
+        cost.shown(state.get("cost")),
+        measures.command(record) or state["cause"],
+    )
+    return dict(zip(COLUMNS, map(cell, words), strict=True))
+
+
+def fitting(rows: Sequence[Mapping[str, str]], width: int | None, free: bool = False) -> Table:
+    """Return a table of as many columns as a terminal of ``width`` has room for; None: of all.
+
+    The id is whole at any width. ``free``: nobody is billed, so there is no column of costs.
+    """
+    names = [name for name in COLUMNS if not (free and name == "cost")]
+    sizes = {
+        name: max(len(name), *(Text.from_markup(row[name]).cell_len for row in rows), 0) + GAP
+        for name in names
+    }
+    sizes[LAST] = min(sizes[LAST], len(LAST) + SHORTEST + GAP)
+    room = math.inf if width is None else width + GAP  # none behind the last one
+    shown = set()
+    for name in sorted(names, key=USE.index):
+        if name != USE[0] and sizes[name] > room:
+            break
+        shown.add(name)
+        room -= sizes[name]
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        if name in shown:
+            most = None if name != LAST or width is None else int(sizes[LAST] - GAP + room)
+            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=most)
+    for row in rows:
+        table.add_row(*(row[name] for name in names if name in shown))
+    return table
 
 
 def end_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict:
@@ -63,9 +108,9 @@ def end_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping
         return {"state": "Damaged", "exit_code": None, "cause": str(error)}
 
 
-def show_table(table: object) -> None:
+def show_table(table: Table) -> None:
     """Print a table; into a file or a pipe each row is one line, however long."""
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def compare(settings: Settings) -> None:
@@ -80,6 +125,8 @@ def compare(settings: Settings) -> None:
     found = records.read_all(settings, outputs, ids)
     for run, each in zip(ids, found, strict=True):
         each["result.json"] = end_of(settings, outputs, run, each)
+        if settings.sandbox:
+            each["result.json"] = {**each["result.json"], "cost": None}
     for name, values, differs in measures.compare(found):
         table.add_row("*" if differs else "", *map(cell, (name, *values)))
     show_table(table)
@@ -90,14 +137,14 @@ def fetch(settings: Settings) -> int:
     outputs = stack.outputs(settings)
     paths, left_out = download(settings, outputs, records.resolve(settings, outputs))
     for path in paths:
-        print(plain(path))
+        say(path)
     return told(left_out)
 
 
 def told(left_out: Mapping[str, str]) -> int:
     """Say which files of a run were left out, and why; return the exit status."""
     for name, why in left_out.items():
-        print(f"error: {plain(name)} was left out: {plain(why)}", file=sys.stderr)
+        note(f"error: {plain(name)} was left out: {plain(why)}")
     return 1 if left_out else 0
 
 
@@ -114,5 +161,5 @@ def report(settings: Settings) -> int:
         raise UserError(f"{plain(folder)} has no record of a run: no script has ended there")
     path, text = folder / "report.html", page(folder.name, read(folder)).encode()
     save(path, folder, len(text), lambda partial: Path(partial).write_bytes(text))
-    print(plain(path))
+    say(path)
     return told(left_out)

@@ -1,7 +1,5 @@
 """Commands about schedules."""
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +7,7 @@ from rich.table import Table
 
 from ecs.commands.run import asked_for, resolved
 from ecs.commands.runs import show_table
-from ecs.console import cell
+from ecs.console import as_json, cell, note
 from ecs.errors import UserError
 from ecs.history import records
 from ecs.image import image
@@ -44,7 +42,7 @@ def schedule(settings: Settings) -> None:
     # first what may be wrong with the variables, so that nothing is registered in vain
     made, asked = requested(settings.project)
     if settings.dry_run:
-        print(json.dumps(asked, indent=2, ensure_ascii=False))
+        print(as_json(asked))
         return
     before_run(settings, outputs, {"data"})  # which may come later, and changes from run to run
     arn, image_uri = registration.register(settings, outputs)
@@ -53,10 +51,9 @@ def schedule(settings: Settings) -> None:
     draft = asked_for(settings, run, image_uri, revision, made) | {"schedule": settings.name}
     records.put(settings, outputs, scheduler.draft_key(settings), draft)
     done = scheduler.put(settings, asked)
-    print(
+    note(
         f"schedule {asked['Name']} {done}: {asked['ScheduleExpression']} UTC, with the image as it "
-        "is now; make runs lists its runs by their time",
-        file=sys.stderr,
+        "is now; make runs lists its runs by their time"
     )
 
 
@@ -84,4 +81,4 @@ def unschedule(settings: Settings) -> None:
     name = scheduler.checked_name(settings)
     stack.outputs(settings)  # whose group of schedules it is
     scheduler.delete(settings, name)
-    print(f"schedule {settings.name} deleted; its runs stay", file=sys.stderr)
+    note(f"schedule {settings.name} deleted; its runs stay")

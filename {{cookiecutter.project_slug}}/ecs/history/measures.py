@@ -4,7 +4,9 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from ecs.cost import shown
 from ecs.history.sound import is_number
 
 RECORDS = ("run.json", "result.json", "metrics.json")
@@ -54,8 +56,8 @@ def duration(result: Mapping) -> str:
     return str(took).partition(".")[0]
 
 
-def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
-    """Return what two runs are compared by: name, shown value. Parameters first, then metrics."""
+def flat(record: Mapping[str, dict | None]) -> dict[str, Any]:
+    """Return what two runs are compared by: name, value. Parameters first, then metrics."""
     run, result, metrics = (record[name] or {} for name in RECORDS)
     parameters = metrics.get("hyperparameters") if isinstance(metrics, Mapping) else None
     values = {
@@ -66,17 +68,19 @@ def flat(record: Mapping[str, dict | None]) -> dict[str, str]:
         **{name: value for name, value in (run.get("size") or {}).items()},
         **(parameters if isinstance(parameters, Mapping) else {}),
         "state": result.get("state"),
-        "cost": result.get("cost"),
+        "cost": shown(result.get("cost")),
     }
     for part, numbers in measures(metrics).items():
         values |= {f"{part} {name}".strip(): value for name, value in numbers.items()}
-    return {name: text(value) for name, value in values.items()}
+    return values
 
 
-def text(value: object) -> str:
-    """Return a value as the comparison shows it."""
+def text(value: object, digits: int = 10) -> str:
+    """Return a value as the comparison shows it; ``digits`` are those of a number that is no integer."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -84,8 +88,14 @@ def compare(records: Sequence[Mapping[str, dict | None]]) -> list[tuple[str, lis
     """Return the rows of a comparison: name, one value a run, whether they differ."""
     columns = [flat(each) for each in records]
     names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = [(name, [column.get(name, "") for column in columns]) for name in names]
-    return [(name, values, len(set(values)) > 1) for name, values in rows if any(values)]
+    rows = [(name, *told([column.get(name) for column in columns])) for name in names]
+    return [row for row in rows if any(row[1])]
+
+
+def told(values: Sequence[object]) -> tuple[list[str], bool]:
+    """Return values as they are shown side by side, and whether they differ: few digits where these tell."""
+    exact, short = ([text(value, digits) for value in values] for digits in (10, 6))
+    return (short if len(set(short)) == len(set(exact)) else exact), len(set(exact)) > 1
 
 
 def command(record: Mapping | None) -> str:

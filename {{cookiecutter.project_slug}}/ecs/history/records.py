@@ -59,7 +59,8 @@ def put(
     client(settings, "s3").put_object(
         Bucket=stack["Bucket"],
         Key=name,
-        Body=body.encode(),
+        # a half of a character, as a log may have, is "\udc80" in JSON too
+        Body=body.encode(errors="backslashreplace"),
         ContentType="application/json",
         **condition,
     )
@@ -238,7 +239,7 @@ def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = (
     """
     ids = ids or run_ids(settings, stack)
     if not ids:
-        raise UserError('there are no runs yet; type: make run ARGS="--help"')
+        raise UserError("there are no runs yet; type: make run")
     found = [each for each in ids if each.startswith(settings.run)]
     if settings.run in found:
         return settings.run
@@ -275,11 +276,10 @@ def read_all(
 ) -> list[dict[str, dict | None]]:
     """Return the JSON files of each of ``ids`` by name, read side by side; None: not there, or damaged.
 
-    Metrics that the last attempt has not written are an earlier one's, and left out. ``damage`` says why
-    run.json cannot be read.
+    Three calls of S3 a run, and a fourth where it was tried again: metrics that the last attempt has not
+    written, by its manifest, are an earlier one's, and left out. ``damage`` says why run.json cannot be read.
     """
-    names = (*RECORDS, contract.MANIFEST)
-    pairs = [(run, name) for run in ids for name in names]
+    ids, step = list(ids), len(RECORDS)
 
     def read_one(pair: tuple[str, str]) -> Any:
         try:
@@ -288,17 +288,24 @@ def read_all(
             return error
 
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(read_one, pairs))
-    step = len(names)
-    records = [
-        dict(zip(names, found[at : at + step], strict=True)) for at in range(0, len(found), step)
-    ]
-    for each in records:
-        each["damage"] = each["run.json"] if isinstance(each["run.json"], Exception) else None
-        each |= {name: None for name in names if isinstance(each[name], Exception)}
-        with_attempts(each["run.json"])
-        each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
-        files = files_in(each[contract.MANIFEST], each["run.json"])
+        found = list(pool.map(read_one, [(run, name) for run in ids for name in RECORDS]))
+        records = [
+            dict(zip(RECORDS, found[at : at + step], strict=True))
+            for at in range(0, len(found), step)
+        ]
+        for each in records:
+            each["damage"] = each["run.json"] if isinstance(each["run.json"], Exception) else None
+            each |= {name: None for name in RECORDS if isinstance(each[name], Exception)}
+            with_attempts(each["run.json"])
+            each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
+        again = [
+            (run, each)
+            for run, each in zip(ids, records, strict=True)
+            if len((each["run.json"] or {}).get("attempts", ())) > 1 and each[contract.METRICS]
+        ]
+        manifests = pool.map(read_one, [(run, contract.MANIFEST) for run, _ in again])
+    for (_, each), manifest in zip(again, manifests, strict=True):
+        files = files_in(manifest, each["run.json"])
         if files is not None and contract.METRICS not in files:
             each[contract.METRICS] = None
     return records

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ecs.console import redacted
 from ecs.history.measures import measures
 from ecs.history.sound import is_number, parsed
 
@@ -96,7 +97,7 @@ def verdict(files: Mapping[str, dict]) -> list[tuple[str, Any]]:
         ("rounds", metrics.get("rounds")),
         ("attempts", metrics.get("attempts")),
         ("seed", metrics.get("seed")),
-        ("command line", " ".join(str(word) for word in words if word is not None)),
+        ("command line", redacted(" ".join(str(word) for word in words if word is not None))),
         ("revision", record.get("revision") or manifest.get("git_revision")),
         ("image", record.get("image") or manifest.get("image")),
         ("task", record.get("task") or manifest.get("task")),

@@ -24,7 +24,7 @@ def objects(settings: Settings, stack: Mapping[str, str], run: str) -> list[dict
 def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]:
     """Return lines that tell what a run made: where the model is, and its metrics."""
     (found,) = read_all(settings, stack, [run])
-    manifest, lines = found[contract.MANIFEST], []
+    manifest, lines = readable(settings, stack, run, contract.MANIFEST), []
     files, prefix = files_in(manifest, found[contract.RUN]), key(settings, run)
     sizes = {
         each["Key"].removeprefix(prefix): each["Size"] for each in objects(settings, stack, run)

@@ -45,12 +45,11 @@ def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) 
 def git(folder: Path, *arguments: str) -> str | None:
     """Return what git prints, or None where there is no git, repository or revision."""
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, check=False, capture_output=True, text=True
-        )
+        done = subprocess.run(["git", *arguments], cwd=folder, check=False, capture_output=True)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    # names of files are bytes, and need not be UTF-8
+    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else None
 
 
 def listed(folder: Path, names: Iterable[str] | None = None) -> list[str]:

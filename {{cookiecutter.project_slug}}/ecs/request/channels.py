@@ -62,6 +62,10 @@ def fault(value: str) -> str:
     if value == LATEST:
         return ""
     if "://" in value:
+        if console.PASSWORD.search(value):
+            return (
+                f"{plain(value)} has a password, which would be stored with the run; leave it out"
+            )
         try:
             scheme, host, path, *_ = urlsplit(value)
             local = scheme == "http" and urlsplit(value).hostname in LOOPBACK

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ecs import contract
+from ecs.console import PASSWORD, redacted
 from ecs.errors import UserError
 from ecs.parse import environment, retries, seconds, words
 from ecs.request import channels
@@ -151,6 +152,20 @@ def result_uri(settings: Settings) -> str:
     return settings.result
 
 
+def refuse_passwords(settings: Settings) -> None:
+    """Look for passwords in URLs: ECS shows arguments and environment, and the history keeps them.
+
+    Raises:
+        UserError: there is one.
+    """
+    for variable, text in (("ARGS", settings.args), ("ENV", settings.env)):
+        if found := PASSWORD.search(text):
+            raise UserError(
+                f"{variable}: the password in {redacted(found[0])}… would be stored with the run and shown in ECS; "
+                "type: make secret NAME=DATABASE_URL, and read that variable in the script"
+            )
+
+
 def role_arn(name: str, stack: Mapping[str, str]) -> str:
     """Return the ARN of the role ``name`` in the account of the stack's own task role."""
     if name.startswith("arn:"):
@@ -169,6 +184,7 @@ def checked(settings: Settings, stack: Mapping[str, str], definition: Mapping) -
     retries(settings)
     if not settings.script or settings.script.startswith(("-", "/")):
         raise UserError(f"SCRIPT={settings.script!r}: a script of this project, such as train.py")
+    refuse_passwords(settings)
     given = environment(settings.env)
     for taken, who in (
         (given.keys() & contract.VARIABLES, "set by make run itself"),

@@ -3,10 +3,29 @@
 from collections.abc import Mapping
 
 from ecs.errors import UserError
-from ecs.fargate import check_fargate_size
+from ecs.fargate import check_fargate_size, nearest
 from ecs.machines import fitting, machine
-from ecs.parse import whole_number, words
+from ecs.parse import meant, whole_number, words
 from ecs.settings import FARGATE, INSTANCES, WITH_GPU, Settings
+
+RANGES = {"cpu": (128, 196608, "CPU units (1024 a vCPU)"), "memory": (64, 3145728, "MiB")}
+
+
+def typed(settings: Settings, definition: Mapping) -> str:
+    """Return what to type for the CPU and the memory that may be meant, of a size that there is."""
+    given = {name: getattr(settings, name) for name in RANGES}
+    cpu, memory = (
+        meant(name.upper(), text, *RANGES[name][:2]) if text else int(definition[name])
+        for name, text in given.items()
+    )
+    if settings.capacity in FARGATE:
+        cpu, memory = nearest(cpu, memory)
+    sizes = {"cpu": cpu, "memory": memory}
+    return " ".join(
+        f"{name.upper()}={sizes[name]}"
+        for name, text in given.items()
+        if text or sizes[name] != int(definition[name])
+    )
 
 
 def size(settings: Settings, definition: Mapping) -> dict:
@@ -18,12 +37,13 @@ def size(settings: Settings, definition: Mapping) -> dict:
         UserError: Fargate has no task of that size.
     """
     override: dict = {}
-    if settings.cpu:
-        override["cpu"] = str(
-            whole_number("CPU", settings.cpu, 128, 196608, "CPU units (1024 a vCPU)")
-        )
-    if settings.memory:
-        override["memory"] = str(whole_number("MEMORY", settings.memory, 64, 3145728, "MiB"))
+    for name, (low, high, unit) in RANGES.items():
+        if text := getattr(settings, name):
+
+            def hint() -> str:
+                return typed(settings, definition)
+
+            override[name] = str(whole_number(name.upper(), text, low, high, unit, hint))
     if settings.disk:
         if settings.capacity not in FARGATE:
             raise UserError(

@@ -3,7 +3,6 @@
 import random
 import secrets
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -12,14 +11,14 @@ from typing import Any
 
 from ecs import parse
 from ecs.aws import call_cli, client
-from ecs.console import note, plain
+from ecs.console import logged, note, plain
 from ecs.cost import REGION, shown
 from ecs.errors import UserError
 from ecs.history import records, saved
 from ecs.request import request
 from ecs.run import retry
 from ecs.run.follow import ENDED, Limits, Log, follow, stream_name
-from ecs.run.locate import keep, locate, settled, take, unfound
+from ecs.run.locate import keep, locate, record_end, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
 from ecs.run.state import outcome
 from ecs.run.submit import MOST_DESCRIBED, batches, listed, start
@@ -33,7 +32,7 @@ SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this progr
 
 def show(line: str) -> None:
     """Print a line of the container's log to standard output, at once."""
-    print(line, flush=True)
+    print(logged(line), flush=True)
 
 
 def claim(
@@ -90,9 +89,9 @@ def submit(
         conclude(settings, outputs, run, record, number, told)
         return told
     take(settings, outputs, run, record, task)
-    print(f"run {run}, task {task.rpartition('/')[2]}", file=sys.stderr)
+    note(f"run {run}, task {task.rpartition('/')[2]}")
     if not settings.sandbox:
-        print(f"console: {request.console_uri(task)}", file=sys.stderr)
+        note(f"console: {request.console_uri(task)}")
     if record.get("stopped"):  # by somebody, while ECS was asked
         stop_task(settings, outputs, run, record, "make stop")
     return {}
@@ -184,7 +183,7 @@ def paused(settings: Settings, record: dict, following: dict) -> bool:
 def finish(
     settings: Settings, outputs: dict[str, str], run: str, record: dict, result: dict
 ) -> int:
-    """Record how a run ended, beside its model; print it, and return the exit status.
+    """Tell how a run ended, then record it beside its model; return the exit status.
 
     Raises:
         UserError: ECS started no task in the last attempt, or may have started one.
@@ -194,20 +193,21 @@ def finish(
     result = {**result, "task": record["task"], "attempts": attempts}
     if costs:
         result["cost"] = sum(costs)
-    records.write_result(settings, outputs, run, result)
     if attempts[-1]["task"] is None:
+        record_end(settings, outputs, run, result)
         lines = "\n".join(verdict_of(result).lines())
         if result["state"] == UNKNOWN:
             raise UserError(f"nobody knows yet whether ECS started a task: {lines} RUN={run}")
         raise UserError(f"ECS started no task: {lines}")
-    return tell(settings, outputs, run, result)
+    status = tell(settings, outputs, run, result)
+    record_end(settings, outputs, run, result)
+    return status
 
 
 def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) -> int:
     """Print how a run ended, with its cause and what to type; return the exit status."""
-    for line in saved.summary(settings, outputs, run):
-        note(plain(line))
-    if result.get("cost") is not None:
+    tell_files(settings, outputs, run)
+    if result.get("cost") is not None and not settings.sandbox:
         note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
         note(f"run {run} succeeded; to download it: make fetch RUN={run}")
@@ -216,6 +216,17 @@ def tell(settings: Settings, outputs: dict[str, str], run: str, result: dict) ->
     cause, *more = end.lines()
     note("\n".join([f"run {run} {end.state.lower()}: {cause}", *more]))
     return end.status
+
+
+def tell_files(settings: Settings, outputs: dict[str, str], run: str) -> None:
+    """Print what a run has saved; where S3 does not say, print that."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for line in saved.summary(settings, outputs, run):
+            note(plain(line))
+    except (BotoCoreError, ClientError) as error:
+        note(f"-- what the run has saved cannot be listed: {error}")
 
 
 def verdict_of(result: Mapping) -> Any:
@@ -233,11 +244,9 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return pursue(settings, outputs, run, record, signals)
     except KeyboardInterrupt:
         if settings.on_interrupt == "detach" and record["task"]:
-            print(
+            note(
                 f"\ndetached; run {run} goes on. To follow it: {attach_words(settings, run)}\n"
-                f"Ctrl-C again now, or later make stop RUN={run}, stops it",
-                file=sys.stderr,
-                flush=True,
+                f"Ctrl-C again now, or later make stop RUN={run}, stops it"
             )
             deadline = time.monotonic() + SECOND_CTRL_C
             while signals.presses < 2 and time.monotonic() < deadline:
@@ -249,7 +258,7 @@ def watch(settings: Settings, outputs: dict[str, str], run: str, record: dict) -
         return interrupted(settings, outputs, run, record, "SIGTERM", 143)
     except Exception:
         if record["attempts"] and "state" not in record["attempts"][-1] and record["task"]:
-            print(f"run {run} goes on; {attach_words(settings, run)} follows it", file=sys.stderr)
+            note(f"run {run} goes on; {attach_words(settings, run)} follows it")
         raise
 
 
@@ -361,4 +370,4 @@ def stop_task(
         settings, "ecs", "stop-task", "--cluster", outputs["Cluster"], "--task", record["task"],
         "--reason", reason,
     )  # fmt: skip
-    print(f"run {run} is stopping; it has up to two minutes to save its work", file=sys.stderr)
+    note(f"run {run} is stopping; it has up to two minutes to save its work")

@@ -36,6 +36,7 @@ SESSION_OVER = (
 # ECS shows a task as deleted for a moment between stopped and forgotten.
 ENDED = ("STOPPED", "DELETED")
 LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
+STOP_AGAIN = 4.0  # seconds until StopTask is called again, where it has failed
 
 
 def stream_name(task_arn: str) -> str:
@@ -87,27 +88,41 @@ class Limits:
     """When to stop a task that is followed, in seconds; infinite: never.
 
     ``start`` counts from the beginning until the container runs, ``run`` while it does. ``stop`` is
-    called once, with the reason.
+    called with the reason, again and again until it succeeds: BUDGET rests on it.
     """
 
     stop: Callable[[str], None]
     start: float = math.inf
     run: float = math.inf
-    over: bool = False
+    reason: str = ""  # the limit that is over
+    asked: bool = False  # ECS has taken the order to stop
+    again: float = 0.0  # since the beginning, when to ask it once more
+    wait: float = STOP_AGAIN
 
     def check(self, phase: str, since_begin: float, since_phase: float) -> None:
         """Stop the task if a limit is over."""
-        if self.over or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", *ENDED):
+        if self.asked or phase in ("DEACTIVATING", "STOPPING", "DEPROVISIONING", *ENDED):
             return
-        if phase == "RUNNING" and since_phase > self.run:
-            reason = f"TIMEOUT={self.run:.0f} is over"
-        elif phase != "RUNNING" and since_begin > self.start:
-            reason = f"START_TIMEOUT={self.start:.0f} is over"
+        if not self.reason:
+            if phase == "RUNNING" and since_phase > self.run:
+                self.reason = f"TIMEOUT={self.run:.0f} is over"
+            elif phase != "RUNNING" and since_begin > self.start:
+                self.reason = f"START_TIMEOUT={self.start:.0f} is over"
+            else:
+                return
+            note(f"-- {self.reason}: stopping the task")
+        if since_begin >= self.again:
+            self.order(since_begin)
+
+    def order(self, since_begin: float) -> None:
+        """Tell ECS to stop the task; where that fails say so, and when it is told again."""
+        try:
+            self.stop(self.reason)
+        except (UserError, OSError, ValueError) as error:  # all that the AWS CLI may end in
+            note(f"-- the task is not stopped yet ({error}): trying again in {self.wait:.0f} s")
+            self.again, self.wait = since_begin + self.wait, min(self.wait * 2, LONGEST_WAIT)
         else:
-            return
-        self.over = True
-        note(f"-- {reason}: stopping the task")
-        self.stop(reason)
+            self.asked = True
 
 
 def follow(
@@ -147,8 +162,7 @@ def follow(
     while phase not in ENDED:
         try:
             task = describe(ecs, cluster, task_arn)
-            for line in log.new_lines():
-                show(line)
+            read_on(log, show)
         except Exception as error:
             if expired(error):
                 raise UserError(SESSION_OVER) from error
@@ -158,6 +172,8 @@ def follow(
             if not silent:
                 note(f"-- no answer from AWS ({code_and_message(error)[0]}): trying again")
             silent, wait = True, min(wait * 2, LONGEST_WAIT)
+            if limits and phase:  # StopTask may be answered where DescribeTasks is not
+                limits.check(phase, clock() - began, clock() - phase_began)
             sleep(wait * (0.5 + chance()))
             continue
         if silent:
@@ -219,6 +235,26 @@ def expired(error: Exception) -> bool:
     )
 
 
+def read_on(log: Log, show: Callable[[str], None]) -> int:
+    """Show the lines that came, and return how many; where the log may not be read say so, once.
+
+    How the run ends is known without it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    count = 0
+    try:
+        for line in log.new_lines():
+            show(line)
+            count += 1
+    except (BotoCoreError, ClientError) as error:
+        if passes(error) or expired(error):
+            raise
+        log.ended = True
+        note(f"-- the log cannot be read, and the run is followed without it: {error}")
+    return count
+
+
 def drain(
     log: Log, show: Callable[[str], None], limit: float, sleep: Callable, clock: Callable
 ) -> None:
@@ -226,8 +262,7 @@ def drain(
     last = clock()
     while not log.ended and clock() - last < limit:
         try:
-            for line in log.new_lines():
-                show(line)
+            if read_on(log, show):
                 last = clock()
         except Exception as error:
             if expired(error):

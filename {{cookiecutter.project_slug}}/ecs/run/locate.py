@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from time import sleep
 
 from ecs.console import note
+from ecs.errors import UserError
 from ecs.history import records
-from ecs.history.sound import DamagedError
+from ecs.request.request import run_uri
 from ecs.run.submit import find
 from ecs.settings import Settings
 
@@ -37,9 +38,23 @@ def keep(
 
     try:
         records.update(settings, outputs, run, record, change)
-    except (BotoCoreError, ClientError, DamagedError) as error:
+    except (BotoCoreError, ClientError, UserError) as error:  # damaged, or deleted by now
         note(f"-- run.json could not be written, the run goes on: {error}")
         change(record)
+
+
+def record_end(settings: Settings, outputs: Mapping[str, str], run: str, result: Mapping) -> None:
+    """Write ``result.json``; where that fails say so: the run has ended as it has, recorded or not."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        records.write_result(settings, outputs, run, result)
+    except (BotoCoreError, ClientError) as error:
+        uri = run_uri(settings, outputs, run)
+        note(
+            f"-- the end of the run could not be recorded in {uri}result.json: {error}; once S3 takes "
+            f"it, within an hour: make status RUN={run}"
+        )
 
 
 def take(settings: Settings, outputs: Mapping[str, str], run: str, record: dict, task: str) -> None:

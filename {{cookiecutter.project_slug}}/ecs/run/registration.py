@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 
 from ecs.aws import call_cli, client
+from ecs.console import note
 from ecs.errors import UserError
 from ecs.image import image
 from ecs.request.definition import read, render
@@ -70,7 +70,7 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
     request = with_arns(settings, render(written, settings, stack, image_uri))
     arn, known = registered(settings)
     if known == content(request):
-        print(f"task definition: {arn.rpartition('/')[2]} (unchanged)", file=sys.stderr)
+        note(f"task definition: {arn.rpartition('/')[2]} (unchanged)")
         return arn, image_uri
     tags = [
         *({"key": each["Key"], "value": each["Value"]} for each in mark.tags(settings)),
@@ -84,5 +84,5 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
         name="task-definition",
     )
     arn = answer["taskDefinition"]["taskDefinitionArn"]
-    print(f"task definition: {arn.rpartition('/')[2]} (new)", file=sys.stderr)
+    note(f"task definition: {arn.rpartition('/')[2]} (new)")
     return arn, image_uri

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Terminated(BaseException):
@@ -22,7 +22,8 @@ class Signals:
         self.presses += 1
         if self.held and self.presses < 3:
             # not print: it may be printing when the signal comes
-            os.write(2, b"\n-- waiting for ECS's answer first; a third Ctrl-C does not wait\n")
+            with suppress(OSError):  # nobody may read it
+                os.write(2, b"\n-- waiting for ECS's answer first; a third Ctrl-C does not wait\n")
         elif self.held or self.presses == 1:  # else it only counts, however soon it comes
             raise KeyboardInterrupt
 

@@ -7,7 +7,7 @@ from ecs import contract, cost
 from ecs.aws import client
 from ecs.history import records
 from ecs.run.follow import ENDED, describe
-from ecs.run.locate import locate, unfound
+from ecs.run.locate import locate, record_end, unfound
 from ecs.settings import Settings
 from ecs.verdict.verdict import UNKNOWN, verdict
 
@@ -24,6 +24,7 @@ def outcome(
 
     capacity = record["attempts"][-1].get("capacity", settings.capacity)
     size = record.get("size")
+    billed = size and task and not settings.sandbox
     end = verdict(task, log=list(log), capacity=capacity)
     if task is None:  # forgotten, however it ended
         end = replace(end, state=UNKNOWN)
@@ -37,7 +38,7 @@ def outcome(
         "stop_code": (task or {}).get("stopCode"),
         "stopped_reason": (task or {}).get("stoppedReason"),
         "recorded": records.now(),
-        "cost": cost.billed({**size, "capacity": capacity}, task) if size and task else None,
+        "cost": cost.billed({**size, "capacity": capacity}, task) if billed else None,
         "task": record["task"],
         "attempts": record["attempts"],
         **times,
@@ -88,5 +89,5 @@ def state_of(settings: Settings, outputs: dict[str, str], run: str, record: dict
     if task["lastStatus"] not in ENDED:
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     result = outcome(settings, record, task)
-    records.write_result(settings, outputs, run, result)
+    record_end(settings, outputs, run, result)
     return result

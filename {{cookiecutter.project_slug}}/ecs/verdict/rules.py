@@ -145,8 +145,18 @@ RULES = (
         stop="InfrastructureHealth",
     ),
     Rule(
+        "unhealthy", "the health check of task-definition.json failed",
+        "make local; mend healthCheck in task-definition.json, then make register",
+        reason=r"(?i)failed (container|ELB) health ?checks?",
+    ),
+    Rule(
         "scheduler", "ECS itself stopped the task", AGAIN_3, RESUME,
         stop="ServiceSchedulerInitiated",
+    ),
+    Rule(
+        "sidecar", "the container {container} ended first (exit code {ended}), and ECS stopped the task with it",
+        "make status, then make register with what {container} lacks in task-definition.json, or essential: false",
+        reason=r"^container (?P<container>[\w-]+) ended first, with exit code (?P<ended>-?\d+)",
     ),
     Rule(
         "throttled", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
@@ -220,6 +230,10 @@ RULES = (
         PLACEMENT, reason=r"\bATTRIBUTE\b",
     ),
     Rule(
+        "inactive-instances", "the instances of the cluster take no tasks: they are draining, or their agents are away",
+        f"{AGAIN_3}, or {MORE_INSTANCES}", AGAIN, (*PLACEMENT, EXCEPTION), reason=r"(?i)NO ACTIVE INSTANCES",
+    ),
+    Rule(
         "no-instances", "the cluster has no instances, and nothing is to start one",
         "{start_instances}", NEVER, (*PLACEMENT, EXCEPTION),
         reason=r"(?i)no container instances|EMPTY CAPACITY PROVIDER",
@@ -251,8 +265,18 @@ RULES = (
         r"|invalid ssm parameters",
     ),
     Rule(
+        "secret-deleted", "a secret that the task definition names is being deleted",
+        "aws secretsmanager restore-secret --secret-id …, or name another one in task-definition.json, then make register",
+        reason=r"(?i)marked (for deletion|deleted)|scheduled for deletion",
+    ),
+    Rule(
+        "secret-json", "the task definition names a key of a secret's JSON, and the secret has none of that name",
+        "correct valueFrom in task-definition.json, then make register; or make secret, for a secret without keys",
+        reason=rf"(?i){SECRETS}.*(json key|looking for beginning of|after top-level value|JSON input)",
+    ),
+    Rule(
         "secrets-network", "the task has no way out to Secrets Manager or Parameter Store", ROUTE,
-        reason=rf"(?i){SECRETS}.*(timeout|connection issue|deadline|canceled|retried)",
+        reason=rf"(?i){SECRETS}.*(timeout|connection issue|deadline|canceled|no such host|connection refused)",
     ),
     # ---- the image cannot be pulled
     Rule(
@@ -275,6 +299,15 @@ RULES = (
         f"make push, then {AGAIN_3}", AGAIN, reason=r"(?i)toomanyrequests|pull rate limit",
     ),
     Rule(
+        "pull-server", "the registry had a fault of its own", AGAIN_3, AGAIN,
+        reason=r"(?i)CannotPull.*(\b5\d\d (internal server error|bad gateway|service unavailable|gateway time-?out)"
+        r"|unexpected (http )?status( code)?:? \S*:? ?5\d\d\b|could not reach any registry endpoint)",
+    ),
+    Rule(
+        "pull-panic", "pulling the image broke off; most often there is no way to S3, where its layers lie", ROUTE,
+        reason=r"CannotPull.*panic: ",
+    ),
+    Rule(
         "pull-no-route", "the task has no way out to the registry", ROUTE,
         reason=r"(?i)CannotPull.*(waiting for connection|context canceled|no route to host"
         r"|no such host|network is unreachable|network configuration)",
@@ -283,7 +316,7 @@ RULES = (
         "pull-timeout", "pulling the image was cut off on the way",
         f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
         reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
-        r"|TLS handshake timeout|deadline exceeded|httpReaderSeeker)",
+        r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker|error pulling image conf)",
     ),
     Rule(
         "pull", "the image cannot be pulled", "make push", reason=r"CannotPull",
@@ -306,11 +339,7 @@ RULES = (
     Rule(
         "registry-network", "the task has no way out to ECR for its login", ROUTE,
         reason=r"(?i)registry auth.*(timeout|connection issue|deadline|canceled|killed"
-        r"|no such host|retried)",
-    ),
-    Rule(
-        "initialization", "ECS could not prepare what the task needs", "make verify, then make status",
-        reason=r"ResourceInitializationError",
+        r"|no such host|connection refused)",
     ),
     Rule(
         "interface-auth", "EC2 refused the task's network interface for a moment",
@@ -363,20 +392,24 @@ RULES = (
         log=r"(?i)exec .*: exec format error",
     ),
     Rule(
+        "volume-cut", "the connection to the file system of a volume was cut off", AGAIN_3, AGAIN,
+        reason=r"(?i)(EFS|mount\.nfs).*connection reset by peer",
+    ),
+    Rule(
+        "volume", "a volume of the task definition cannot be mounted",
+        "correct volumes in task-definition.json, then make register",
+        reason=r"CannotCreateVolumeError|EFS utils|mount\.nfs|error mounting",
+    ),
+    Rule(
         "no-program", "the container's entry point is not in the image",
         "make local, which shows the same here; mend the Dockerfile, then make push",
-        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|exec).*"
+        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|\bexec:).*"
         r"(executable file not found|no such file or directory)",
     ),
     Rule(
         "not-executable", "the container's entry point may not be executed",
         "make local, which shows the same here; mend the Dockerfile, then make push",
-        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|exec).*permission denied",
-    ),
-    Rule(
-        "volume", "a volume of the task definition cannot be mounted",
-        "mend volumes in task-definition.json, then make register",
-        reason=r"CannotCreateVolumeError|invoke EFS utils|mount\.nfs|error mounting",
+        reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|\bexec:).*permission denied",
     ),
     Rule(
         "create", "the container engine could not make the container",
@@ -393,9 +426,8 @@ RULES = (
         reason=r"CannotStopContainerError",
     ),
     Rule(
-        "unhealthy", "the health check of task-definition.json failed",
-        "make local; mend healthCheck in task-definition.json, then make register",
-        reason=r"(?i)health ?checks?",
+        "initialization", "ECS could not prepare what the task needs", "make verify, then make status",
+        reason=r"ResourceInitializationError",
     ),
     Rule(
         "other-container", "the task has no container named train",
@@ -549,9 +581,19 @@ RULES = (
         error=r"ExpiredToken\w*|RequestExpired|TokenRetrievalError|UnauthorizedSSOTokenError",
     ),
     Rule(
+        "profile", "there is no AWS profile {profile} on this machine",
+        "aws configure list-profiles, then make run with AWS_PROFILE set to one of them", NEVER, (EXCEPTION,),
+        reason=r"(?i)config profile \(?(?P<profile>[^)]*?)\)? could not be found",
+    ),
+    Rule(
+        "proxy", "the proxy {url} cannot be reached",
+        "echo $HTTPS_PROXY, set it right or unset it, then make run", NEVER, (EXCEPTION,),
+        reason=r"(?i)failed to connect to proxy url: \"?(?P<url>[^\"\s]+)",
+    ),
+    Rule(
         "no-credentials", "there are no AWS credentials on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
-        reason=r"(?i)unable to locate credentials|partial credentials|config profile .* could not",
+        reason=r"(?i)unable to locate credentials|partial credentials",
     ),
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
@@ -566,7 +608,7 @@ RULES = (
     Rule(
         "denied-code", "this identity may not run tasks",
         "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
-        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation",
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|403",
     ),
     Rule(
         "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),

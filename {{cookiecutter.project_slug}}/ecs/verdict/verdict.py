@@ -24,6 +24,9 @@ STOP_CODES = {
 # short (many programs answer SIGTERM by saving their work and exiting with 0).
 ENDED_BY_ITSELF = ("", "EssentialContainerExited")
 
+TOLD = 143  # SIGTERM
+KILLED = (137, TOLD)  # exit codes of a container that ECS has stopped, or the kernel
+
 UNKNOWN = "Unknown"  # a state: whether there is a task, or how it ended, cannot be told
 
 
@@ -111,6 +114,7 @@ def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
     lost = explain(Evidence(TASK, reason)).retry == RESUME
     if code == 0 and stop in ENDED_BY_ITSELF and not lost and "OutOfMemory" not in reason:
         return Verdict("Succeeded", 0)
+    reason = "; ".join(dict.fromkeys(filter(None, [*beside(task, container, code), reason])))
     if stop == "UserInitiated":
         code = None  # not the container's own end, whatever it answered to SIGTERM
     return unsuccessful(
@@ -120,6 +124,30 @@ def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
             memory=number(task.get("memory"), Evidence.memory),
         )
     )  # fmt: skip
+
+
+def beside(task: Mapping, container: Mapping, code: int | None) -> list[str]:
+    """Return what the other containers say, where the one named ``train`` has not ended by itself.
+
+    Where ECS stopped it without a reason of its own, an essential container beside it has ended first.
+    """
+    if code not in (None, *KILLED):
+        return []
+    others = [each for each in task.get("containers") or [] if each is not container]
+    said = [
+        f"container {each.get('name')}: {each['reason']}" for each in others if each.get("reason")
+    ]
+    if (
+        code in KILLED
+        and task.get("stopCode", "") in ENDED_BY_ITSELF
+        and not container.get("reason")
+    ):
+        for each in others:
+            ended = each.get("exitCode")
+            # with 0 after SIGTERM it may have been stopped too: then train has 143, as one that was told
+            if type(ended) is int and ended not in KILLED and (ended or code == TOLD):
+                said.insert(0, f"container {each.get('name')} ended first, with exit code {ended}")
+    return said
 
 
 def unsuccessful(evidence: Evidence) -> Verdict:
