@@ -18,7 +18,7 @@ LONG = {
 }  # fmt: skip
 # what takes its time to import (boto3 0.5 s, rich 0.1 s, mlflow seconds), and what may not be installed
 HEAVY = re.compile(
-    r"boto3|botocore|rich|mlflow|msgpack|tdclient|job\.(sources|scheduled|stage)|ecs\.(aws|checks\.verify)"
+    r"boto3|botocore|rich|mlflow|msgpack|tdclient|job\.(sources|scheduled|stage)|ecs\.(aws|checks\.verify|verdict\.calls)"
 )
 
 

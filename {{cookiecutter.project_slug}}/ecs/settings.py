@@ -124,6 +124,16 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
             or name in ("data", "script")  # no data is something to ask for, no script a mistake
         }
     )
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what no target could use.
+
+    Raises:
+        UserError: a variable, or two of them together.
+    """
     for name, value, allowed in (
         ("CAPACITY", settings.capacity, CAPACITIES),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),
@@ -165,7 +175,6 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         )
     if settings.capacity in INSTANCES:
         check_instance_type(settings)
-    return settings
 
 
 def instance_type(settings: Settings) -> str:
