@@ -538,7 +538,7 @@ def test_each_call_on_the_run_s_own_bucket_names_its_owner(
         lambda: s3.head(bucket, "p"),
         lambda: s3.listed(bucket, "p"),
     ):
+        before = len(sent)
         with pytest.raises((UserError, PassingError)):
             call()
-    assert len(sent) == 5
-    assert set(sent) == {owner}
+        assert set(sent[before:]) == {owner}
