@@ -147,6 +147,22 @@ def test_a_name_that_is_not_known_is_an_error_that_names_the_nearest(
     assert reached(tmp_path) == ""
 
 
+def test_what_another_make_was_told_is_no_typing_error(baked, make: str, tmp_path: Path):
+    """As `make demo FRAMEWORK=…` of the template calls a project's make."""
+    outer = tmp_path / "outer.mk"
+    outer.write_text(f"all: ; @$(MAKE) -C {baked['xgboost']} help\n")
+    told = succeed(
+        make,
+        "-f",
+        outer,
+        "FRAMEWORK=x",
+        "SCRIPT=a.py",
+        cwd=tmp_path,
+        env=plain_environment(tmp_path),
+    )
+    assert "make help-all lists" in told
+
+
 def test_variables_of_other_programs_may_stand_in_the_file(bake, make: str, tmp_path: Path):
     project = bake()
     (project / ".env").write_text(
