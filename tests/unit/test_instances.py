@@ -113,11 +113,7 @@ def test_an_instance_that_begins_to_end_meanwhile_is_looked_at_again(settings, g
 def test_a_capacity_is_taken_away_from_no_running_task(
     settings, group, cloud, monkeypatch, before, after, busy
 ):
-    monkeypatch.setattr(
-        instances,
-        "existing",
-        lambda _: {"Parameters": [{"ParameterKey": "Capacity", "ParameterValue": before}]},
-    )
+    stack = {"Parameters": [{"ParameterKey": "Capacity", "ParameterValue": before}]}
     listed = [{"LogicalResourceId": "Instances", "PhysicalResourceId": "the-group"}]
     listed = [{**each, "ResourceStatus": "CREATE_COMPLETE"} for each in listed]
     has_group = before in ("ec2", "gpu")
@@ -134,14 +130,14 @@ def test_a_capacity_is_taken_away_from_no_running_task(
     given = replace(settings, capacity=after)
     stays = before == "fargate" or instances.kind(before) == instances.kind(after)
     if stays:
-        instances.make_way(given)
+        instances.make_way(given, stack)
         assert asked == ended == []
     elif busy:
         with pytest.raises(UserError, match=f"type: make cluster CAPACITY={before}$"):
-            instances.make_way(given)
+            instances.make_way(given, stack)
         assert ended == []
     else:
-        instances.make_way(given)
+        instances.make_way(given, stack)
         assert asked == [stands]
         assert ended == (["the-group"] if has_group else [""])
 

@@ -21,7 +21,6 @@ COMMANDS = {
     "policy": "ecs.commands.stack:policy",
     "plan": "ecs.commands.stack:plan",
     "outputs": "ecs.commands.stack:outputs",
-    "output": "ecs.commands.stack:output",
     "tag": "ecs.commands.image:tag",
     "repository": "ecs.commands.image:repository",
     "registry": "ecs.commands.image:registry",
@@ -48,11 +47,9 @@ COMMANDS = {
     "compare": "ecs.commands.runs:compare",
     "fetch": "ecs.commands.runs:fetch",
     "report": "ecs.commands.runs:report",
-    "verify": "ecs.commands.stack:verify",
+    "verify": "ecs.checks.verify:command",
     "destroy": "ecs.commands.stack:destroy",
 }
-
-
 # where it matters which region is meant
 AIMED = ("parameters", "plan", "verify", "data", "run", "schedule", "destroy")
 
@@ -61,10 +58,9 @@ def tell_region(settings: Settings) -> None:
     """Say that the Makefile's REGION takes the place of the user's own AWS_REGION."""
     theirs = os.environ.get("THEIR_REGION", "")
     if theirs and theirs != settings.region and not settings.sandbox:
-        print(
+        note(
             f"AWS_REGION={theirs} is not used: this project is in {settings.region}; for the other, type: "
-            f"REGION={theirs}",
-            file=sys.stderr,
+            f"REGION={theirs}"
         )
 
 
@@ -125,7 +121,7 @@ def obeyed(arguments: list[str]) -> int:
         return 2
     try:
         settings, words = settings_from(os.environ), arguments[1:]
-        if words[:1] == ["--"] and arguments[0] != "here":
+        if words[:1] == ["--"]:
             settings, words = replace(settings, command=tuple(words[1:])), []
         if arguments[0] in AIMED:
             tell_region(settings)

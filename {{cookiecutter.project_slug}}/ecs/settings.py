@@ -79,7 +79,7 @@ class Settings:
     retries: str = ""  # attempts after the first
     spot_fallback: bool = False
     state: str = ".aws-state"
-    command: tuple[str, ...] = ()  # the AWS CLI's, as a recipe has it, with {request} for a file
+    command: tuple[str, ...] = ()  # of a recipe, behind --; an AWS CLI's has {request} for a file
 
     @property
     def state_folder(self) -> Path:

@@ -63,7 +63,7 @@ def written(work: Path, before: Mapping[str, Stamp]) -> dict[str, Path]:
 
 
 def on_its_way(name: str) -> bool:
-    """Tell whether this is a checkpoint without its name yet, which a script that was killed has left."""
+    """Tell whether this is a checkpoint without its name yet: a script that is killed leaves it."""
     return name.startswith(contract.CHECKPOINTS) and name.rpartition("/")[2].startswith(".")
 
 
@@ -179,7 +179,7 @@ class Mirror:
                 if (
                     path.is_file()
                     and not path.is_symlink()
-                    and path.name[0] != "."
+                    and not on_its_way(contract.CHECKPOINTS + name)
                     and not fault(name)
                 ):
                     # of two in one tick of the clock, the smaller one is the mark of the other

@@ -19,25 +19,23 @@ from ecs.image import image
 from ecs.output import lost
 from ecs.request import definition, request, sizes
 from ecs.request.channels import with_latest
-from ecs.request.definition import read
 from ecs.run import registration, retry
 from ecs.run.attempts import attend, finish, halt, halt_by_name, log_of, show, tell, watch
 from ecs.run.here import become
 from ecs.run.locate import locate, recent, unfound
-from ecs.run.registration import register as register_definition
 from ecs.run.state import state_of
 from ecs.settings import CONTAINER, Settings
 from ecs.stack import stack
 
 
-def here(settings: Settings, *command: str) -> None:
-    """Become ``command`` followed by the words of ARGS, in an environment that tells the launcher of DATA."""
-    become(settings, list(command[1:]), os.environ)
+def here(settings: Settings) -> None:
+    """Become the recipe's command and the words of ARGS, in an environment that tells the launcher of DATA."""
+    become(settings, list(settings.command), os.environ)
 
 
 def register(settings: Settings) -> None:
     """Register the task definition if anything changed, and print its ARN."""
-    print(register_definition(settings, stack.outputs(settings))[0])
+    print(registration.register(settings, stack.outputs(settings))[0])
 
 
 def new_run_id() -> str:
@@ -50,7 +48,9 @@ def dry_run(settings: Settings) -> None:
     image.check_gpu(settings)
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
-    run_request = request.run_task_request(settings, known, read(), settings.project, new_run_id())
+    run_request = request.run_task_request(
+        settings, known, definition.read(), settings.project, new_run_id()
+    )
     print(as_json(run_request))
 
 
@@ -66,14 +66,14 @@ def run(settings: Settings) -> int:
     run = new_run_id()
     # First what may be wrong here, so that nothing is registered in vain.
     before_run(settings, outputs)
-    draft = request.run_task_request(settings, outputs, definition.read(), settings.project, run)
-    size = sizes.full_size(settings, definition.read(), draft["overrides"])
-    check_cost(settings, size)
+    written = definition.read()
+    draft = request.run_task_request(settings, outputs, written, settings.project, run)
+    check_cost(settings, sizes.full_size(settings, written, draft["overrides"]))
     if hint := sizes.gpu_note(settings):
         note(hint)
     arn, image_uri = registration.register(settings, outputs)
     revision = image.git(Path(), "rev-parse", "HEAD")
-    run_request = request.run_task_request(settings, outputs, definition.read(), arn, run, revision)
+    run_request = request.run_task_request(settings, outputs, written, arn, run, revision)
     data = versions.data_versions(settings, outputs, run_request)
     record = asked_for(settings, run, image_uri, revision, run_request) | {
         "task": None,

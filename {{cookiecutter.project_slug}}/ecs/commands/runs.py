@@ -25,10 +25,8 @@ from ecs.stack import stack
 COLUMNS = ("run", "started", "tag", "state", "exit", "took", "metric", "cost", "command")
 # In order of use: where a terminal is too narrow, the last of them give way first.
 USE = ("run", "state", "metric", "command", "took", "cost", "exit", "tag", "started")
-LAST, SHORTEST = (
-    "command",
-    8,
-)  # the column that is cut, and to how many characters beyond its name at most
+LAST = "command"  # the column that is cut
+SHORTEST = 8  # characters beyond its name to which it is cut at most
 GAP = 2  # characters between two columns
 WIDE = 1000  # characters: a table as it is
 

@@ -4,7 +4,6 @@ import json
 import sys
 
 from ecs.aws import client, own_file
-from ecs.checks.verify import command
 from ecs.history.data import upload
 from ecs.image import image
 from ecs.settings import Settings
@@ -15,11 +14,10 @@ from ecs.stack.destroy import destroy as destroy_all
 def parameters(settings: Settings) -> None:
     """Look whose the stack is, write its parameters to a new file and print its name, for `make cluster`."""
     image.check_gpu(settings, library=True)
-    claim.claim(settings)
-    found = readiness.check(settings, stack.described(settings), "make cluster")
+    found = readiness.check(settings, claim.claim(settings), "make cluster")
     values = inputs.parameters(settings, inputs.looked_up(settings))
     readiness.make_roles(settings, found)
-    instances.make_way(settings)
+    instances.make_way(settings, found)
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
 
@@ -43,11 +41,6 @@ def outputs(settings: Settings) -> None:
         print(f"{name:<18} {value}")
 
 
-def output(settings: Settings, name: str) -> None:
-    """Print one output of the stack."""
-    print(stack.outputs(settings)[name])
-
-
 def data(settings: Settings) -> None:
     """Upload what differs in data/ to the project's bucket."""
     upload(settings, stack.outputs(settings))
@@ -62,11 +55,6 @@ def secret(settings: Settings) -> None:
         f"a run finds it in its environment: make run SECRETS={name}",
         file=sys.stderr,
     )
-
-
-def verify(settings: Settings) -> int:
-    """Look at all that a run needs, and print what is wrong with it."""
-    return command(settings)
 
 
 def destroy(settings: Settings) -> None:

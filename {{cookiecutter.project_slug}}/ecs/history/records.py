@@ -18,8 +18,6 @@ from ecs.settings import Settings
 
 # What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:+-]{0,199}")
-
-
 LOOKED_THROUGH = 100  # runs, for the latest that succeeded
 ENDED = ("Succeeded", "Interrupted", "Failed")  # states; any other may still change
 # What S3 answers to a conditional PutObject when another write came first: its API reference.

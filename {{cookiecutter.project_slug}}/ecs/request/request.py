@@ -18,8 +18,7 @@ from ecs.request.sizes import check_fits, gpus, size
 from ecs.settings import CONTAINER, FARGATE, Settings
 
 SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
-# variables of the container's that `make run` sets itself
-# those that the launcher sets in any case
+# variables that the launcher sets in any case
 LAUNCHERS = re.compile(
     r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
     r"|CHECKPOINT_DIR|RUN_FOLDER|RUN_MEMORY_MIB"
@@ -232,6 +231,7 @@ def of_container(
     more: Mapping[str, str | None],
 ) -> dict[str, str]:
     """Return the container's variables: the launcher's, those in ``more`` that have a value, and those of ENV."""
+    given = checked(settings, stack, definition)
     variables = {
         contract.RUN_ID: run,
         contract.RUN_URI: run_uri(settings, stack, run),
@@ -244,10 +244,8 @@ def of_container(
         contract.STOP_SECONDS: str(stop_seconds(settings, definition)),
         contract.RESULT: settings.result and result_uri(settings),
         **more,
-        **checked(settings, stack, definition),
     }
-    given = environment(settings.env)
-    return {name: value for name, value in variables.items() if value or name in given}
+    return {name: value for name, value in variables.items() if value} | given
 
 
 def run_task_request(

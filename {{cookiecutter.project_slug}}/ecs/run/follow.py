@@ -164,9 +164,7 @@ def follow(
             task = describe(ecs, cluster, task_arn)
             read_on(log, show)
         except Exception as error:
-            if expired(error):
-                raise UserError(SESSION_OVER) from error
-            if not passes(error):
+            if not may_pass(error):
                 raise
             # The run goes on without us.
             if not silent:
@@ -201,6 +199,17 @@ def follow(
         drain(log, show, drain_limit, sleep, clock)
     note(f"-- {clock() - began:.0f} s in all")
     return task
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether the same question may be answered a minute later.
+
+    Raises:
+        UserError: not before the user signs in again.
+    """
+    if expired(error):
+        raise UserError(SESSION_OVER) from error
+    return passes(error)
 
 
 def passes(error: Exception) -> bool:
@@ -265,9 +274,7 @@ def drain(
             if read_on(log, show):
                 last = clock()
         except Exception as error:
-            if expired(error):
-                raise UserError(SESSION_OVER) from error
-            if not passes(error):
+            if not may_pass(error):
                 raise
             last = clock()  # no answer is not an answer without lines
         if not log.ended:

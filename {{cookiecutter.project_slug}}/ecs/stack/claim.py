@@ -69,8 +69,10 @@ def own(settings: Settings) -> dict | None:
     return found
 
 
-def claim(settings: Settings) -> None:
+def claim(settings: Settings) -> dict | None:
     """Make sure that `make cluster` touches only what is the project's, and that it has an id.
+
+    Returns the stack as ``own`` does.
 
     What this project made before there were ids becomes its own, once the user agrees: the stack by
     the update that follows, its bucket here.
@@ -96,6 +98,7 @@ def claim(settings: Settings) -> None:
         or stack.present_in(found).get("NewBucket") == "false"
     ):
         bucket.adopt(settings, agreed)
+    return found
 
 
 def made_here(settings: Settings) -> bool:

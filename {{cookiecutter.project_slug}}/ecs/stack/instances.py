@@ -6,7 +6,7 @@ Source: aws/containers-roadmap 2862, aws/aws-cdk 18179.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from botocore.exceptions import ClientError
 
@@ -15,7 +15,7 @@ from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import INSTANCES, MANAGED, Settings
 from ecs.stack.claim import resources
-from ecs.stack.stack import existing, present_in
+from ecs.stack.stack import present_in
 
 LOGICAL_ID = "Instances"
 OF_A_CALL = 50  # instances that SetInstanceProtection takes
@@ -28,13 +28,12 @@ def kind(capacity: str) -> tuple[str, ...]:
     return next((each for each in (INSTANCES, MANAGED) if capacity in each), ())
 
 
-def make_way(settings: Settings) -> None:
-    """End the instances that an update of the stack to ``CAPACITY`` is about to take away.
+def make_way(settings: Settings, stack: Mapping | None) -> None:
+    """End the instances that an update of ``stack`` to ``CAPACITY`` is about to take away.
 
     Raises:
         UserError: tasks run on them, or they do not end.
     """
-    stack = existing(settings)
     before = present_in(stack).get("Capacity", "") if stack else ""
     if settings.sandbox or not kind(before) or kind(before) == kind(settings.capacity):
         return
