@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import test_cli
 from botocore.exceptions import ClientError
+from ecs.history.run import Run
 from ecs.image import image
 from ecs.run import attempts, follow, locate, registration, submit
 from world import Killed, Logs, World
@@ -270,5 +271,6 @@ def test_between_two_attempts_there_is_a_pause_that_the_sandbox_does_not_need(
         "overrides": {"containerOverrides": [container]},
     }
     record = {"request": asked, "attempts": [{"cause": "x"}]}
-    assert attempts.paused(replace(settings, sandbox=sandbox, retries="1"), record, asked)
+    run = Run(replace(settings, sandbox=sandbox, retries="1"), {}, RUN, record)
+    assert attempts.paused(run, asked)
     assert least <= naps[0] <= most
