@@ -13,7 +13,7 @@ from pathlib import Path
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
-from ecs.settings import WITH_GPU
+from kinds import WITH_GPU
 from support import (
     ARCHITECTURES,
     BIN,
@@ -32,7 +32,7 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "README.md __init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py",
+    "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
     "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py run.py saved.py sound.py versions.py",

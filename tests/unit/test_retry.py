@@ -4,10 +4,10 @@ import copy
 
 import pytest
 from ecs.run import retry
-from ecs.settings import INSTANCES, MANAGED
 from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import INSTANCES, MANAGED
 
 CLASSES = (AGAIN, ELSEWHERE, RESUME, NEVER)
 

@@ -9,8 +9,8 @@ from ecs.errors import UserError
 from ecs.history import records
 from ecs.history.run import Run
 from ecs.request import request
-from ecs.settings import CAPACITIES, FARGATE
 from ecs.stack import scheduler
+from kinds import CAPACITIES, FARGATE
 
 CRON = "cron(0 3 * * ? *)"
 DEFINITION = {"cpu": "1024", "memory": "4096"}
