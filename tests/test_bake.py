@@ -32,7 +32,7 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py",
+    "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py surroundings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
     "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py run.py saved.py sound.py versions.py",
@@ -44,7 +44,7 @@ FILES = {
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "README.md __init__.py __main__.py attempt.py contract.py errors.py machine.py paths.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
     "job/sources/": "__init__.py s3.py treasure_data.py web.py",
-    "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
+    "sandbox/": "README.md __init__.py __main__.py base-image.sh differences.json requirements.in requirements.txt",
     "tests/": "test_scripts.py",
     "training/": "README.md __init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py encoding.py "
     "errors.py formats.py labels.py libsvm.py machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",

@@ -31,14 +31,13 @@ def world(user, monkeypatch):
     monkeypatch.setattr(image, "git", lambda *_: None)
     monkeypatch.setattr(image, "tag", lambda _: "tag")
     monkeypatch.setattr(image, "listed", lambda *_: ["train.py"])
-    monkeypatch.setattr(follow, "DRAIN_LIMIT", 0.0)
     for module in (attempts, submit, locate):
         monkeypatch.setattr(module, "sleep", lambda seconds: None, raising=False)
     monkeypatch.setattr(
         attempts,
         "follow",
         lambda *words, **fields: follow.follow(
-            *words, **fields, sleep=lambda _: None, drain_limit=0.0
+            *words, **{**fields, "sleep": lambda _: None, "drain_limit": 0.0}
         ),
     )
 

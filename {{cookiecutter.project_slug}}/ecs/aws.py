@@ -107,7 +107,7 @@ def client(settings: Settings, service: str) -> Any:
     config = Config(
         retries={"mode": "standard", "max_attempts": TRIES},
         connect_timeout=10,
-        read_timeout=10 if settings.sandbox else 60,
+        read_timeout=settings.there.answer,
     )
     made = session().client(service, region_name=settings.region, config=config)
     if service == "s3":

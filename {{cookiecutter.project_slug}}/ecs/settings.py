@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecs.capacity import CAPACITIES, Capacity, capacity
 from ecs.errors import UserError
+from ecs.surroundings import Surroundings, surroundings
 
 ARCHITECTURES = ("x86_64", "arm64")
 # starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
@@ -80,6 +81,11 @@ class Settings:
     def kind(self) -> Capacity:
         """What follows from ``capacity``."""
         return capacity(self.capacity)
+
+    @property
+    def there(self) -> Surroundings:
+        """What depends on whether AWS answers, or the sandbox."""
+        return surroundings(self.sandbox)
 
 
 def flag(variable: str, text: str) -> bool:

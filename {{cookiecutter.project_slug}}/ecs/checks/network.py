@@ -111,7 +111,7 @@ def way_out(routes: Iterable[Mapping], public_ip: str) -> str | None:
 
 def check_way_out(context: Context) -> Result:
     """Look whether every subnet reaches the registry: by a gateway, NAT or endpoints."""
-    if context.settings.sandbox:
+    if not context.settings.there.network:
         return skip("way out: the sandbox's tasks are in this machine's network")
     filters = [{"Name": "vpc-id", "Values": [context.vpc]}]
     ec2 = context.client("ec2")

@@ -119,7 +119,7 @@ def check_cost(settings: Settings, size: dict) -> None:
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
     cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    note(cost.FREE if settings.sandbox else cost.estimate(size, limit, start_limit))
+    note(cost.estimate(size, limit, start_limit) if settings.there.billed else cost.FREE)
 
 
 def rerun(settings: Settings) -> int:
@@ -282,7 +282,7 @@ def status(settings: Settings) -> None:
         ("image", record.get("image")),
         ("revision", record.get("revision")),
         ("task", record.get("task")),
-        ("cost", "" if settings.sandbox else cost.shown(state.get("cost"))),
+        ("cost", cost.shown(state.get("cost")) if settings.there.billed else ""),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
         ("files", run.uri),
     ):

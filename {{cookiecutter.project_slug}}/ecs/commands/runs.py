@@ -42,8 +42,8 @@ def runs(settings: Settings) -> None:
     found = records.read_all(listed)
     rows = [row_of(run, files) for run, files in zip(listed, found, strict=True)]
     width = Console().width if sys.stdout.isatty() else None
-    Console(width=WIDE).print(fitting(rows, width, settings.sandbox))
-    if settings.sandbox:
+    Console(width=WIDE).print(fitting(rows, width, not settings.there.billed))
+    if not settings.there.billed:
         note(cost.FREE)
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
@@ -124,7 +124,7 @@ def compare(settings: Settings) -> None:
     found = records.read_all(runs)
     for run, each in zip(runs, found, strict=True):
         each["result.json"] = end_of(run, each)
-        if settings.sandbox:
+        if not settings.there.billed:
             each["result.json"] = {**each["result.json"], "cost": None}
     for name, values, differs in measures.compare(found):
         table.add_row("*" if differs else "", *map(cell, (name, *values)))

@@ -60,8 +60,7 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         "Image": image_uri,
         "CpuArchitecture": settings.architecture.upper(),
         "LaunchType": settings.kind.launch_type,
-        # the emulator listens on loopback, which only a container in the host's network reaches
-        "NetworkMode": "host" if settings.sandbox else settings.kind.network_mode,
+        "NetworkMode": settings.there.network_mode or settings.kind.network_mode,
         **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
     }
     filled = fill(definition, names)

@@ -18,7 +18,6 @@ from ecs.request import channels
 from ecs.request.sizes import check_fits, gpus, size
 from ecs.settings import CONTAINER, Settings
 
-SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
 # variables that the launcher sets in any case
 LAUNCHERS = re.compile(
     r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
@@ -128,14 +127,12 @@ def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
 
 def stop_seconds(settings: Settings, definition: Mapping) -> int:
     """Return the seconds between SIGTERM and SIGKILL: of task-definition.json, by default 30."""
-    if settings.sandbox:
-        return SANDBOX_STOP
     found = [
         each.get("stopTimeout", 30)
         for each in definition.get("containerDefinitions", [])
         if each.get("name") == CONTAINER
     ]
-    return int(found[0]) if found else 30
+    return settings.there.stop or int(found[0] if found else 30)
 
 
 def result_uri(settings: Settings) -> str:

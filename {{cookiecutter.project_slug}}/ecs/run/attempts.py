@@ -83,7 +83,7 @@ def submit(run: Run, sender: str) -> dict:
         return told
     take(run, task)
     note(f"run {run.id}, task {task.rpartition('/')[2]}")
-    if not run.settings.sandbox:
+    if run.settings.there.billed:
         note(f"console: {request.console_uri(task)}")
     if run.record.get("stopped"):  # by somebody, while ECS was asked
         stop_task(run, "make stop")
@@ -152,8 +152,7 @@ def paused(run: Run, following: dict) -> bool:
     """Say that there is another attempt, and wait for it; False when a signal came meanwhile."""
     attempts = run.record["attempts"]
     number, cause = len(attempts) + 1, attempts[-1].get("cause", "not known")
-    shortest = {"shortest": 0.5} if run.settings.sandbox else {}
-    seconds = retry.pause(number - 1, random.random(), **shortest)
+    seconds = retry.pause(number - 1, random.random(), run.settings.there.pause)
     how = retry.difference(run.record["request"], following)
     note(
         f"-- {cause}: attempt {number} of {parse.retries(run.settings) + 1} in {seconds:.0f} s"
@@ -192,7 +191,7 @@ def finish(run: Run, result: dict) -> int:
 def tell(run: Run, result: dict) -> int:
     """Print how a run ended, with its cause and what to type; return the exit status."""
     tell_files(run)
-    if result.get("cost") is not None and not run.settings.sandbox:
+    if result.get("cost") is not None and run.settings.there.billed:
         note(f"cost: about {shown(result['cost'])} ({REGION})")
     if result["state"] == "Succeeded":
         note(f"run {run.id} succeeded; to download it: make fetch RUN={run.id}")
@@ -334,8 +333,9 @@ def attend(run: Run) -> dict:
         run.record["task"],
         show_and_keep,
         limits=limits,
-        # the emulator answers at once, and nobody is billed for the calls
-        **({"poll": 0.5, "drain_limit": 3.0} if run.settings.sandbox else {}),
+        poll=run.settings.there.look,
+        drain_limit=run.settings.there.drain,
+        ended=run.settings.there.ended,
     )
     # ECS forgets a task after an hour; what somebody has recorded stays
     known = records.result(run) if task is None else None

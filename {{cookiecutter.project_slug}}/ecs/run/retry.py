@@ -12,7 +12,7 @@ from ecs import contract
 from ecs.capacity import CAPACITIES
 from ecs.verdict.rules import ELSEWHERE, NEVER, RESUME
 
-FIRST, LONGEST = 10.0, 300.0  # seconds between two attempts
+LONGEST = 300.0  # seconds between two attempts
 RESUMES = "train.py"  # of images without a launcher: its --resume goes on from a checkpoint
 CAPACITIES_OF = {each.provider: each.name for each in CAPACITIES.values() if each.provider}
 
@@ -88,7 +88,7 @@ def difference(first: Mapping, request: Mapping) -> str:
     return ", ".join(words)
 
 
-def pause(number: int, chance: float, shortest: float = FIRST, longest: float = LONGEST) -> float:
+def pause(number: int, chance: float, shortest: float, longest: float = LONGEST) -> float:
     """Return how many seconds to wait before try ``number``, from 1: twice as long each time.
 
     ``chance``, from 0 to 1, spreads it between half and one and a half of that, so that many who

@@ -22,7 +22,7 @@ def outcome(run: Run, task: Mapping | None, log: Iterable[str] = ()) -> dict:
 
     capacity = run.record["attempts"][-1].get("capacity", run.settings.capacity)
     size = run.record.get("size")
-    billed = size and task and not run.settings.sandbox
+    billed = size and task and run.settings.there.billed
     end = verdict(task, log=list(log), capacity=capacity)
     if task is None:  # forgotten, however it ended
         end = replace(end, state=UNKNOWN)

@@ -31,7 +31,7 @@ def make_way(settings: Settings, stack: Mapping | None) -> None:
     """
     before = capacity(present_in(stack).get("Capacity", "") if stack else "")
     # capacities of one launch type share the resources of the stack
-    if settings.sandbox or before.fargate or before.launch_type == settings.kind.launch_type:
+    if before.fargate or before.launch_type == settings.kind.launch_type:
         return
     check_idle(settings, before)
     group = next(

@@ -72,7 +72,7 @@ def make_roles(
     ECS would make its own, and the first cluster of the account fail meanwhile.
     Source: aws-cloudformation/cloudformation-coverage-roadmap 818.
     """
-    if settings.sandbox:  # the emulator needs none
+    if not settings.there.account:
         return
     before = services(capacity(present_in(stack).get("Capacity", "fargate"))) if stack else set()
     made = [each for each in sorted(services(settings.kind) - before) if make_role(settings, each)]
