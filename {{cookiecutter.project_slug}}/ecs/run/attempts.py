@@ -10,7 +10,7 @@ from time import sleep
 from typing import Any
 
 from ecs import parse
-from ecs.aws import call_cli, client
+from ecs.aws import call_cli, client, of_recipe
 from ecs.console import logged, note, plain
 from ecs.cost import REGION, shown
 from ecs.errors import UserError
@@ -27,6 +27,8 @@ from ecs.verdict.verdict import UNKNOWN, Verdict
 
 LAST_LINES = 20  # of the log, for the verdict
 VERDICT = ("state", "exit_code", "cause", "remedy", "retry", "reason", "rule")  # its fields
+# as in the recipe of make stop
+STOP = ("ecs", "stop-task", "--cluster", "{cluster}", "--task", "{task}", "--reason", "{reason}")
 SECOND_CTRL_C = 3.0  # seconds in which a second Ctrl-C still reaches this program
 
 
@@ -344,9 +346,11 @@ def attend(run: Run) -> dict:
 
 def stop_task(run: Run, reason: str, task: str = "") -> None:
     """Ask ECS to stop a run's task, for ``reason``; ``task`` where its record does not name it."""
-    call_cli(
-        run.settings, "ecs", "stop-task", "--cluster", run.outputs["Cluster"], "--task",
-        task or run.record["task"],
-        "--reason", reason,
-    )  # fmt: skip
+    names = {
+        "{cluster}": run.outputs["Cluster"],
+        "{task}": task or run.record["task"],
+        "{reason}": reason,
+    }
+    words = of_recipe(run.settings, *STOP[:2]) or STOP
+    call_cli(run.settings, *(names.get(word, word) for word in words))
     note(f"run {run.id} is stopping; it has up to two minutes to save its work")
