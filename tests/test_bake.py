@@ -35,7 +35,7 @@ FILES = {
     "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py surroundings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
-    "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py run.py saved.py sound.py versions.py",
+    "ecs/history/": "__init__.py data.py download.py index.py measures.py records.py report.py run.py saved.py sound.py versions.py",
     "ecs/image/": "__init__.py image.py packages.py",
     "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
     "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",

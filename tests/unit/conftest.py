@@ -13,7 +13,7 @@ import ecs
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws
+from ecs import aws, console
 from ecs.run import locate
 from ecs.settings import Settings
 from ecs.stack import mark, stack
@@ -44,6 +44,12 @@ OUTPUTS = {
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
 }
+
+
+@pytest.fixture(autouse=True)
+def aimed_at_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that an earlier test was in the sandbox."""
+    monkeypatch.setattr(console, "in_sandbox", False)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from ecs import cost, parse
 from ecs.commands.run import named
 from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
+from ecs.history import index as runs_index
 from ecs.history import measures, records
 from ecs.history.download import RUNS, download, folder_of, save
 from ecs.history.report import page, read
@@ -38,9 +39,10 @@ def runs(settings: Settings) -> None:
     outputs = stack.outputs(settings)
     limit = parse.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
     ids, strange = records.folders(settings, outputs)
-    listed = [Run(settings, outputs, each) for each in ids[:limit]]
-    found = records.read_all(listed)
-    rows = [row_of(run, files) for run, files in zip(listed, found, strict=True)]
+    rows = [
+        dict(zip(COLUMNS, map(cell, row), strict=True))
+        for row in rows_of(settings, outputs, ids, limit)
+    ]
     width = Console().width if sys.stdout.isatty() else None
     Console(width=WIDE).print(fitting(rows, width, not settings.there.billed))
     if not settings.there.billed:
@@ -50,10 +52,31 @@ def runs(settings: Settings) -> None:
         note(f"{len(strange)} more below runs/ with names that no run has: {names}")
 
 
-def row_of(run: Run, found: Mapping) -> dict[str, str]:
-    """Return what the table says of a run of which the files were read, by column."""
+def rows_of(
+    settings: Settings, outputs: Mapping[str, str], ids: Sequence[str], limit: int
+) -> list[list[str]]:
+    """Return what the table says of the first ``limit`` runs of ``ids``, which are all.
+
+    The files are read of those only that the index lacks.
+    """
+    index = runs_index.load(settings, outputs)
+    rows = index.rows if index.columns == [*COLUMNS] else {}
+    rows = {each: rows[each] for each in ids if each in rows}
+    missing = [Run(settings, outputs, each) for each in ids[:limit] if each not in rows]
+    shown, ended = {}, {}
+    for run, found in zip(missing, records.read_all(missing), strict=True):
+        state = end_of(run, found)
+        shown[run.id] = row_of(run, found, state)
+        if found["run.json"] and state["state"] in records.ENDED:
+            ended[run.id] = shown[run.id]
+    if len(ended) >= runs_index.NEW:
+        runs_index.save(settings, outputs, replace(index, columns=[*COLUMNS], rows=rows | ended))
+    return [rows.get(each) or shown[each] for each in ids[:limit]]
+
+
+def row_of(run: Run, found: Mapping, state: Mapping) -> list[str]:
+    """Return what the table says of a run of which the files were read, column by column."""
     record = found["run.json"]
-    state = end_of(run, found)
     words = (
         run.id,
         (record or {}).get("started", ""),
@@ -65,7 +88,7 @@ def row_of(run: Run, found: Mapping) -> dict[str, str]:
         cost.shown(state.get("cost")),
         measures.command(record) or state["cause"],
     )
-    return dict(zip(COLUMNS, map(cell, words), strict=True))
+    return [str(each) for each in words]
 
 
 def fitting(rows: Sequence[Mapping[str, str]], width: int | None, free: bool = False) -> Table:

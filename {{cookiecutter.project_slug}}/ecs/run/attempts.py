@@ -14,7 +14,7 @@ from ecs.aws import call_cli, client, of_recipe
 from ecs.console import logged, note, plain
 from ecs.cost import REGION, shown
 from ecs.errors import UserError
-from ecs.history import records, saved
+from ecs.history import index, records, saved
 from ecs.history.run import Run
 from ecs.request import request
 from ecs.run import retry
@@ -61,6 +61,8 @@ def claim(run: Run, following: dict, sender: str) -> bool:
             latest["task"] = None
 
     records.update(run, change)
+    if number > 1:
+        index.forget(run)
     return len(run.record["attempts"]) >= number
 
 
