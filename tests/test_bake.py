@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from importlib import metadata
@@ -311,6 +312,46 @@ def test_installing_again_does_nothing(installed: Callable[[str], Path], tmp_pat
         env=plain_environment(tmp_path, os.environ["PATH"]),
     )
     assert "installing" not in said
+
+
+@pytest.mark.parametrize(
+    ("marker", "python", "again"),
+    [
+        ("{home} (3, 11)", "{home} (3, 11)", False),
+        ("{home} (3, 11)", "/elsewhere/.venv (3, 11)", True),  # the folder was moved
+        ("{home} (3, 11)", "{home} (3, 13)", True),  # another Python stands there now
+        ("{home} (3, 11)", None, True),  # none does
+        (None, "{home} (3, 11)", True),  # the first installation was interrupted
+        ("", "{home} (3, 11)", True),  # an older version's
+    ],
+)
+def test_an_environment_that_is_broken_is_made_again(baked, tmp_path, marker, python, again):
+    project = tmp_path / "project"
+    shutil.copytree(baked["xgboost"], project)
+    home = project / ".venv"
+    (home / "bin").mkdir(parents=True)
+    (home / "extras").write_text("\n")
+    if python is None:
+        (home / "bin/python").symlink_to("/nonexistent")
+    else:
+        (home / "bin/python").write_text(f"#!/bin/sh\necho '{python.format(home=home)}'\n")
+        (home / "bin/python").chmod(0o755)
+    if marker is not None:
+        (home / "installed").write_text(marker.format(home=home) + "\n")
+    for target in ("install", "runs"):
+        done = call("make", "--dry-run", target, cwd=project)
+        assert ("-m venv .venv" in done.stdout) == again, (target, done.stderr)
+
+
+def test_a_project_that_was_moved_is_mended_by_whatever_is_typed(installed, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(installed("xgboost"), moved, symlinks=True)
+    done = call("make", "tag", cwd=moved)
+    assert "installing the locked packages" in done.stderr
+    assert "\nerror: " in done.stderr  # what was asked for has run
+    aws = (moved / ".venv/bin/aws").read_text().partition("\n")[0]
+    assert aws == f"#!{moved}/.venv/bin/python"
+    assert "installing" not in call("make", "install", cwd=moved).stderr
 
 
 def test_who_signed_in_by_aws_login_needs_no_further_package(baked):

@@ -33,7 +33,7 @@ import pytest
 import yaml
 from ecs.run import retry
 from ecs.verdict.rules import RESUME
-from support import BIN, ROOT, lacking
+from support import BIN, ROOT, copy_project, lacking
 
 pytestmark = pytest.mark.docker
 
@@ -1707,7 +1707,7 @@ def test_podman_builds_the_image_too(engine, installed, tmp_path):
     if podman is None:
         lacking("podman is not on this machine; .ci/run installs it")
     folder = tmp_path / "churn-model"
-    shutil.copytree(installed("xgboost"), folder, symlinks=True)
+    copy_project(installed("xgboost"), folder)
     environ = os.environ | {"BUILDAH_ISOLATION": "chroot", "CA_BUNDLE": engine["CA_BUNDLE"]}
     line = (
         "set -euo pipefail;"

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from ecs.surroundings import DIFFERENCES, Surroundings, surroundings
+from sandbox import __main__ as sandbox
 from support import PROJECT
 
 
@@ -34,6 +35,23 @@ def test_an_emulator_that_was_killed_is_missed_and_aws_never(tmp_path):
         pid.write_text(str(process.pid))
     assert there.ended()
     assert not aws.ended()
+
+
+@pytest.mark.parametrize(
+    ("program", "there"),
+    [(None, False), ("exit 0", True), ("exit 1", False), ("/nonexistent", False)],
+)
+def test_the_emulator_s_environment_is_looked_into(tmp_path, monkeypatch, program, there):
+    """Its Python may be gone, or another one by now, whatever the marker says."""
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    if program == "/nonexistent":
+        python.symlink_to(program)
+    elif program:
+        python.write_text(f"#!/bin/sh\n{program}\n")
+        python.chmod(0o755)
+    monkeypatch.setattr(sandbox, "VENV", tmp_path)
+    assert sandbox.lives() is there
 
 
 @pytest.mark.parametrize(

@@ -83,10 +83,19 @@ def check_engine() -> None:
         )
 
 
+def lives() -> bool:
+    """Tell whether the emulator's environment still has its Python and the emulator."""
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ministack') is None)"
+    try:
+        return subprocess.run([VENV / "bin/python", "-Ic", look], check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def install() -> None:
     """Put the emulator, as locked, into its own environment."""
     marker = VENV / "installed"
-    if marker.is_file() and marker.stat().st_mtime >= REQUIREMENTS.stat().st_mtime:
+    if marker.is_file() and marker.stat().st_mtime >= REQUIREMENTS.stat().st_mtime and lives():
         return
     print("installing the emulator into .sandbox/venv", file=sys.stderr)
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
