@@ -37,7 +37,7 @@ FILES = {
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
     "ecs/history/": "__init__.py data.py download.py index.py measures.py records.py report.py run.py saved.py sound.py versions.py",
-    "ecs/image/": "__init__.py image.py packages.py",
+    "ecs/image/": "__init__.py engine.py image.py packages.py",
     "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
     "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
     "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py instances.py mark.py policies.py readiness.py scheduler.py secrets.py stack.py",

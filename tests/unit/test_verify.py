@@ -241,8 +241,8 @@ def test_a_container_engine_that_does_not_answer(world, program):
     path = world.folder / "docker"
     path.write_text(f"#!/bin/sh\n{program}\n") if program else path.unlink()
     found, typed = world.fault(offline=True)
-    assert ("no daemon" if program else "No such file") in found
-    assert "make push DOCKER=podman" in typed
+    assert ("no daemon" if program else "there is no docker") in found
+    assert ("service docker start" if program else "DOCKER=podman") in typed
 
 
 def test_offline_asks_nobody_and_says_what_it_leaves_out(world):

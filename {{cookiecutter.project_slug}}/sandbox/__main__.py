@@ -64,25 +64,6 @@ def process_id() -> int | None:
     return pid
 
 
-def check_engine() -> None:
-    """Raise SandboxError unless a container engine answers: tasks are real containers."""
-    docker = os.environ.get("DOCKER") or "docker"
-    try:
-        done = subprocess.run(
-            [docker, "version", "--format", "{{.Server.Version}}"],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise SandboxError(
-            f"there is no {docker!r} on this machine; install Docker Engine (Debian: apt-get install docker.io)"
-        ) from error
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        raise SandboxError(
-            f"no container engine answers ({said}); start it, then type: make sandbox"
-        )
-
-
 def lives() -> bool:
     """Tell whether the emulator's environment still has its Python and the emulator."""
     look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ministack') is None)"
@@ -141,7 +122,6 @@ def start() -> None:
     if process_id() and PORT_FILE.is_file() and answers(int(PORT_FILE.read_text())):
         print(f"sandbox: running on port {PORT_FILE.read_text()}", file=sys.stderr)
         return
-    check_engine()
     install()
     (HOME / "tmp").mkdir(exist_ok=True)
     port = choose_port()

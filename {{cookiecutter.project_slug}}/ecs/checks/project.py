@@ -2,10 +2,8 @@
 
 import difflib
 import json
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import botocore.session
@@ -18,7 +16,7 @@ from ecs.checks.account import REGISTER
 from ecs.checks.results import Context, Result, fail, ok, skip
 from ecs.console import plain, typed
 from ecs.errors import UserError
-from ecs.image import image
+from ecs.image import engine, image
 from ecs.request import channels, request, sizes
 from ecs.settings import CONTAINER
 from ecs.stack import stack
@@ -171,18 +169,7 @@ def check_cli(context: Context) -> Result:
 
 def check_engine(context: Context) -> Result:
     """Look whether a container engine answers."""
-    program = os.environ.get("DOCKER") or "docker"
-    try:
-        done = subprocess.run(
-            [program, "ps", "--quiet"], check=False, capture_output=True, text=True, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = "no answer" if isinstance(error, subprocess.TimeoutExpired) else str(error.strerror)
-        return fail(f"{program}: {said}", "make push DOCKER=podman, or start the engine first")
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        return fail(
-            f"{program} does not answer: {said}",
-            "make push DOCKER=podman, or start the engine first",
-        )
+    program = context.settings.docker
+    if found := engine.fault(program):
+        return fail(*found)
     return ok(f"{program} answers")

@@ -2,7 +2,7 @@
 
 from ecs.aws import cli_version
 from ecs.console import note
-from ecs.image import image, packages
+from ecs.image import engine, image, packages
 from ecs.settings import Settings
 from ecs.stack import stack
 
@@ -23,8 +23,10 @@ def repository(settings: Settings) -> None:
 
 
 def registry(settings: Settings) -> None:
-    """Print the registry's host, for `docker login`."""
-    print(stack.outputs(settings)["RepositoryUri"].partition("/")[0])
+    """Print the registry's host, for `docker login`; nothing where Docker logs in by itself."""
+    engine.check(settings.docker)
+    host = stack.outputs(settings)["RepositoryUri"].partition("/")[0]
+    print("" if engine.logs_in_itself(host) else host)
 
 
 def pushed(settings: Settings) -> int:
@@ -48,6 +50,13 @@ def remove(settings: Settings) -> None:
     packages.change("remove", settings)
 
 
-def debian(settings: Settings) -> None:
-    """Look at packages.txt before the image is built."""
+def buildable(settings: Settings) -> None:
+    """Look at packages.txt and the engine before the image is built; print the option that the build needs."""
     packages.check_debian()
+    engine.check(settings.docker)
+    print(engine.load_option(settings.docker))
+
+
+def answers(settings: Settings) -> None:
+    """Refuse to go on without a container engine that answers."""
+    engine.check(settings.docker)
