@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -91,6 +91,70 @@ def options_of(project: Path) -> list[str]:
     """Return the names of the variables that the user may set."""
     text = (project / "Makefile").read_text().replace("\\\n", " ")
     return re.search(r"^OPTIONS := (.*)$", text, re.MULTILINE)[1].split()
+
+
+def everything(client: Callable[[str], Any]) -> dict[str, list]:
+    """Return the names of all that a project could leave in an account, kind by kind.
+
+    Args:
+        client: gives the account's client of a service.
+    """
+    ecs, ecr, s3 = client("ecs"), client("ecr"), client("s3")
+    secrets, scheduler = client("secretsmanager"), client("scheduler")
+    clusters = ecs.list_clusters()["clusterArns"]
+    buckets = [each["Name"] for each in s3.list_buckets()["Buckets"]]
+    repositories = [each["repositoryName"] for each in ecr.describe_repositories()["repositories"]]
+    return {
+        "stacks": [
+            (each["StackName"], each["StackStatus"], each.get("LastUpdatedTime"))
+            for each in client("cloudformation").describe_stacks()["Stacks"]
+        ],
+        "clusters": clusters,
+        "tasks": [
+            (status, arn)
+            for cluster in clusters
+            for status in ("RUNNING", "STOPPED")
+            for arn in ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
+        ],
+        "task definitions": [
+            (status, arn)
+            for status in ("ACTIVE", "INACTIVE")
+            for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]
+        ],
+        "images": [
+            (name, image["imageDigest"], image.get("imageTag"))
+            for name in repositories
+            for image in ecr.list_images(repositoryName=name)["imageIds"]
+        ],
+        "objects": [
+            (bucket, each["Key"], each["VersionId"])
+            for bucket in buckets
+            for found in [s3.list_object_versions(Bucket=bucket)]
+            for each in [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
+        ],
+        "uploads": [
+            (bucket, each["Key"])
+            for bucket in buckets
+            for each in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+        ],
+        "secrets": [
+            (each["Name"], sorted(each.get("SecretVersionsToStages", [])))
+            for each in secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+        ],
+        "schedule groups": [
+            each["Name"] for each in scheduler.list_schedule_groups()["ScheduleGroups"]
+        ],
+        "schedules": [
+            (each["GroupName"], each["Name"]) for each in scheduler.list_schedules()["Schedules"]
+        ],
+        "log groups": [
+            each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]
+        ],
+        "roles": [each["RoleName"] for each in client("iam").list_roles()["Roles"]],
+        "security groups": [
+            each["GroupId"] for each in client("ec2").describe_security_groups()["SecurityGroups"]
+        ],
+    }
 
 
 def copy_project(source: Path, target: Path) -> Path:

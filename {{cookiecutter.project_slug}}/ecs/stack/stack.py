@@ -54,24 +54,17 @@ def outputs(settings: Settings) -> dict[str, str]:
     """Return the stack's outputs, from this machine's cache or else from AWS.
 
     Raises:
-        UserError: there is no stack, or it is not complete.
+        UserError: as ``refresh`` does.
     """
-    found = cached_outputs(settings, identity()) or refresh(settings)
-    if not found:
-        raise UserError(
-            f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
-            "failed, type: make destroy, then make cluster"
-        )
-    return found
+    return cached_outputs(settings, identity()) or refresh(settings)
 
 
 def refresh(settings: Settings) -> dict[str, str]:
     """Read the outputs from AWS into the cache and return them.
 
-    A stack that is still being created, or whose creation failed, has none.
-
     Raises:
-        UserError: there is no stack, or it is not this project's.
+        UserError: there is no stack, it is not this project's, or it has no outputs, as one has that is
+            still being created, or whose creation failed.
     """
     stack = existing(settings)
     if stack is None:
@@ -79,7 +72,13 @@ def refresh(settings: Settings) -> dict[str, str]:
             f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
         )
     check(settings, stack)
-    return remember(settings, stack)
+    found = remember(settings, stack)
+    if not found:
+        raise UserError(
+            f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
+            "failed, type: make destroy, then make cluster"
+        )
+    return found
 
 
 def outputs_of(stack: Mapping) -> dict[str, str]:
