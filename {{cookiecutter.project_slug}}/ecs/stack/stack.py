@@ -20,6 +20,18 @@ OUTPUTS = (
 DESCRIPTION = "All that lasts of one training project: "
 
 
+class Outputs(dict[str, str]):
+    """What the stack gives out, by name."""
+
+    def __missing__(self, name: str) -> str:
+        """Refuse to go on without an output, as a stack lacks one that is older than the project.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f"the stack has no output {name}; type: make cluster")
+
+
 def cache(settings: Settings) -> Path:
     """Return the file in which this machine keeps the stack's outputs."""
     return settings.state_folder / "stack.json"
@@ -30,7 +42,7 @@ def placeholders() -> dict[str, str]:
     return {name: f"<{name}>" for name in OUTPUTS}
 
 
-def cached_outputs(settings: Settings, of: str = "") -> dict[str, str] | None:
+def cached_outputs(settings: Settings, of: str = "") -> Outputs | None:
     """Return the outputs as this machine last saw them, or None.
 
     Those of another region, stack or project's id do not count, nor those that other credentials than
@@ -47,10 +59,11 @@ def cached_outputs(settings: Settings, of: str = "") -> dict[str, str] | None:
         return None
     now = {"Region": settings.region, "Project": settings.project}
     now |= {"Credentials": of} if of else {}
-    return found if all(found.get(name, value) == value for name, value in now.items()) else None
+    current = all(found.get(name, value) == value for name, value in now.items())
+    return Outputs(found) if current else None
 
 
-def outputs(settings: Settings) -> dict[str, str]:
+def outputs(settings: Settings) -> Outputs:
     """Return the stack's outputs, from this machine's cache or else from AWS.
 
     Raises:
@@ -59,7 +72,7 @@ def outputs(settings: Settings) -> dict[str, str]:
     return cached_outputs(settings, identity()) or refresh(settings)
 
 
-def refresh(settings: Settings) -> dict[str, str]:
+def refresh(settings: Settings) -> Outputs:
     """Read the outputs from AWS into the cache and return them.
 
     Raises:
@@ -81,12 +94,12 @@ def refresh(settings: Settings) -> dict[str, str]:
     return found
 
 
-def outputs_of(stack: Mapping) -> dict[str, str]:
+def outputs_of(stack: Mapping) -> Outputs:
     """Return the outputs of a stack, as CloudFormation describes it."""
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return Outputs((each["OutputKey"], each["OutputValue"]) for each in stack.get("Outputs", []))
 
 
-def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
+def remember(settings: Settings, stack: Mapping) -> Outputs:
     """Write the outputs of the project's stack into the cache and return them."""
     found = outputs_of(stack)
     if not found:
