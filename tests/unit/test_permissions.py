@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import emulators
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -30,7 +31,7 @@ ACCOUNT = "0" * 12
 SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policies.runs(NAMES))
-# As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it
+# As in tests/test_end_to_end.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it
 # does not know a condition's key.
 CLUSTER, GROUP = NAMES.arn("ecs", "cluster/churn"), NAMES.arn("logs", "log-group:/ecs/churn")
 DIFFERENCES = {
@@ -336,10 +337,6 @@ def test_each_action_of_the_policy_is_one_that_something_here_calls():
 
 # ---- by calls, against the second emulator, which is more lenient: it looks at actions only
 
-THERE = ("bucket", "repository", "cluster", "log group", "schedule group")
-# no user of moto's is denied these: it does not know the call (EXEC=1), or answers before it asks IAM
-NOT_ASKED = ()
-
 
 @pytest.fixture(scope="module")
 def on_moto(moto) -> Iterator[Callable[[list[dict]], results.Result]]:
@@ -387,7 +384,59 @@ def test_on_moto_too_nothing_is_made_or_changed(moto, on_moto):
     assert (found.state, everything(moto.client)) == (results.SKIP, before)
 
 
-@pytest.mark.parametrize("action", [each for each in EVERY if each not in permissions.UNTRIED])
+@pytest.mark.parametrize(
+    "action",
+    [each for each in EVERY if each not in (*permissions.UNTRIED, *emulators.MOTO_NOT_DENIED)],
+)
 def test_on_moto_too_the_one_permission_that_is_missing_is_named(on_moto, action):
     found = on_moto(without(action))
     assert (found.state, named(found.lines(), "FAIL")) == (results.FAIL, {action})
+
+
+# ---- what a lenient implementation takes is taken back
+
+
+class Lenient:
+    """A client to which nothing is invalid; it remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict]] = []
+
+    def __getattr__(self, operation: str) -> Callable:
+        def call(**parameters: Any) -> dict:
+            self.asked.append((operation, parameters))
+            return {"tasks": [{"taskArn": "arn:1"}, {"taskArn": "arn:2"}]}
+
+        return call
+
+
+def test_what_should_have_failed_and_did_not_is_undone():
+    clients: dict[str, Lenient] = {}
+    document = permissions.calls(NAMES, "0123456789abcdef" * 2)
+    for action in document:
+        clients.setdefault(action.partition(":")[0], Lenient())
+    assert permissions.tried(clients, document) == set()
+    # a task that was started is stopped
+    stopped = [asked["task"] for name, asked in clients["ecs"].asked if name == "stop_task"]
+    assert {"arn:1", "arn:2"} < set(stopped)
+    secret = document["secretsmanager:PutSecretValue"]["SecretId"]
+    undone = ("delete_secret", {"SecretId": secret, "ForceDeleteWithoutRecovery": True})
+    assert undone in clients["secretsmanager"].asked
+    # a schedule or an upload of that name is removed by the last probe of all
+    schedule = document["scheduler:UpdateSchedule"]
+    assert clients["scheduler"].asked[-1] == (
+        "delete_schedule", {name: schedule[name] for name in ("Name", "GroupName")},
+    )  # fmt: skip
+    part = document["s3:PutObject"]
+    assert clients["s3"].asked[-1] == (
+        "abort_multipart_upload", {name: part[name] for name in ("Bucket", "Key", "UploadId")},
+    )  # fmt: skip
+
+
+def test_no_call_makes_anything():
+    creators = re.compile(r"(Create|Initiate|Put(Image|Object)$|Register|Upload$)")
+    made = {
+        permissions.OPERATIONS.get(action, action.partition(":")[2])
+        for action in permissions.calls(NAMES, "0" * 32)
+    }
+    assert [each for each in made if creators.match(each)] == []
