@@ -219,13 +219,17 @@ def test_a_run_is_started_looked_at_and_stopped(project):
 def test_destroy_leaves_what_was_there_before(project):
     project.make("run", "DETACH=1")
     said = project.make("destroy", "YES=1").stderr
-    assert "1 running tasks" in said
+    assert "running tasks\n" in said
     assert said.endswith("deleted\n")
     left = everything(project.client)
     # of the groups moto's stack has none, so that it cannot delete one either
     assert set(left.pop("schedule groups")) == {"default", NAME}
     assert left.pop("roles") == ["AWSServiceRoleForecs"]
-    assert [each for each in left.pop("security groups")] != []  # the default VPC's
+    # a deleted cluster and its tasks are still listed
+    (found,) = project.client("ecs").describe_clusters(clusters=left.pop("clusters"))["clusters"]
+    assert found["status"] == "INACTIVE"
+    assert {status for status, _ in left.pop("tasks")} == {"STOPPED"}
+    assert len(left.pop("security groups")) == 1  # the default VPC's
     assert left == {kind: [] for kind in left}
 
 
