@@ -8,6 +8,8 @@ MOTO_RESOURCES = (
 )
 # moto's CloudFormation deletes what has this, which is to stay
 MOTO_DELETES = "RetainExceptOnCreate"
+# moto's CloudFormation never deletes one
+MOTO_KEEPS = "AWS::ECS::Cluster"
 # checks of `make verify` that fail on moto in a healthy project
 MOTO_CHECKS = ("permissions", "iam:PassRole", "way out")
 # moto reckons the signature of these wrongly, and never comes to the permissions
