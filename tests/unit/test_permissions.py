@@ -440,3 +440,9 @@ def test_no_call_makes_anything():
         for action in permissions.calls(NAMES, "0" * 32)
     }
     assert [each for each in made if creators.match(each)] == []
+
+
+def test_what_ministack_is_given_beside_stands_among_its_differences():
+    """docs/emulators.md names those: tests/test_moto.py."""
+    given = " ".join(DIFFERENCES.values()).split()
+    assert sorted(given) == sorted(emulators.MINISTACK_RESOURCES)
