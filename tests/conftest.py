@@ -6,14 +6,26 @@ import stat
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
 from hypothesis import settings
-from support import BIN, FRAMEWORKS, MAKES, PROJECT, ROOT, call, copy_project, lacking, succeed
+from support import (
+    BIN,
+    FRAMEWORKS,
+    MAKES,
+    PROJECT,
+    ROOT,
+    Moto,
+    call,
+    copy_project,
+    lacking,
+    moto_server,
+    succeed,
+)
 
 # The programs of a generated project have no Jinja in them: tests import ecs as it stands in the
 # template, where no bytecode may be left, since it would be copied into the next project.
@@ -128,6 +140,21 @@ def copy_of(installed: Callable[[str], Path], tmp_path: Path) -> Callable[..., P
 def make(request) -> str:
     """Return the program of the machine's Make, and of the newest."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def moto_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """Give moto's server, one a session."""
+    with moto_server(tmp_path_factory.mktemp("moto") / "log") as moto:
+        yield moto
+
+
+@pytest.fixture(scope="module")
+def moto(moto_process: Moto) -> Moto:
+    """Give moto's server with nothing in it and no permissions asked for."""
+    moto_process.post("reset-auth", "Infinity")
+    moto_process.post("reset")
+    return moto_process
 
 
 @pytest.fixture(scope="session")

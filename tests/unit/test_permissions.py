@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import emulators
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -24,13 +25,13 @@ from ecs.image import image
 from ecs.settings import Settings
 from ecs.stack import inputs, policies, stack
 from sandbox import __main__ as sandbox
-from support import PROJECT
+from support import PROJECT, everything
 
 ACCOUNT = "0" * 12
 SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policies.runs(NAMES))
-# As in tests/test_end_to_end.py: where the emulator asks for another resource than AWS, and where it
+# As in tests/test_end_to_end.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it
 # does not know a condition's key.
 CLUSTER, GROUP = NAMES.arn("ecs", "cluster/churn"), NAMES.arn("logs", "log-group:/ecs/churn")
 DIFFERENCES = {
@@ -187,23 +188,11 @@ def test_the_one_permission_that_is_missing_is_named(verified, action):
 
 
 def test_nothing_of_it_is_made_or_changed(root, verified):
-    """But for what the emulator takes though AWS refuses it: an image without its parts, two values."""
-
-    def there() -> dict[str, Any]:
-        ecs, s3 = root("ecs"), root("s3")
-        bucket = NAMES.bucket.rpartition(":")[2]
-        return {
-            "definitions": ecs.list_task_definitions()["taskDefinitionArns"],
-            "running": ecs.list_tasks(cluster="churn")["taskArns"],
-            "stopped": ecs.list_tasks(cluster="churn", desiredStatus="STOPPED")["taskArns"],
-            "objects": [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]],
-            "uploads": s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []),
-        }
-
-    before = there()
+    before = everything(root)
+    assert [key for _, key, _ in before["objects"]] == ["churn/data/train.csv"]
+    assert [tag for *_, tag in before["images"]] == ["v1"]
     verified(without())
-    assert there() == before
-    assert before["objects"] == ["churn/data/train.csv"]
+    assert everything(root) == before
 
 
 # ---- by simulation
@@ -296,23 +285,14 @@ def test_there_is_a_call_for_each_action_and_no_other():
     assert set(permissions.calls(NAMES, "0" * 32)) == set(EVERY) - set(permissions.UNTRIED)
 
 
-def test_a_call_that_is_no_read_names_what_is_not_there_or_is_not_whole():
-    """Which of the two, action by action: the reason for which the service must refuse it."""
+def test_a_call_that_is_no_read_names_what_is_not_there():
     digits = "0123456789abcdef" * 2
-    calls = permissions.calls(NAMES, digits)
-    refused = {
-        "ecr:InitiateLayerUpload": "",  # is not refused; it is no part of an image until completed
-        "ecr:PutImage": permissions.DIGEST,
-        "ecs:RegisterTaskDefinition": '"containerDefinitions": []',
-        "ecs:RunTask": f"churn:{2**31 - 1}",
-        "s3:PutObject": permissions.md5(b"y"),
-        "scheduler:CreateSchedule": '"never"',
-        "secretsmanager:CreateSecret": "SecretBinary",
-    }
-    for action, parameters in calls.items():
+    for action, parameters in permissions.calls(NAMES, digits).items():
         if not permissions.is_read(action):
-            text = json.dumps(parameters, default=str)
-            assert refused.get(action, digits[:8]) in text, action
+            text = json.dumps(parameters, default=str).replace("-", "")
+            # RunTask knows no names but numbers: the last that there can be
+            absent = f"churn:{2**31 - 1}" if action == "ecs:RunTask" else digits
+            assert absent in text, action
 
 
 @pytest.mark.parametrize(
@@ -325,7 +305,7 @@ def test_a_call_that_is_no_read_names_what_is_not_there_or_is_not_whole():
         ("ThrottlingException", "Rate exceeded", True),
     ],
 )
-def test_any_answer_but_access_denied_tells_that_the_permission_is_there(code, message, there):
+def test_access_denied_alone_tells_that_a_permission_is_missing(code, message, there):
     def run_task(**_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, "RunTask")
 
@@ -353,3 +333,116 @@ def test_each_action_of_the_policy_is_one_that_something_here_calls():
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action.partition(":")[2]).lower()
         words = [known.get(action, snake), snake.replace("_", "-")]
         assert any(word in text for word in words), action
+
+
+# ---- by calls, against the second emulator, which is more lenient: it looks at actions only
+
+
+@pytest.fixture(scope="module")
+def on_moto(moto) -> Iterator[Callable[[list[dict]], results.Result]]:
+    """Return a function that checks the permissions of a user with these statements."""
+    account_id = moto.client("sts").get_caller_identity()["Account"]
+    bucket = policies.Names(SETTINGS, account_id, "aws").bucket.rpartition(":")[2]
+    moto.client("s3").create_bucket(Bucket=bucket)
+    moto.client("ecr").create_repository(repositoryName="churn")
+    moto.client("ecs").create_cluster(clusterName="churn")
+    moto.client("ecs").register_task_definition(
+        family="churn", containerDefinitions=[{"name": "train", "image": "x", "memory": 128}]
+    )
+    moto.client("logs").create_log_group(logGroupName="/ecs/churn")
+    moto.client("scheduler").create_schedule_group(Name="churn")
+    user = moto.client("iam").create_user(UserName="runner")["User"]
+    key = moto.client("iam").create_access_key(UserName="runner")["AccessKey"]
+
+    def checked(statements: list[dict]) -> results.Result:
+        allowed = [
+            {"Effect": "Allow", "Action": each["Action"], "Resource": "*"} for each in statements
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        moto.client("iam").put_user_policy(
+            UserName="runner", PolicyName="p", PolicyDocument=document
+        )
+        moto.post("reset-auth", "0")
+        try:
+            return account.check_permissions(results.Context(SETTINGS, arn=user["Arn"]))
+        finally:
+            moto.post("reset-auth", "Infinity")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
+        patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        patch.setattr(aws, "TRIES", 1)  # some calls end in a fault of its own, each time
+        forget()
+        yield checked
+    forget()
+
+
+def test_on_moto_too_nothing_is_made_or_changed(moto, on_moto):
+    before = everything(moto.client)
+    found = on_moto(without())
+    assert (found.state, everything(moto.client)) == (results.SKIP, before)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [each for each in EVERY if each not in (*permissions.UNTRIED, *emulators.MOTO_NOT_DENIED)],
+)
+def test_on_moto_too_the_one_permission_that_is_missing_is_named(on_moto, action):
+    found = on_moto(without(action))
+    assert (found.state, named(found.lines(), "FAIL")) == (results.FAIL, {action})
+
+
+# ---- what a lenient implementation takes is taken back
+
+
+class Lenient:
+    """A client to which nothing is invalid; it remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict]] = []
+
+    def __getattr__(self, operation: str) -> Callable:
+        def call(**parameters: Any) -> dict:
+            self.asked.append((operation, parameters))
+            return {"tasks": [{"taskArn": "arn:1"}, {"taskArn": "arn:2"}]}
+
+        return call
+
+
+def test_what_should_have_failed_and_did_not_is_undone():
+    clients: dict[str, Lenient] = {}
+    document = permissions.calls(NAMES, "0123456789abcdef" * 2)
+    for action in document:
+        clients.setdefault(action.partition(":")[0], Lenient())
+    assert permissions.tried(clients, document) == set()
+    # a task that was started is stopped
+    stopped = [asked["task"] for name, asked in clients["ecs"].asked if name == "stop_task"]
+    assert {"arn:1", "arn:2"} < set(stopped)
+    secret = document["secretsmanager:PutSecretValue"]["SecretId"]
+    undone = ("delete_secret", {"SecretId": secret, "ForceDeleteWithoutRecovery": True})
+    assert undone in clients["secretsmanager"].asked
+    # a schedule or an upload of that name is removed by the last probe of all
+    schedule = document["scheduler:UpdateSchedule"]
+    assert clients["scheduler"].asked[-1] == (
+        "delete_schedule", {name: schedule[name] for name in ("Name", "GroupName")},
+    )  # fmt: skip
+    part = document["s3:PutObject"]
+    assert clients["s3"].asked[-1] == (
+        "abort_multipart_upload", {name: part[name] for name in ("Bucket", "Key", "UploadId")},
+    )  # fmt: skip
+
+
+def test_no_call_makes_anything():
+    creators = re.compile(r"(Create|Initiate|Put(Image|Object)$|Register|Upload$)")
+    made = {
+        permissions.OPERATIONS.get(action, action.partition(":")[2])
+        for action in permissions.calls(NAMES, "0" * 32)
+    }
+    assert [each for each in made if creators.match(each)] == []
+
+
+def test_what_ministack_is_given_beside_stands_among_its_differences():
+    """docs/emulators.md names those: tests/test_moto.py."""
+    given = " ".join(DIFFERENCES.values()).split()
+    assert sorted(given) == sorted(emulators.MINISTACK_RESOURCES)

@@ -91,13 +91,19 @@ def test_a_new_account_gets_the_roles_before_the_stack(settings, cloud, capacity
     assert waited == [readiness.SETTLING]
 
 
-def test_roles_that_are_there_are_no_error_and_nothing_waits(settings, cloud):
-    cloud.stub("iam").add_client_error(
-        "create_service_linked_role",
-        "InvalidInput",
-        "Service role name AWSServiceRoleForECS has been taken in this account",
-    )
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidInput", "Service role name AWSServiceRoleForECS has been taken in this account"),
+        ("EntityAlreadyExists", "Role with name AWSServiceRoleForECS already exists."),
+    ],
+)
+def test_roles_that_are_there_are_no_error_and_nothing_waits(
+    settings, cloud, capsys, code, message
+):
+    cloud.stub("iam").add_client_error("create_service_linked_role", code, message)
     readiness.make_roles(settings, None, lambda _: pytest.fail("waited"))
+    assert capsys.readouterr().err == ""
 
 
 def test_who_may_not_make_a_role_is_told_who_may(settings, cloud, capsys):

@@ -67,10 +67,24 @@ def test_without_a_stack_the_sentence_says_what_to_type(settings, cloud):
 
 def test_a_stack_that_is_not_complete_is_not_remembered(settings, cloud):
     """While it is being created, or after a failure, it has no outputs."""
-    cloud.stub("cloudformation").add_response("describe_stacks", described({}), ASKED)
-    with pytest.raises(UserError, match="make cluster"):
-        stack.outputs(settings)
-    assert stack.cached_outputs(settings) is None
+    for ask in (stack.outputs, stack.refresh):
+        cloud.stub("cloudformation").add_response("describe_stacks", described({}), ASKED)
+        with pytest.raises(
+            UserError, match="is not complete: .*; type: make destroy, then make cl"
+        ):
+            ask(settings)
+        assert stack.cached_outputs(settings) is None
+
+
+def test_an_output_that_the_stack_lacks_is_one_sentence(settings, outputs, cloud):
+    """The stack of an older project, fresh from AWS and as it was remembered."""
+    del outputs["LogGroup"]
+    cloud.stub("cloudformation").add_response("describe_stacks", described(outputs), ASKED)
+    for found in (stack.refresh(settings), stack.outputs(settings)):
+        with pytest.raises(UserError) as error:
+            found["LogGroup"]
+        assert str(error.value) == "the stack has no output LogGroup; type: make cluster"
+        assert found.get("LogGroup") is None
 
 
 def test_in_the_sandbox_the_registry_is_the_emulator(settings, outputs, cloud, monkeypatch):

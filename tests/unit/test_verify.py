@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from botocore.parsers import ResponseParserError
 from ecs.checks import account, permissions, project, results, verify
 from ecs.errors import UserError
 from ecs.history import records
@@ -565,6 +566,19 @@ def test_a_workflow_that_aws_does_not_trust_is_told_by_verify_too(world, monkeyp
     assert world.fault() == (
         "[FAIL] AWS trusts others", "type: make cluster GITHUB=o/n",
     )  # fmt: skip
+
+
+def test_an_answer_that_is_not_aws_s_fails_its_own_check_only(world, monkeypatch):
+    """A proxy's page: botocore cannot read it, and its error is none of those of AWS's."""
+
+    def lacking(*_: object) -> None:
+        raise ResponseParserError("Unable to parse response, invalid XML received:\nb'<html>'")
+
+    monkeypatch.setattr(permissions, "lacking", lacking)
+    assert world.fault() == (
+        "[FAIL] permissions: what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "type: env | grep -i proxy, then make verify",
+    )
 
 
 def test_the_root_user_is_asked_for_nothing(world, monkeypatch):

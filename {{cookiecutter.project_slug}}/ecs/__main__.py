@@ -13,6 +13,7 @@ from ecs import console
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.output import guarded, lost
+from ecs.refusals import NOT_AWS
 from ecs.settings import Settings, settings_from
 
 # command -> module:function; the module is imported when its command is called
@@ -83,10 +84,7 @@ def sentence(error: Exception) -> str | None:
     from botocore.parsers import ResponseParserError
 
     if isinstance(error, ResponseParserError):
-        return (
-            "what answered is not AWS, a proxy perhaps, whose page cannot be read; look at HTTPS_PROXY and "
-            "NO_PROXY, then type the same again"
-        )
+        return f"{NOT_AWS}; look at HTTPS_PROXY and NO_PROXY, then type the same again"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
     if isinstance(error, ClientError | BotoCoreError):

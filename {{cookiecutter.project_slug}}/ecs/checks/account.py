@@ -216,8 +216,8 @@ def check_permissions(context: Context) -> Result:
         return fail(f"permissions: this identity may not {', '.join(sorted(missing))}", ALLOW)
     if unknown:
         return skip(
-            f"permissions: all that can be tried are there; of {', '.join(sorted(unknown))} IAM alone "
-            "can tell, where iam:SimulatePrincipalPolicy is allowed"
+            f"permissions: none of those that can be tried is denied; of {', '.join(sorted(unknown))} IAM "
+            "alone can tell, where iam:SimulatePrincipalPolicy is allowed"
         )
     return ok("permissions: all that make policy prints")
 

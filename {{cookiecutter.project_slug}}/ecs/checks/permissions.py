@@ -1,14 +1,14 @@
 """Which of the actions that `make policy` prints the caller lacks, found out without changing anything.
 
 Reads are made. Of the rest IAM says what it would allow, where the caller may ask it
-(iam:SimulatePrincipalPolicy); else each is called so that the service must refuse it for another reason:
-what it names is not there, or the request is not whole. AWS looks at permissions before it looks at
-those, so AccessDenied tells that the permission is missing, and any other answer that it is there.
+(iam:SimulatePrincipalPolicy). Elsewhere those are called that act on something that is already there,
+and name something that is not, by 128 random bits: whatever the service checks, there is nothing that it
+could change. What would make something is not called, since no request for it is invalid everywhere.
+
+AccessDenied tells that a permission is missing. Another refusal tells only that AWS did not deny it: no
+reference says that every service looks at permissions first.
 """
 
-import base64
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +21,16 @@ from ecs.refusals import code_and_message
 from ecs.stack import policies
 from ecs.stack.policies import Names
 
-# Granted for what another call creates (ecs:CreateAction) or hands on: no call of its own shows them.
-# iam:PassRole has a check of its own; s3:DeleteObject never fails where there is nothing to delete.
-UNTRIED = ("ecs:TagResource", "iam:PassRole", "s3:DeleteObject")
+# Each makes something, or is granted for what another call makes (ecs:TagResource) or hands on.
+# iam:PassRole has a check of its own; s3:DeleteObject succeeds where there is nothing, and leaves a marker.
+UNTRIED = (
+    "ecr:InitiateLayerUpload", "ecr:PutImage", "ecs:RegisterTaskDefinition", "ecs:TagResource",
+    "iam:PassRole", "s3:DeleteObject", "scheduler:CreateSchedule", "secretsmanager:CreateSecret",
+)  # fmt: skip
 # where the action is not called like its operation
-OPERATIONS = {"s3:ListBucket": "list_objects_v2"}
+OPERATIONS = {"s3:ListBucket": "list_objects_v2", "s3:PutObject": "upload_part"}
+# They come after the others: what an implementation made of a name that was not there, they remove.
+LAST = ("s3:AbortMultipartUpload", "scheduler:DeleteSchedule")
 # IAM's answers about who has no policies that it could look at
 NO_SOURCE = ("InvalidInput", "NoSuchEntity")
 DIGEST = f"sha256:{'0' * 64}"  # of nothing
@@ -69,20 +74,9 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
     task = {"cluster": project, "task": absent}
     schedule = {"Name": nothing, "GroupName": project}
     target = {
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "ScheduleExpression": "never",  # no expression of the scheduler's
-        "Target": {
-            "Arn": names.arn("ecs", f"cluster/{project}"), "RoleArn": names.role("SchedulerRole-verify"),
-        },
-    }  # fmt: skip
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "config": {
-            "mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": DIGEST,
-        },
-        "layers": [],
-    }  # fmt: skip
+        "Arn": names.arn("ecs", f"cluster/{project}"),
+        "RoleArn": names.role("SchedulerRole-verify"),
+    }
     return {
         "cloudformation:DescribeStacks": {"StackName": project},
         "ecr:BatchCheckLayerAvailability": {**image, "layerDigests": [DIGEST]},
@@ -91,10 +85,6 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "ecr:DescribeImages": {**image, "imageIds": [{"imageTag": nothing}]},
         "ecr:GetAuthorizationToken": {},
         "ecr:GetDownloadUrlForLayer": {**image, "layerDigest": DIGEST},
-        # an upload that nobody goes on with leaves nothing
-        "ecr:InitiateLayerUpload": image,
-        # its configuration is in no repository
-        "ecr:PutImage": {**image, "imageManifest": json.dumps(manifest), "imageTag": nothing},
         "ecr:UploadLayerPart": {
             **image, "uploadId": upload, "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": b"x",
         },
@@ -102,24 +92,20 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "ecs:DescribeTasks": {"cluster": project, "tasks": [absent]},
         "ecs:ExecuteCommand": {**task, "command": "true", "interactive": True},
         "ecs:ListTasks": {"cluster": project, "startedBy": nothing},
-        # a task definition without a container
-        "ecs:RegisterTaskDefinition": {"family": project, "containerDefinitions": []},
         "ecs:RunTask": {"cluster": project, "taskDefinition": f"{project}:{2**31 - 1}"},
         "ecs:StopTask": task,
         "logs:GetLogEvents": {"logGroupName": f"/ecs/{project}", "logStreamName": nothing},
         "s3:AbortMultipartUpload": {**file, "UploadId": upload},
         "s3:GetObject": file,
         "s3:ListBucket": {"Bucket": file["Bucket"], "Prefix": f"{project}/", "MaxKeys": 1},
-        # S3 stores nothing whose checksum is another's
-        "s3:PutObject": {**file, "Body": b"x", "ContentMD5": md5(b"y")},
-        "scheduler:CreateSchedule": {**schedule, **target},
+        # A part of no upload is no object. Its permission is s3:PutObject: "Multipart upload API and
+        # permissions" in S3's user guide.
+        "s3:PutObject": {**file, "UploadId": upload, "PartNumber": 1, "Body": b"x"},
         "scheduler:DeleteSchedule": schedule,
         "scheduler:GetSchedule": schedule,
         "scheduler:ListSchedules": {"GroupName": project, "MaxResults": 1},
-        "scheduler:UpdateSchedule": {**schedule, **target},
-        # a value may be one or the other, not both
-        "secretsmanager:CreateSecret": {
-            "Name": f"{project}/{nothing}", "SecretString": "x", "SecretBinary": b"x",
+        "scheduler:UpdateSchedule": {
+            **schedule, "FlexibleTimeWindow": {"Mode": "OFF"}, "ScheduleExpression": "never", "Target": target,
         },
         "secretsmanager:DescribeSecret": secret,
         "secretsmanager:PutSecretValue": {**secret, "SecretString": "x"},
@@ -133,31 +119,39 @@ def absent_uuid(digits: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def md5(content: bytes) -> str:
-    """Return the checksum of Content-MD5. It guards nothing."""
-    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-
-
 def allowed(client: Any, action: str, parameters: Mapping) -> bool:
-    """Make one call and tell whether the caller has its permission."""
+    """Make one call, undo it if it did something after all, and tell whether it was not denied."""
     operation = OPERATIONS.get(action) or xform_name(action.partition(":")[2])
     try:
-        getattr(client, operation)(**parameters)
+        answer = getattr(client, operation)(**parameters)
     except ClientError as error:
-        # where AWS says that another one is missing, this one is there
+        # where AWS says that another one is missing, it did not deny this one
         return not denied(error) or named(error) not in ("", action)
+    undo(client, action, parameters, answer)
     return True
 
 
+def undo(client: Any, action: str, parameters: Mapping, answer: Mapping) -> None:
+    """Take back what a lenient implementation made of something that was not there; LAST does the rest."""
+    if action == "ecs:RunTask":
+        for task in answer.get("tasks", []):
+            client.stop_task(cluster=parameters["cluster"], task=task["taskArn"])
+    if action == "secretsmanager:PutSecretValue":
+        client.delete_secret(SecretId=parameters["SecretId"], ForceDeleteWithoutRecovery=True)
+
+
 def tried(clients: Mapping[str, Any], made: Mapping[str, Mapping]) -> set[str]:
-    """Make the calls side by side and return the actions that AWS denied."""
+    """Make the calls side by side, then those in LAST, and return the actions that AWS denied."""
 
     def look(action: str) -> bool:
         return allowed(clients[action.partition(":")[0]], action, made[action])
 
+    missing = set()
     with ThreadPoolExecutor(8) as pool:
-        found = dict(zip(made, pool.map(look, made), strict=True))
-    missing = {action for action, there in found.items() if not there}
+        for late in (False, True):
+            each = [action for action in made if (action in LAST) is late]
+            found = zip(each, pool.map(look, each), strict=True)
+            missing |= {action for action, there in found if not there}
     if "s3:ListBucket" in missing:
         # without it S3 denies a file that is not there too
         missing.discard("s3:GetObject")

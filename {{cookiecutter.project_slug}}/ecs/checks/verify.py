@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from ecs.aws import distrust
 from ecs.checks.account import (
@@ -52,7 +53,7 @@ from ecs.checks.project import (
 )
 from ecs.checks.results import FAIL, OK, Context, Result, fail, skip
 from ecs.errors import UserError
-from ecs.refusals import code_and_message
+from ecs.refusals import NOT_AWS, code_and_message
 from ecs.settings import Settings
 from ecs.stack import stack
 from ecs.verdict.explain import Evidence, explain
@@ -127,6 +128,8 @@ MENDED = {
 def of_aws(check: Check, error: Exception) -> Result:
     """Return the result of a check that AWS, or the way to it, answered with an error."""
     code, message = code_and_message(error)
+    if isinstance(error, ResponseParserError):
+        return fail(f"{check.name}: {NOT_AWS}", "env | grep -i proxy, then make verify")
     if sentence := distrust(error):
         return of_user(check, UserError(sentence))
     if denied(error) and not check.required:
@@ -153,7 +156,7 @@ def outcome(check: Check, context: Context) -> Result:
         return check.look(context)
     except UserError as error:
         return of_user(check, error)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         return of_aws(check, error)
 
 

@@ -19,8 +19,8 @@ DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"
 SETTLING = 15.0  # seconds
 # a role is called PROJECT-InfrastructureRole-RANDOM, of 64 characters at most
 LONGEST_PROJECT = 32
-# what IAM says of a role that is there
-TAKEN = "InvalidInput"
+# what IAM says of a role that is there: of a service's, and of any other's name
+TAKEN = ("InvalidInput", "EntityAlreadyExists")
 
 
 def remedy(settings: Settings, status: str, again: str) -> str:

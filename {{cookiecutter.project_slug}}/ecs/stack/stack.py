@@ -20,6 +20,18 @@ OUTPUTS = (
 DESCRIPTION = "All that lasts of one training project: "
 
 
+class Outputs(dict[str, str]):
+    """What the stack gives out, by name."""
+
+    def __missing__(self, name: str) -> str:
+        """Refuse to go on without an output, as a stack lacks one that is older than the project.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f"the stack has no output {name}; type: make cluster")
+
+
 def cache(settings: Settings) -> Path:
     """Return the file in which this machine keeps the stack's outputs."""
     return settings.state_folder / "stack.json"
@@ -30,7 +42,7 @@ def placeholders() -> dict[str, str]:
     return {name: f"<{name}>" for name in OUTPUTS}
 
 
-def cached_outputs(settings: Settings, of: str = "") -> dict[str, str] | None:
+def cached_outputs(settings: Settings, of: str = "") -> Outputs | None:
     """Return the outputs as this machine last saw them, or None.
 
     Those of another region, stack or project's id do not count, nor those that other credentials than
@@ -47,16 +59,33 @@ def cached_outputs(settings: Settings, of: str = "") -> dict[str, str] | None:
         return None
     now = {"Region": settings.region, "Project": settings.project}
     now |= {"Credentials": of} if of else {}
-    return found if all(found.get(name, value) == value for name, value in now.items()) else None
+    current = all(found.get(name, value) == value for name, value in now.items())
+    return Outputs(found) if current else None
 
 
-def outputs(settings: Settings) -> dict[str, str]:
+def outputs(settings: Settings) -> Outputs:
     """Return the stack's outputs, from this machine's cache or else from AWS.
 
     Raises:
-        UserError: there is no stack, or it is not complete.
+        UserError: as ``refresh`` does.
     """
-    found = cached_outputs(settings, identity()) or refresh(settings)
+    return cached_outputs(settings, identity()) or refresh(settings)
+
+
+def refresh(settings: Settings) -> Outputs:
+    """Read the outputs from AWS into the cache and return them.
+
+    Raises:
+        UserError: there is no stack, it is not this project's, or it has no outputs, as one has that is
+            still being created, or whose creation failed.
+    """
+    stack = existing(settings)
+    if stack is None:
+        raise UserError(
+            f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
+        )
+    check(settings, stack)
+    found = remember(settings, stack)
     if not found:
         raise UserError(
             f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
@@ -65,29 +94,12 @@ def outputs(settings: Settings) -> dict[str, str]:
     return found
 
 
-def refresh(settings: Settings) -> dict[str, str]:
-    """Read the outputs from AWS into the cache and return them.
-
-    A stack that is still being created, or whose creation failed, has none.
-
-    Raises:
-        UserError: there is no stack, or it is not this project's.
-    """
-    stack = existing(settings)
-    if stack is None:
-        raise UserError(
-            f"there is no stack {settings.project!r} in {settings.region}; type: make cluster"
-        )
-    check(settings, stack)
-    return remember(settings, stack)
-
-
-def outputs_of(stack: Mapping) -> dict[str, str]:
+def outputs_of(stack: Mapping) -> Outputs:
     """Return the outputs of a stack, as CloudFormation describes it."""
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return Outputs((each["OutputKey"], each["OutputValue"]) for each in stack.get("Outputs", []))
 
 
-def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
+def remember(settings: Settings, stack: Mapping) -> Outputs:
     """Write the outputs of the project's stack into the cache and return them."""
     found = outputs_of(stack)
     if not found:
