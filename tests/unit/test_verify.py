@@ -182,10 +182,9 @@ def world(tmp_path, monkeypatch, settings, outputs, cloud, capsys) -> World:
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("DOCKER", str(folder / "docker"))
     monkeypatch.setattr(image, "tag", lambda settings: settings.tag or "v1")
     monkeypatch.setattr(permissions, "lacking", lambda *_: (set(), set()))
-    settings = replace(settings, aws=str(folder / "aws"))
+    settings = replace(settings, aws=str(folder / "aws"), docker=str(folder / "docker"))
     return World(folder, settings, {**outputs, "LogGroup": "/ecs/churn"}, cloud, capsys)
 
 
@@ -242,7 +241,7 @@ def test_a_container_engine_that_does_not_answer(world, program):
     path = world.folder / "docker"
     path.write_text(f"#!/bin/sh\n{program}\n") if program else path.unlink()
     found, typed = world.fault(offline=True)
-    assert ("no daemon" if program else "there is no docker") in found
+    assert ("no daemon" if program else f"there is no {path}") in found
     assert ("service docker start" if program else "DOCKER=podman") in typed
 
 
