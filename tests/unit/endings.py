@@ -109,9 +109,7 @@ def unstarted(
     """Return an ending in which the container never ran."""
     shown = train(**({"reason": container} if container else {}))
     stopped = task(shown, stop=("TaskFailedToStart", reason))
-    return Ending(
-        name, source, STATES[retry], retry, 1, command, task=stopped, capacity=capacity
-    )
+    return Ending(name, source, STATES[retry], retry, 1, command, task=stopped, capacity=capacity)
 
 
 def unplaced(
@@ -737,7 +735,7 @@ ENDINGS = (
     ),
     # ---- containers beside it
     Ending(
-        "a sidecar whose image is not there", PULL, FAILED, "never", 1, "make push",
+        "a sidecar whose image is not there", PULL, FAILED, "never", 1, "make register",
         task=task(train(), {**SIDECAR, "reason": f"CannotPullContainerError: {RETRIED}failed to resolve ref "
         "registry.example/log-router:1: not found"}, stop=("TaskFailedToStart", "Task failed to start")),
     ),
@@ -1468,8 +1466,8 @@ ENDINGS = (
     ),
     # ---- stopped, or its machine taken away
     exited(
-        "a service's scaling", STOPPED, 143, "resume", "RETRIES=3", stop=("ServiceSchedulerInitiated", "Scaling activity "
-        "initiated by (deployment ecs-svc/0123456789012345678)"),
+        "a service's scaling", STOPPED, 143, "resume", "RETRIES=3",
+        stop=("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment ecs-svc/0123456789)"),
     ),
     exited(
         "stopped by the user, in the console", "aws-solutions/distributed-load-testing-on-aws, issue 82", 1, "never",
@@ -1520,6 +1518,7 @@ ENDINGS = (
         "an instruction that the processor lacks", "docker/compose, issue 5386; freqtrade/freqtrade, issue 10021", 132,
         "never", "make lock", "Fatal Python error: Illegal instruction",
     ),
+    exited("a division by zero in compiled code", "signal(7), SIGFPE", 136, "never", "make lock"),
     exited("a broken pipe", "signal(7), SIGPIPE", 141, "never", "make logs"),
     exited(
         "out of memory, on an instance", "dagster-io/dagster, issue 17448", 137, "never", "CAPACITY=ec2 INSTANCE_TYPE=",

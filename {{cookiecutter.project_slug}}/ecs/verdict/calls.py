@@ -11,6 +11,7 @@ ANY_CALL = {
     "clock": "timedatectl set-ntp true, which sets the clock; then the same once more",
     "connection": AGAIN,
     "bad-credentials": "",
+    "config": "correct that file, then the same once more",
     "denied": "",
     "denied-code": "",
     "endpoint": "REGION=us-east-1, or another that there is",
