@@ -19,6 +19,7 @@ ANY_CALL = {
     "expired-code": "",
     "no-credentials": "",
     "no-region": "REGION=us-east-1",
+    "opt-in": "REGION=us-east-1, or enable the region in the console",
     "profile": "aws configure list-profiles, then the same once more with AWS_PROFILE set to one of them",
     "proxy": "echo $HTTPS_PROXY; set it right or unset it, then the same once more",
     "server": AGAIN,

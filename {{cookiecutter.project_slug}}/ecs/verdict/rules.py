@@ -644,16 +644,17 @@ RULES = (
     Rule(
         "clock", "this machine's clock is wrong, and AWS refuses its signature",
         "set the clock (timedatectl set-ntp true), then make run", NEVER, (EXCEPTION,),
-        reason=r"Signature (expired|not yet current)|RequestTimeTooSkewed",
+        reason=r"Signature (expired|not yet current)|difference between the request time and the current time",
     ),
     Rule(
         "expired", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
         reason=r"(?i)(token|session|credentials?)\b.*(has|have|is|was|are) expired|token included "
-        r"in the request is expired|refresh failed|error loading sso token",
+        r"in the request is expired|refresh failed|error loading (sso|login session) token",
     ),
     Rule(
         "expired-code", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
-        error=r"ExpiredToken\w*|RequestExpired|TokenRetrievalError|UnauthorizedSSOTokenError",
+        error=r"ExpiredToken\w*|RequestExpired|TokenRefreshRequired|UnauthorizedException|TokenRetrievalError"
+        r"|UnauthorizedSSOTokenError",
     ),
     Rule(
         "profile", "there is no AWS profile {profile} on this machine",
@@ -667,17 +668,19 @@ RULES = (
     ),
     Rule(
         "config", "the AWS configuration file {file} cannot be read", "correct {file}, then make run", NEVER,
-        (EXCEPTION,), reason=r"Unable to parse config file: (?P<file>.+)",
+        (EXCEPTION,), reason=r"(Unable to parse config file: |The specified config file \()(?P<file>[^)]+)",
     ),
     Rule(
         "no-credentials", "no AWS credentials can be had on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
-        reason=r"(?i)unable to locate credentials|partial credentials|retrieving credentials from",
+        reason=r"(?i)unable to locate credentials|partial credentials|retrieving credentials from"
+        r"|must have credentials|infinite loop in credential",
     ),
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
         error=r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException"
-        r"|SignatureDoesNotMatch|InvalidAccessKeyId|MissingAuthenticationToken\w*",
+        r"|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|InvalidIdentityToken\w*|AuthFailure"
+        r"|MissingAuthenticationToken\w*",
     ),
     Rule(
         "denied", "this identity may not do {action}",
@@ -687,11 +690,17 @@ RULES = (
     Rule(
         "denied-code", "this identity may not run tasks",
         "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
-        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|403",
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|ForbiddenException|403",
     ),
     Rule(
-        "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
-        reason=r"(?i)must specify a region|invalid endpoint|unknown region|region_name .* match a supported format",
+        "opt-in", "this region is not enabled in the account, or the account has not finished signing up",
+        "make run REGION=us-east-1, or enable the region in the console", NEVER, (EXCEPTION,),
+        error=r"OptInRequired|SubscriptionRequired\w*",
+    ),
+    Rule(
+        "no-region", "no AWS region is chosen, or none of that name", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
+        reason=r"(?i)must specify a region|invalid endpoint|unknown region|region_name .* match a supported format"
+        r"|unable to construct an endpoint",
     ),
     Rule(
         "endpoint", "nothing answers at {url}: the region is misspelt, or there is no network",
@@ -706,7 +715,8 @@ RULES = (
     Rule(
         "connection", "the connection to AWS was cut off", AGAIN_3, AGAIN,
         (EXCEPTION,),
-        reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)",
+        reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)"
+        r"|HTTP client (raised|failed)|reading from response stream|read, but total bytes expected",
     ),
     Rule(
         "cluster-inactive", "the cluster was deleted", "make cluster, then make run", NEVER,
@@ -789,7 +799,8 @@ RULES = (
     ),
     Rule(
         "server", "ECS itself had a fault", AGAIN_3, AGAIN, (EXCEPTION,),
-        error=r"ServerException|InternalFailure|InternalServerError|ServiceUnavailable\w*|50\d",
+        error=r"ServerException|Internal(Failure|Error|ServerError|ServerException)|ServiceUnavailable\w*"
+        r"|RequestTimeout\w*|IDPCommunicationError|50\d",
     ),
     Rule(
         "refused", "ECS refused the request: {reason}", "make run DRY_RUN=1",
