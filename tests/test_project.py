@@ -167,7 +167,7 @@ def test_what_another_make_was_told_is_no_typing_error(baked, make: str, tmp_pat
 def test_variables_of_other_programs_may_stand_in_the_file(bake, make: str, tmp_path: Path):
     project = bake()
     (project / ".env").write_text(
-        "\ufeffAWS_PROFILE = prod\r\nexport TD_API_KEY=x\nhttps_proxy = http://p\n"
+        "\ufeffAWS_PROFILE = prod\r\nexport TD_API_KEY=x\nhttps_proxy = http://p\nHTTPS_PROXY = http://q\n"
     )
     seen = seen_by_recipes(project, tmp_path, make=make)
     assert (seen["AWS_PROFILE"], seen["TD_API_KEY"], seen["https_proxy"]) == (
