@@ -1606,6 +1606,10 @@ ENDINGS = (
         "a supported format.", "never", "REGION=",
     ),
     refused(
+        "a region that is not enabled", "AWS, ECS API reference: Common Errors, OptInRequired", "OptInRequired",
+        "You are not subscribed to this service.", "never", "enable the region",
+    ),
+    refused(
         "a clock that is behind", "AWS, Signature Version 4: troubleshooting", "InvalidSignatureException",
         "Signature not yet current: 20261124T130203Z is still later than 20261124T120703Z", "never", "make run",
     ),
