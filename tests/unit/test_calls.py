@@ -47,7 +47,7 @@ ERRORS = [
     (refused("OptInRequired", "You are not subscribed to this service."), "enable the region"),
     # IAM Identity Center's and STS's
     (refused("UnauthorizedException", "Session token not found or invalid"), "aws sso login"),
-    (refused("ForbiddenException", "No access", "GetRoleCredentials"), "this identity may not do GetRoleCredentials"),
+    (refused("ForbiddenException", "No access", "GetRoleCredentials"), "this identity may not do"),
     (refused("InvalidIdentityToken", "Couldn't retrieve verification key"), "AWS does not know these credentials"),
     (refused("IDPCommunicationError", "An error occurred"), "the same once more"),
     (exceptions.HTTPClientError(error="x"), "the same once more"),

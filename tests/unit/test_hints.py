@@ -10,7 +10,7 @@ from ecs.settings import settings_from
 from ecs.stack import inputs
 from ecs.verdict.explain import Evidence, explain
 from ecs.verdict.rules import RULES
-from kinds import CAPACITIES, INSTANCE_TYPES
+from kinds import CAPACITIES, FARGATE, INSTANCE_TYPES
 
 user = test_cli.user
 
@@ -154,7 +154,7 @@ def typed(capacity: str, monkeypatch) -> dict[tuple[str, str], list[str]]:
         if rule.capacity not in ("", capacity):
             continue
         names = [*re.compile(rule.reason).groupindex, *re.compile(rule.log).groupindex]
-        groups = dict.fromkeys(names, "x")
+        groups = dict.fromkeys(names, "x") | {"path": "data/train.csv"}
         monkeypatch.setattr("ecs.verdict.explain.RULES", [rule])
         monkeypatch.setattr("ecs.verdict.explain.matches", lambda *_, groups=groups: groups)
         remedy = explain(Evidence(rule.where[0], capacity=capacity)).remedy
@@ -180,7 +180,7 @@ def test_what_each_remedy_says_to_type_is_accepted_where_the_run_was(
         meant = {**MEANT, "INSTANCE_TYPE": kind}
         given = {name: meant[name] if "…" in value else value for name, value in given.items()}
         if {"RETRIES", "CPU", "MEMORY", "DISK", "GPUS"} & set(given):
-            assert "CAPACITY" in given or capacity == "fargate", (rules, text)
+            assert "CAPACITY" in given or capacity in FARGATE, (rules, text)
         given = {"CAPACITY": capacity, **given}
         if target == "run":
             usual = {
