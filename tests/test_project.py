@@ -168,13 +168,11 @@ def test_variables_of_other_programs_may_stand_in_the_file(bake, make: str, tmp_
     project = bake()
     (project / ".env").write_text(
         "\ufeffAWS_PROFILE = prod\r\nexport TD_API_KEY=x\nhttps_proxy = http://p\n"
+        "HTTPS_PROXY = http://q\n"
     )
     seen = seen_by_recipes(project, tmp_path, make=make)
-    assert (seen["AWS_PROFILE"], seen["TD_API_KEY"], seen["https_proxy"]) == (
-        "prod",
-        "x",
-        "http://p",
-    )
+    names = ("AWS_PROFILE", "TD_API_KEY", "https_proxy", "HTTPS_PROXY")
+    assert [seen[name] for name in names] == ["prod", "x", "http://p", "http://q"]
 
 
 def test_each_target_that_is_no_file_is_declared_phony(baked):

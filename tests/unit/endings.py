@@ -59,6 +59,7 @@ CODES = "AWS, ECS user guide for Fargate: Stopped tasks error codes"
 STOPPED = "AWS re:Post: Why is my Amazon ECS task stopped?"
 RUN_TASK = "AWS, ECS API reference: RunTask, Errors"
 BOTOCORE = "boto/botocore, botocore/exceptions.py"
+AGENT = "aws/amazon-ecs-agent, "
 DAGSTER = "dagster-io/dagster, dagster_aws/ecs/utils.py"
 ROLE = "aws-samples/aws-modern-application-workshop, issue 88"
 SECRETS = "AWS re:Post, knowledge center: ecs-unable-to-pull-secrets"
@@ -78,6 +79,7 @@ def exited(
     command: str,
     *log: str,
     reason: str = "",
+    capacity: str = "fargate",
     **fields,
 ) -> Ending:
     """Return an ending in which the container ran and did not succeed."""
@@ -91,16 +93,23 @@ def exited(
         command,
         task=task(container, **fields),
         log=log,
+        capacity=capacity,
     )
 
 
 def unstarted(
-    name: str, source: str, reason: str, retry: str, command: str, container: str = ""
+    name: str,
+    source: str,
+    reason: str,
+    retry: str,
+    command: str,
+    container: str = "",
+    capacity: str = "fargate",
 ) -> Ending:
     """Return an ending in which the container never ran."""
     shown = train(**({"reason": container} if container else {}))
     stopped = task(shown, stop=("TaskFailedToStart", reason))
-    return Ending(name, source, STATES[retry], retry, 1, command, task=stopped)
+    return Ending(name, source, STATES[retry], retry, 1, command, task=stopped, capacity=capacity)
 
 
 def unplaced(
@@ -726,7 +735,7 @@ ENDINGS = (
     ),
     # ---- containers beside it
     Ending(
-        "a sidecar whose image is not there", PULL, FAILED, "never", 1, "make push",
+        "a sidecar whose image is not there", PULL, FAILED, "never", 1, "make register",
         task=task(train(), {**SIDECAR, "reason": f"CannotPullContainerError: {RETRIED}failed to resolve ref "
         "registry.example/log-router:1: not found"}, stop=("TaskFailedToStart", "Task failed to start")),
     ),
@@ -1172,5 +1181,436 @@ ENDINGS = (
     refused(
         "an error that nobody knows", RUN_TASK, "SomethingNewException", "Something new", "never",
         "make run DRY_RUN=1",
+    ),
+    # ---- in the words of the agent on instances, whose code is public
+    unstarted(
+        "a parameter that is not there, on an instance", AGENT + "agent/ssm/ssm.go",
+        "fetching secret data from SSM Parameter Store in us-east-1: invalid parameters: /churn/key", "never",
+        "make register", capacity="ec2",
+    ),
+    unstarted(
+        "a parameter that may not be read, on an instance", AGENT + "agent/taskresource/ssmsecret/ssmsecret.go",
+        f"fetching secret data from SSM Parameter Store in us-east-1: AccessDeniedException: {USER}ssm:GetParameters",
+        "never", "make cluster", capacity="ec2",
+    ),
+    unstarted(
+        "a registry's secret that may not be read", AGENT + "agent/asm/asm.go", "Task failed to start", "never",
+        "make cluster", "CannotPullContainerAuthError: asm fetching secret from the service for key: "
+        f"AccessDeniedException: {USER}secretsmanager:GetSecretValue", capacity="ec2",
+    ),
+    Ending(
+        "a container that waits for one that failed", AGENT + "agent/engine/dependencygraph/graph.go, and exit code "
+        "143 of agent/engine/task_manager.go", FAILED, "never", 143, "dependsOn", capacity="ec2",
+        task=task(train(exitCode=143, reason="CannotStartContainerError: dependency graph: failed to resolve container "
+        "ordering dependency [init] for target [train] as dependency did not exit successfully."),
+        {**SIDECAR, "name": "init", "exitCode": 1}),
+    ),
+    Ending(
+        "a container that waited too long for another", AGENT + "agent/engine/dependencygraph/graph.go", FAILED, "never",
+        143, "dependsOn", capacity="gpu", task=task(train(exitCode=143, reason="CannotStartContainerError: dependency "
+        "graph: container ordering dependency [init] for target [train] has timed out."), SIDECAR),
+    ),
+    unstarted(
+        "a network that an instance could not make", "aws/amazon-ecs-cni-plugins, issue 93", "Task failed to start",
+        "again", "RETRIES=3", "ContainerNetworkingError: container resource provisioning: failed to setup network "
+        "namespace: cni setup: invoke eni plugin failed: getInterfaceDeviceName engine: unable to get device with "
+        "hardware address", capacity="ec2",
+    ),
+    unstarted(
+        "an instance without a runtime for GPUs", AGENT + "agent/api/task/task.go", "Task failed to start", "never",
+        "CAPACITY=gpu", "HostConfigError: Runtime is not set for GPU containers", capacity="gpu",
+    ),
+    unstarted(
+        "a runtime for GPUs that Docker does not know", "moby/moby: Unknown runtime specified", "Task failed to start",
+        "never", "CAPACITY=gpu", "CannotCreateContainerError: Error response from daemon: Unknown runtime specified "
+        "nvidia", capacity="gpu",
+    ),
+    unstarted(
+        "a GPU's driver that did not answer in time", "bottlerocket-os/bottlerocket, issue 3960", "Task failed to start",
+        "again", "RETRIES=3", "CannotStartContainerError: Error response from daemon: failed to create task for "
+        "container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start "
+        "container process: error during container init: error running hook #0: error running hook: exit status 1, "
+        "stdout: , stderr: Auto-detected mode as 'legacy'\nnvidia-container-cli: initialization error: driver rpc "
+        "error: timed out: unknown", capacity="gpu",
+    ),
+    unstarted(
+        "an instance without a GPU's driver", "NVIDIA/libnvidia-container, issue 231", "Task failed to start", "never",
+        "CAPACITY=gpu", "CannotStartContainerError: Error response from daemon: failed to create shim task: OCI runtime "
+        "create failed: runc create failed: unable to start container process: error during container init: error "
+        "running hook #0: error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: initialization "
+        "error: load library failed: libnvidia-ml.so.1: cannot open shared object file: no such file or directory: "
+        "unknown", capacity="gpu",
+    ),
+    unstarted(
+        "a driver that is too old for the image's CUDA", "MauriceNino/dashdot, issue 1226; NVIDIA/nvidia-docker, issue 688",
+        "Task failed to start", "never", "make push", "CannotStartContainerError: Error response from daemon: failed to "
+        "create shim task: OCI runtime create failed: error running hook #0: nvidia-container-cli: requirement error: "
+        "unsatisfied condition: cuda>=12.8, please update your driver to a newer version, or use an earlier cuda "
+        "container: unknown", capacity="gpu",
+    ),
+    unstarted(
+        "a device that the instance has not", GUIDE + "Troubleshooting Amazon ECS video transcoding: stoppedReason",
+        'CannotStartContainerError: Error response from daemon: error gathering device information while adding custom '
+        'device "/dev/dri/renderD130": no such file or directory', "never", "make register", capacity="ec2",
+    ),
+    unstarted(
+        "an engine that did not start in time", "aws/amazon-ecs-agent, issue 682; aws-actions/"
+        "amazon-ecs-deploy-task-definition, issue 232", "Task failed to start", "again", "RETRIES=3",
+        "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s", capacity="ec2",
+    ),
+    unstarted(
+        "a bridge that Docker could not write down in time", "aws/amazon-ecs-agent, issue 574", "Task failed to start",
+        "again", "RETRIES=3", "CannotStartContainerError: API error (500): failed to update bridge store for object type "
+        "*bridge.bridgeEndpoint: timeout", capacity="ec2",
+    ),
+    Ending(
+        "a task that the agent could not stop", AGENT + "agent/engine/task_manager.go", INTERRUPTED, "again", 1,
+        "RETRIES=3", task=task(train(), stop=("", "TaskStateError: Agent could not progress task's state to stopped")),
+        capacity="ec2",
+    ),
+    Ending(
+        "a container that vanished from its instance", AGENT + "agent/engine/errors.go", INTERRUPTED, "resume", 1,
+        "RETRIES=3", task=task(train(reason="ContainerVanishedError: No container matching saved ID found")),
+        capacity="ec2",
+    ),
+    Ending(
+        "a task that was stopped before its image was pulled", AGENT + "agent/engine/errors.go", FAILED, "never", 1,
+        "make run", task=task(train(reason="TaskStoppedBeforePullBeginError: Task stopped before image pull could begin "
+        f"for task: {ARN}"), stop=("UserInitiated", "Task stopped by user")), capacity="ec2",
+    ),
+    unstarted(
+        "an image without a manifest", AGENT + "agent/dockerclient/dockerapi/errors.go", "Task failed to start", "never",
+        "make push", "CannotPullImageManifestError: Error response from daemon: manifest for registry.example/churn:1 "
+        "not found: manifest unknown: Requested image not found", capacity="ec2",
+    ),
+    unstarted(
+        "a login to the registry that is missing, on an instance", "moby/moby: no basic auth credentials",
+        "Task failed to start", "never", "make cluster", "CannotPullContainerError: Error response from daemon: Get "
+        "https://registry.example/v2/churn/manifests/1: no basic auth credentials", capacity="ec2",
+    ),
+    unstarted(
+        "no way to the login of the registry, on an instance", AGENT + "agent/dockerclient/dockerapi, augmented errors",
+        "Task failed to start", "never", "PUBLIC_IP=", "CannotPullECRContainerError: The task can’t pull the image. Check "
+        'your network configuration. RequestError: send request failed\ncaused by: Post "https://api.ecr.example/": dial '
+        "tcp 192.0.2.1:443: i/o timeout", capacity="ec2",
+    ),
+    unstarted(
+        "an image larger than the instance's disk", "moby/moby: failed to register layer", "Task failed to start", "never",
+        "CAPACITY=fargate DISK=50", "CannotPullContainerError: failed to register layer: Error processing tar file(exit "
+        "status 1): write /opt/venv/lib/libxgboost.so: no space left on device", capacity="ec2",
+    ),
+    unstarted(
+        "memory below what a container needs to begin", "opencontainers/runc, libcontainer: init was OOM-killed",
+        "Task failed to start", "never", "MEMORY=8192", "CannotStartContainerError: Error response from daemon: failed to "
+        "create shim task: OCI runtime create failed: runc create failed: unable to start container process: container "
+        "init was OOM-killed (memory limit too low?): unknown", capacity="managed",
+    ),
+    unstarted(
+        "a file system on an instance whose connection was cut", "aws/efs-utils, issue 32", "Task failed to start", "again",
+        "RETRIES=3", "CannotCreateVolumeError: Error response from daemon: create ecs-data: VolumeDriver.Create: mounting "
+        "volume failed: Mount attempt 1/3 failed due to b'mount.nfs4: Connection reset by peer\\n', wait 1 sec before next "
+        "attempt. b'mount.nfs4: Connection reset by peer'", capacity="ec2",
+    ),
+    unstarted(
+        "a volume of a plug-in that cannot be mounted", "cloudstax/firecamp, issue 46", "Task failed to start", "never",
+        "make register", "CannotStartContainerError: API error (500): error while mounting volume "
+        "'/var/lib/docker/plugins/2ec1ac405b23/rootfs': VolumeDriver.Mount: Mount failed", capacity="ec2",
+    ),
+    unstarted(
+        "a log group that is not there, on an instance", "Rayraegah/terraform-aws-hasura, issue 25", "Task failed to start",
+        "never", "make verify", "CannotStartContainerError: Error response from daemon: failed to initialize logging "
+        "driver: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
+        "exist. status code: 400", capacity="ec2",
+    ),
+    # ---- Fargate: what a task needs before its container starts
+    unstarted(
+        "a log driver without options", "aws-samples/amazon-ecs-firelens-examples, issue 29; "
+        "splunk/splunk-connect-for-kubernetes, issue 423", "Task failed to start", "never", "logConfiguration",
+        "CannotStartContainerError: ResourceInitializationError: failed to initialize logging driver: failed to get "
+        "fluentd log driver arguments: logging driver specified of container app, but no log configuration specified",
+    ),
+    unstarted(
+        "no way to the log group, in one word", "gist.github.com/bradleybeddoes: failed to validate logger args",
+        "ResourceInitializationError: failed to validate logger args: : signal: killed", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a file of variables that may not be read", "aws/copilot-cli, issue 6066: 403 Forbidden",
+        "ResourceInitializationError: failed to download env files: service call has been retried 1 time(s): operation "
+        "error S3: HeadObject, https response error StatusCode: 403, api error Forbidden: Forbidden", "never",
+        "ExecutionRole",
+    ),
+    unstarted(
+        "no way to a file of variables", "aws/aws-cdk, issue 12720; aws/aws-cli, issue 6470",
+        "ResourceInitializationError: failed to download env files: file download command: non empty error stream: "
+        "RequestCanceled: request context canceled caused by: context deadline exceeded", "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "an interface that Fargate could not configure", "DescribeTasks' stoppedReason, as Step Functions of users retry it",
+        "ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed with no "
+        "error message", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "an interface that EC2 could not attach", "DescribeTasks' stoppedReason, as Step Functions of users retry it",
+        "Unexpected EC2 error while attempting to attach network interface to instance", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "no address left in a private subnet", "AWS, EC2 API reference: error codes, InsufficientFreeAddressesInSubnet",
+        "Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1': "
+        "InsufficientFreeAddressesInSubnet", "elsewhere", "SUBNETS=",
+    ),
+    unstarted(
+        "more interfaces than the account may have", "AWS, EC2 API reference: error codes, NetworkInterfaceLimitExceeded",
+        "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled in subnet "
+        "'subnet-1': NetworkInterfaceLimitExceeded", "again", "aws service-quotas",
+    ),
+    unstarted(
+        "no device index left", START, "Unable to attach network interface to unused device index", "elsewhere",
+        "INSTANCE_TYPE=", capacity="ec2",
+    ),
+    unstarted(
+        "a disconnected agent after a while", START, "AGENT", "again", "RETRIES=3", capacity="gpu",
+    ),
+    unstarted(
+        "a placement that no instance meets", API_FAILURES, "MemberOf placement constraint unsatisfied", "elsewhere",
+        "SUBNETS=", capacity="ec2",
+    ),
+    unstarted("a missing attribute after a while", API_FAILURES, "ATTRIBUTE", "never", "make cluster", capacity="ec2"),
+    unstarted(
+        "no instances behind the provider of GPUs, after a while", API_FAILURES, "EMPTY CAPACITY PROVIDER", "never",
+        "describe-scaling-activities", capacity="gpu",
+    ),
+    unstarted(
+        "no word but that it failed", "treasure-data/digdag, pull request 1642; aws/containers-roadmap, issue 2561",
+        "Task failed to start", "never", "make status",
+    ),
+    unstarted(
+        "a file system that the network keeps away", "aws-solutions/efs-backup, issue 15: port of NFS",
+        f"{EFS}b'mount.nfs4: Connection timed out' : unsuccessful EFS utils command execution; code: 32", "never", "2049",
+    ),
+    unstarted(
+        "a file system that refuses over TLS", "awslabs/cdk-eks-blueprints, issue 1052",
+        f"{EFS}b'mount.nfs4: access denied by server while mounting 127.0.0.1:/' : unsuccessful EFS utils command "
+        "execution; code: 32", "never", "volumes in task-definition.json",
+    ),
+    # ---- the image
+    unstarted(
+        "no image for the processor, in containerd's words", "aws/containers-roadmap, issue 1120",
+        "CannotPullContainerError: failed to find a descriptor for platform {linux/amd64}", "never", "ARCHITECTURE=",
+    ),
+    unstarted(
+        "no match for the processor", "flyteorg/flyte, issue 6388; codefactoryhu/manifest, issue 11",
+        f'CannotPullContainerError: failed to pull and unpack image "{IMAGE}": no match for platform in manifest: not '
+        "found", "never", "ARCHITECTURE=",
+    ),
+    unstarted(
+        "a registry that wants a login", "aws/containers-roadmap, issue 1302", "CannotPullContainerError: inspect image "
+        'has been retried 1 time(s): failed to resolve ref "registry.example/churn:1": unexpected status code '
+        "[manifests 1]: 401 Unauthorized", "never", "make cluster",
+    ),
+    unstarted(
+        "a registry that gives no token", "aws/containers-roadmap, issue 1658", "CannotPullContainerError: inspect image "
+        'has been retried 1 time(s): failed to resolve ref "registry.example/churn:1": failed to authorize: failed to '
+        "fetch anonymous token", "never", "make cluster",
+    ),
+    unstarted(
+        "a registry whose name is not known", "docker-archive/compose-cli, issue 911; docker/for-linux, issue 371",
+        f"CannotPullContainerError: failed to resolve ref {IMAGE}: failed to do request: Head "
+        "https://registry.example/v2/churn/manifests/1: dial tcp: lookup registry.example on 10.5.0.2:53: no such host",
+        "never", "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a registry that refuses connections", "Go, net: dial tcp; moby/moby, registry errors",
+        f"CannotPullContainerError: {RETRIED}failed to resolve ref {IMAGE}: failed to do request: Head "
+        '"https://registry.example/v2/churn/manifests/1": dial tcp 192.0.2.1:443: connect: connection refused', "never",
+        "PUBLIC_IP=",
+    ),
+    unstarted(
+        "a certificate between the task and the registry", "Go, crypto/x509: UnknownAuthorityError",
+        f"CannotPullContainerError: {RETRIED}failed to resolve ref {IMAGE}: failed to do request: Head "
+        '"https://registry.example/v2/churn/manifests/1": tls: failed to verify certificate: x509: certificate signed by '
+        "unknown authority", "never", "SUBNETS=",
+    ),
+    unstarted(
+        "a layer that came broken", "containerd/containerd, content: unexpected commit digest",
+        f'CannotPullContainerError: failed to pull and unpack image "{IMAGE}": failed commit on ref "layer-sha256:0a1b": '
+        "unexpected commit digest sha256:2c3d, expected sha256:0a1b: failed precondition", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a registry that is asked too often", "AWS, ECR user guide: Error: toomanyrequests: Rate exceeded",
+        f"CannotPullContainerError: {RETRIED}toomanyrequests: Rate exceeded", "again", "RETRIES=3",
+    ),
+    unstarted(
+        "a tag that is not there", "aws/amazon-ecs-agent, issue 422", "Task failed to start", "never", "make push",
+        "CannotPullContainerError: Tag latest not found in repository docker.io/library/churn", capacity="ec2",
+    ),
+    unstarted(
+        "an instance that lost its login to the registry", "aws/amazon-ecs-agent, issue 2137", "Task failed to start",
+        "never", "make cluster", "CannotPullContainerError: Error response from daemon: pull access denied for "
+        "registry.example/churn, repository does not exist or may require 'docker login'", capacity="ec2",
+    ),
+    # ---- containers beside it
+    Ending(
+        "a sidecar for another processor", "aws/copilot-cli, issue 6095", FAILED, "never", 1, "make register",
+        task=task(train(), {**SIDECAR, "reason": "CannotStartContainerError: exec /fluent-bit: exec format error"},
+        stop=("TaskFailedToStart", "Task failed to start")),
+    ),
+    Ending(
+        "a sidecar whose registry refuses more pulls", "PrefectHQ/prefect, issue 20466; " + PULL, INTERRUPTED, "again", 1,
+        "RETRIES=3", task=task(train(), {**SIDECAR, "reason": "CannotPullContainerError: You have reached your pull rate "
+        "limit. You may increase the limit by authenticating and upgrading"}, stop=("TaskFailedToStart",
+        "Task failed to start")),
+    ),
+    succeeded(
+        "exit code 0 beside a sidecar that would not stop", CODES, train(exitCode=0), {**SIDECAR, "exitCode": 137,
+        "reason": "CannotStopContainerError: failed sending SIGTERM to container: unknown"},
+    ),
+    # ---- stopped, or its machine taken away
+    exited(
+        "a service's scaling", STOPPED, 143, "resume", "RETRIES=3",
+        stop=("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment ecs-svc/0123456789)"),
+    ),
+    exited(
+        "stopped by the user, in the console", "aws-solutions/distributed-load-testing-on-aws, issue 82", 1, "never",
+        "make run", stop=("UserInitiated", "Task stopped by user"),
+    ),
+    # ---- the program's own end
+    exited(
+        "the GPU's memory, by XGBoost", "dmlc/xgboost, issues 7140 and 11684", 1, "never", "INSTANCE_TYPE=",
+        "xgboost.core.XGBoostError: [11:17:11] /workspace/src/common/device_vector.cu:23: Memory allocation error on worker "
+        "0: std::bad_alloc: cudaErrorMemoryAllocation: out of memory", capacity="gpu",
+    ),
+    exited(
+        "the GPU's memory, by PyTorch", "pytorch/pytorch, torch.cuda.OutOfMemoryError", 1, "never", "INSTANCE_TYPE=",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 22.05 GiB",
+        capacity="gpu",
+    ),
+    exited(
+        "a script for a GPU where there is none", "facebookresearch/detectron2, issue 3104", 1, "never", "CAPACITY=gpu",
+        "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a "
+        "driver",
+    ),
+    exited(
+        "XGBoost for a GPU where there is none", "dmlc/xgboost, issue 3953", 1, "never", "CAPACITY=gpu",
+        "xgboost.core.XGBoostError: /root/repo/xgboost/src/common/common.cu: 13: no CUDA-capable device is detected",
+    ),
+    exited(
+        "a worker process without memory", "joblib/joblib, issue 812; scikit-learn/scikit-learn, issue 29579", 1, "never",
+        "MEMORY=8192", "joblib.externals.loky.process_executor.TerminatedWorkerError: A worker process managed by the "
+        "executor was unexpectedly terminated. This could be caused by a segmentation fault while calling the function or "
+        "by an excessive memory usage causing the Operating System to kill the worker. The exit codes of the workers are "
+        "{SIGKILL(-9)}",
+    ),
+    exited(
+        "no memory, in Arrow", "apache/arrow, pyarrow.lib.ArrowMemoryError", 1, "never", "MEMORY=8192",
+        "pyarrow.lib.ArrowMemoryError: malloc of size 4294967296 failed",
+    ),
+    exited(
+        "no memory, in Rust", "Rust, alloc::handle_alloc_error", 134, "never", "MEMORY=8192",
+        "memory allocation of 1073741824 bytes failed",
+    ),
+    exited(
+        "no shared memory", "pytorch/pytorch, issue 108861; aws/sagemaker-python-sdk, issue 5592", 1, "never",
+        "num_workers", "RuntimeError: DataLoader worker (pid 256) is killed by signal: Bus error. It is possible that "
+        "dataloader's workers are out of shared memory. Please try to raise your shared memory limit.",
+    ),
+    exited("a bus error", "signal(7), SIGBUS", 135, "never", "num_workers"),
+    exited(
+        "an instruction that the processor lacks", "docker/compose, issue 5386; freqtrade/freqtrade, issue 10021", 132,
+        "never", "make lock", "Fatal Python error: Illegal instruction",
+    ),
+    exited("a division by zero in compiled code", "signal(7), SIGFPE", 136, "never", "make lock"),
+    exited("a broken pipe", "signal(7), SIGPIPE", 141, "never", "make logs"),
+    exited(
+        "out of memory, on an instance", "dagster-io/dagster, issue 17448", 137, "never", "CAPACITY=ec2 INSTANCE_TYPE=",
+        reason="OutOfMemoryError: Container killed due to memory usage", capacity="ec2",
+    ),
+    exited(
+        "out of memory, on ECS Managed Instances", STOPPED, 137, "never", "make run CAPACITY=managed MEMORY=8192",
+        reason="OutOfMemoryError: Container killed due to memory usage", capacity="managed",
+    ),
+    exited(
+        "disk full, on an instance with a GPU", "CPython, OSError 28", 1, "never", "less data",
+        "OSError: [Errno 28] No space left on device", capacity="gpu",
+    ),
+    # ---- RunTask's failures[]
+    unplaced(
+        "no memory, on ECS Managed Instances", "PrefectHQ/prefect, issue 20765", "RESOURCE:MEMORY", "elsewhere",
+        "RETRIES=3", "managed",
+    ),
+    unplaced(
+        "no GPU, on ECS Managed Instances", API_FAILURES, "RESOURCE:GPU", "never", "CAPACITY=managed-gpu", "managed-gpu",
+    ),
+    unplaced(
+        "no instances behind the provider of GPUs", "aws-samples/cost-effective-aws-deployment-of-comfyui, issue 39",
+        "No Container Instances were found in your capacity provider.", "never", "describe-scaling-activities", "gpu",
+    ),
+    unplaced(
+        "an attribute of a plug-in", "aws-samples/cost-effective-aws-deployment-of-comfyui, issue 8", "ATTRIBUTE", "never",
+        "make cluster", detail="ecs.capability.docker-plugin.rexray/ebs",
+    ),
+    unplaced(
+        "the quota of tasks", "wellcomecollection/platform, issue 3875", "You've reached the limit on the number of tasks "
+        "you can run concurrently", "again", "aws service-quotas", "fargate",
+    ),
+    unplaced(
+        "a processor above the quota", GUIDE + "Service event messages", "The requested CPU configuration is above your "
+        "limit", "never", "CPU=1024", "fargate-spot",
+    ),
+    # ---- RunTask refused
+    refused(
+        "more tasks that wait than a cluster takes", "aws/aws-sdk-ruby, issue 3047; DIAGNijmegen/rse-grand-challenge, pull "
+        "request 2013", "ClientException", "Tasks provisioning capacity limit exceeded.", "again", "RETRIES=3", "ec2",
+    ),
+    refused(
+        "throttling of EC2 in disguise", "dask/dask-cloudprovider, issue 56", "InvalidParameterException",
+        "Error retrieving security group information for [sg-1]: Request limit exceeded. (ErrorCode: "
+        "RequestLimitExceeded)", "again", "RETRIES=3",
+    ),
+    refused(
+        "a network that the definition does not take", "josmo/drone-ecs, issue 57", "InvalidParameterException",
+        "Network Configuration is not valid for the given networkMode of this task definition.", "never", "make register",
+        "ec2",
+    ),
+    refused(
+        "no feature of that name in the region", RUN_TASK, "UnsupportedFeatureException",
+        "The specified task isn't supported in this Region.", "never", "REGION=",
+    ),
+    refused(
+        "abilities that the platform lacks", "splunk/splunk-connect-for-kubernetes, issue 401",
+        "PlatformTaskDefinitionIncompatibilityException", "One or more of the requested capabilities are not supported.",
+        "never", "make register",
+    ),
+    refused(
+        "no permission to tag", GUIDE + "Tagging authorization", "AccessDeniedException",
+        f"{USER}ecs:TagResource on resource: arn:aws:ecs:us-east-1:111122223333:task/churn/*", "never",
+        "aws sts get-caller-identity",
+    ),
+    refused(
+        "credentials of a process that failed", BOTOCORE + ", CredentialRetrievalError", "",
+        "Error when retrieving credentials from custom-process: vault: not logged in", "never", "aws configure",
+    ),
+    refused(
+        "half of the credentials", BOTOCORE + ", PartialCredentialsError", "",
+        "Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY", "never", "aws configure",
+    ),
+    refused(
+        "a configuration file that cannot be read", BOTOCORE + ", ConfigParseError", "",
+        "Unable to parse config file: /home/ann/.aws/config", "never", "/home/ann/.aws/config",
+    ),
+    refused(
+        "a connection that was closed", BOTOCORE + ", ConnectionClosedError", "", "Connection was closed before we received "
+        'a valid response from endpoint URL: "https://ecs.us-east-1.amazonaws.com/".', "again", "RETRIES=3",
+    ),
+    refused(
+        "a region that is no name", BOTOCORE + ", InvalidRegionError", "", "Provided region_name 'us east 1' doesn't match "
+        "a supported format.", "never", "REGION=",
+    ),
+    refused(
+        "a region that is not enabled", "AWS, ECS API reference: Common Errors, OptInRequired", "OptInRequired",
+        "You are not subscribed to this service.", "never", "enable the region",
+    ),
+    refused(
+        "a clock that is behind", "AWS, Signature Version 4: troubleshooting", "InvalidSignatureException",
+        "Signature not yet current: 20261124T130203Z is still later than 20261124T120703Z", "never", "make run",
     ),
 )  # fmt: skip

@@ -37,6 +37,31 @@ ERRORS = [
     (refused("SignatureDoesNotMatch", "Signature expired: 1 is now earlier than 2"), "timedatectl"),
     (refused("ThrottlingException", "Rate exceeded"), "the same once more"),
     (refused("ServiceUnavailable", "Please reduce your request rate."), "the same once more"),
+    # S3's and EC2's own codes: "Error responses" and "Error codes" in their API references
+    (refused("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."), "timedatectl"),
+    (refused("InternalError", "We encountered an internal error. Please try again."), "the same once more"),
+    (refused("RequestTimeout", "Your socket connection to the server was not read from or written to."), "the same once more"),
+    (refused("InvalidToken", "The provided token is malformed or otherwise invalid."), "aws sso login"),
+    (refused("TokenRefreshRequired", "The provided token must be refreshed."), "aws sso login"),
+    (refused("AuthFailure", "AWS was not able to validate the provided access credentials"), "aws sso login"),
+    (refused("OptInRequired", "You are not subscribed to this service."), "enable the region"),
+    # IAM Identity Center's and STS's
+    (refused("UnauthorizedException", "Session token not found or invalid"), "aws sso login"),
+    (refused("ForbiddenException", "No access", "GetRoleCredentials"), "this identity may not do"),
+    (refused("InvalidIdentityToken", "Couldn't retrieve verification key"), "AWS does not know these credentials"),
+    (refused("IDPCommunicationError", "An error occurred"), "the same once more"),
+    (exceptions.HTTPClientError(error="x"), "the same once more"),
+    (exceptions.ConnectionError(error="[Errno 101] Network is unreachable"), "the same once more"),
+    (exceptions.ResponseStreamingError(error="x"), "the same once more"),
+    (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), "the same once more"),
+    (exceptions.ConfigParseError(path="/home/a b/.aws/config"), "file /home/a b/.aws/config cannot be read; type: correct"),
+    (exceptions.ConfigNotFound(path="/x/config"), "file /x/config cannot be read; type: correct"),
+    (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="x"), "aws configure"),
+    (exceptions.InfiniteLoopConfigError(source_profile="a", visited_profiles=["a"]), "aws configure"),
+    (exceptions.InvalidConfigError(error_msg='The source profile "base" must have credentials.'), "aws configure"),
+    (exceptions.LoginTokenLoadError(error_msg="none"), "aws sso login"),
+    (exceptions.InvalidRegionError(region_name="us east"), "REGION=us-east-1"),
+    (exceptions.UnknownEndpointError(service_name="ecs", region_name="mars-1"), "REGION=us-east-1"),
 ]  # fmt: skip
 
 

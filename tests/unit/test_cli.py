@@ -287,7 +287,7 @@ def test_a_cli_that_fails_gives_one_sentence_and_nothing_is_recorded(user):
     status, out, err = user.call("run")
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == (
-        "error: there are no AWS credentials on this machine; type: aws configure, or without an account: "
+        "error: no AWS credentials can be had on this machine; type: aws configure, or without an account: "
         "make rehearse; AWS says: aws ecs register-task-definition: Unable to locate credentials"
     )
     assert set(user.cloud.bucket.objects) == {"churn/data/train.csv"}

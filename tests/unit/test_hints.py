@@ -6,6 +6,11 @@ import shlex
 
 import pytest
 import test_cli
+from ecs.settings import settings_from
+from ecs.stack import inputs
+from ecs.verdict.explain import Evidence, explain
+from ecs.verdict.rules import RULES
+from kinds import CAPACITIES, FARGATE, INSTANCE_TYPES
 
 user = test_cli.user
 
@@ -127,3 +132,66 @@ def test_a_password_that_an_older_version_stored_is_not_shown(user, command):
         user.cloud.bucket.objects[key] = body.replace(b"OLD", URLS[0].encode())
     status, out, err = user.call(command, RUNS="2026 2026")
     assert (status, "https://ann:***@host/x.csv" in out, SECRET in out + err) == (0, True, False)
+
+
+# ---- what remedies say to type, by capacity
+
+# what stands for the … of a remedy; INSTANCE_TYPE is one of the capacity's own
+MEANT = {
+    "ARCHITECTURE": "x86_64", "ARGS": "--max-depth 3", "DATA": "data/train.csv", "RUN": "20261124-120000-abc",
+    "PACKAGE": "lightgbm", "REGION": "us-east-1", "START_TIMEOUT": "1800", "SUBNETS": "subnet-1,subnet-2",
+    "TASK_ROLE": "arn:aws:iam::111122223333:role/train", "TIMEOUT": "7200", "VPC": "vpc-1",
+}  # fmt: skip
+UNSET = dict.fromkeys([*MEANT, "CPU", "MEMORY", "DISK", "GPUS", "RETRIES", "SPOT_FALLBACK"], "")
+VALUE = r"\"[^\"]*\"|[^\s,;)]+"
+COMMAND = re.compile(rf"\bmake ([a-z-]+)((?: [A-Z_]+=(?:{VALUE}))*)")
+
+
+def typed(capacity: str, monkeypatch) -> dict[tuple[str, str], list[str]]:
+    """Return the commands that the rules' remedies have for a capacity, and whose they are."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for rule in RULES:
+        if rule.capacity not in ("", capacity):
+            continue
+        names = [*re.compile(rule.reason).groupindex, *re.compile(rule.log).groupindex]
+        groups = dict.fromkeys(names, "x") | {"path": "data/train.csv"}
+        monkeypatch.setattr("ecs.verdict.explain.RULES", [rule])
+        monkeypatch.setattr("ecs.verdict.explain.matches", lambda *_, groups=groups: groups)
+        remedy = explain(Evidence(rule.where[0], capacity=capacity)).remedy
+        assert "{" not in remedy, rule.name
+        for command in COMMAND.findall(remedy):
+            found.setdefault(command, []).append(rule.name)
+    return found
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_what_each_remedy_says_to_type_is_accepted_where_the_run_was(
+    user, outputs, monkeypatch, capacity
+):
+    """A remedy written for Fargate must not be refused on instances, nor move the run elsewhere."""
+    outputs |= {"Capacities": ",".join(CAPACITIES), "CapacityProvider": "churn-instances"}
+    (user.folder / ".aws-state/stack.json").write_text(json.dumps(outputs))
+    (user.folder / "requirements-cuda.txt").touch()
+    commands = typed(capacity, monkeypatch)
+    assert len(commands) > 30
+    for (target, text), rules in commands.items():
+        given = words(text)
+        kind = INSTANCE_TYPES.get((given.get("CAPACITY", capacity), "x86_64"), "c7i.xlarge")
+        meant = {**MEANT, "INSTANCE_TYPE": kind}
+        given = {name: meant[name] if "…" in value else value for name, value in given.items()}
+        if {"RETRIES", "CPU", "MEMORY", "DISK", "GPUS"} & set(given):
+            assert "CAPACITY" in given or capacity in FARGATE, (rules, text)
+        given = {"CAPACITY": capacity, **given}
+        if target == "run":
+            usual = {
+                "DRY_RUN": "1",
+                "DATA": "data/train.csv",
+                "EXTRAS": "cuda",
+                "REGION": "us-east-1",
+            }
+            status, _, err = user.call("run", **{**UNSET, **usual, **given})
+            assert (status, err) == (0, ""), (rules, text)
+        elif target == "cluster":
+            inputs.parameters(
+                settings_from({"PROJECT": "churn", "REGION": "us-east-1", **given}), {}
+            )

@@ -98,3 +98,21 @@ def test_a_task_that_only_the_last_look_shows_is_taken(settings, cloud, monkeypa
         assert (task, end) == (TASK, None)
     else:
         assert (task, end.state) == (None, UNKNOWN)
+
+
+# what the CLI says of RunTask, and whether the same is sent again: only where it may help, or where there may be a task
+SAID = [
+    ("InvalidParameterException", "Error retrieving subnet information for [subnet-1]: Rate exceeded (ErrorCode: Throttling)", submit.UNCLEAR),
+    # dask/dask-cloudprovider, issue 56; aws/aws-sdk-ruby, issue 3047
+    ("InvalidParameterException", "Error retrieving security group: Request limit exceeded. (ErrorCode: RequestLimitExceeded)", submit.UNCLEAR),
+    ("ClientException", "Tasks provisioning capacity limit exceeded.", submit.UNCLEAR),
+    ("ServerException", "Service Unavailable. Please try again later.", submit.UNCLEAR),
+    ("InvalidParameterException", "Container Overrides length must be at most 8192", submit.REFUSED),
+    ("ClientException", "TaskDefinition not found.", submit.REFUSED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "message", "outcome"), SAID)
+def test_throttling_in_a_client_error_s_words_is_sent_again(code, message, outcome):
+    words = f"An error occurred ({code}) when calling the RunTask operation: {message}"
+    assert submit.classify({}, words) == outcome

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from ecs.refusals import CLI_ERROR
 from ecs.verdict import verdict as verdicts
-from ecs.verdict.explain import Evidence, explain, larger, matches, said
+from ecs.verdict.explain import Evidence, explain, larger, matches, said, typed
 from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME, RULES
 from ecs.verdict.verdict import STOP_CODES, verdict
 from endings import ENDINGS, EXITED, Ending, task, train
@@ -37,7 +37,7 @@ def judge(ending: Ending, error: Exception | str | None = None):
 
 
 def test_there_are_endings_and_rules_enough():
-    assert len(ENDINGS) >= 60
+    assert len(ENDINGS) >= 300
     assert len(RULES) >= 35
     assert len(set(NAMES)) == len(NAMES)
     assert len({rule.name for rule in RULES}) == len(RULES)
@@ -98,13 +98,101 @@ SPECIAL = {
     "an unhealthy container, which the scheduler stopped": "unhealthy",
     "an essential sidecar that failed first": "sidecar",
     "a sidecar that needed more memory, and took the task with it": "out-of-memory",
-    "a sidecar whose image is not there": "pull-missing",
+    "a sidecar whose image is not there": "sidecar-image",
+    "a sidecar for another processor": "sidecar-image",
+    "a sidecar whose registry refuses more pulls": "pull-rate",
+    "a container that waits for one that failed": "depends",
+    "a container that waited too long for another": "depends",
+    "an instance without a GPU's driver": "no-driver",
+    "a GPU's driver that did not answer in time": "runtime-timeout",
+    "a device that the instance has not": "device",
+    "memory below what a container needs to begin": "out-of-memory",
+    "a log driver without options": "log-driver",
+    "no match for the processor": "exec-format",
+    "more interfaces than the account may have": "interface-quota",
+    "a file system that the network keeps away": "volume-network",
+    "a file of variables that may not be read": "secret-denied",
+    "no way to a file of variables": "secrets-network",
+    "the GPU's memory, by XGBoost": "gpu-memory",
+    "XGBoost for a GPU where there is none": "no-cuda",
+    "no shared memory": "shared-memory",
+    "a certificate between the task and the registry": "pull-no-route",
+    "a registry that gives no token": "pull-denied",
+    "more tasks that wait than a cluster takes": "provisioning",
+    "no feature of that name in the region": "feature",
 }
 
 
 @pytest.mark.parametrize(("ending", "rule"), SPECIAL.items(), ids=list(SPECIAL))
 def test_what_is_special_stands_above_what_is_general(ending, rule):
     assert judge(next(each for each in ENDINGS if each.name == ending)).rule == rule
+
+
+# other words for the same, each from the code of the program that says them
+WORDS = [
+    # moby, daemon/logger: options are checked before a container starts
+    ("CannotStartContainerError: unknown log opt 'awslogs-x' for awslogs log driver", "log-driver"),
+    # containerd, content: a copy that is shorter than its descriptor says
+    ('CannotPullContainerError: failed commit on ref "x": 1 does not match 2: failed precondition', "pull-timeout"),
+    # containerd, remotes/docker: the token server cannot be reached, or has a fault
+    ("CannotPullContainerError: failed to authorize: failed to fetch oauth token: Post: dial tcp: i/o timeout", "pull-timeout"),
+    ("CannotPullContainerError: failed to fetch anonymous token: unexpected status: 503 Service Unavailable", "pull-server"),
+    # amazon-ecs-agent, agent/taskresource/envFiles
+    ("unable to download env file with key x.env from bucket b, error: AccessDenied: Access Denied", "secret-denied"),
+    ("unable to download env file with key x.env from bucket b, error: NoSuchKey: not there", "secret-missing"),
+    ("failed to download env files: api error NotFound: Not Found", "secret-missing"),
+    # libnvidia-container, src/nvc.c
+    ("CannotStartContainerError: nvidia-container-cli: initialization error: load library failed: libcuda.so.1", "no-driver"),
+    # containerd, runc: the kernel's word for it
+    ("CannotStartContainerError: OCI runtime create failed: container init caused: oom-kill", "out-of-memory"),
+    # a sidecar in words that name other containers' images too
+    ("container log: CannotPullContainerError: manifest unknown; Task failed to start", "sidecar-image"),
+    ("container a: odd; container b: CannotPullContainerError: x does not exist", "sidecar-image"),
+    ("container b: CannotPullContainerError: odd; CannotPullContainerError: x: not found", "pull-missing"),
+]  # fmt: skip
+LOG_WORDS = [
+    ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)", 1, "gpu-memory"),
+    ("RuntimeError: No CUDA GPUs are available", 1, "no-cuda"),
+    ("cupy: CUDA driver version is insufficient for CUDA runtime version", 1, "no-cuda"),
+    ("RuntimeError: unable to write to file </torch_1_2>: No space left on device (28)", 1, "shared-memory"),
+    ("TerminatedWorkerError: A worker … The exit codes of the workers are {SIGSEGV(-11)}", 1, "bug"),
+    ("RuntimeError: No CUDA GPUs are available", 143, "terminated-program"),
+    ("OSError: [Errno 12] Cannot allocate memory", 1, "log-memory"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "rule"), WORDS)
+def test_other_words_for_the_same_are_known(reason, rule):
+    assert explain(Evidence("task", reason, "TaskFailedToStart")).rule == rule
+
+
+@pytest.mark.parametrize(("line", "code", "rule"), LOG_WORDS)
+def test_other_words_of_a_log_for_the_same_are_known(line, code, rule):
+    assert explain(Evidence("task", EXITED[1], EXITED[0], exit_code=code, log=line)).rule == rule
+
+
+# capacity: what is typed after a fault that passes, without room on the instances, and without a GPU
+BY_CAPACITY = {
+    "fargate": ("make run RETRIES=3", "CAPACITY=ec2 MAX_INSTANCES=4", "CAPACITY=gpu GPUS=1"),
+    "": ("make run RETRIES=3", "CAPACITY=ec2 MAX_INSTANCES=4", "CAPACITY=gpu GPUS=1"),
+    "fargate-spot": ("make run CAPACITY=fargate-spot RETRIES=3", "CAPACITY=ec2 MAX_INSTANCES=4", "CAPACITY=gpu GPUS=1"),
+    "ec2": ("make run CAPACITY=ec2 RETRIES=3", "INSTANCE_TYPE=c7i.4xlarge", "INSTANCE_TYPE=g6.12xlarge"),
+    "gpu": ("make run CAPACITY=gpu RETRIES=3", "CAPACITY=gpu MAX_INSTANCES=4 INSTANCE_TYPE=g6.4xlarge", "INSTANCE_TYPE=g6.12xlarge"),
+    "managed": ("make run CAPACITY=managed RETRIES=3", "make run CAPACITY=managed RETRIES=3, while", "INSTANCE_TYPE=g6.12xlarge"),
+    "managed-gpu": ("make run CAPACITY=managed-gpu RETRIES=3", "CAPACITY=managed-gpu RETRIES=3, while", "CAPACITY=managed-gpu GPUS=1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("capacity", BY_CAPACITY)
+def test_what_is_typed_depends_on_the_capacity(capacity):
+    told = typed(Evidence("task", capacity=capacity))
+    again, more, gpus = BY_CAPACITY[capacity]
+    assert told["again"] == again
+    assert more in told["more_instances"]
+    assert gpus in told["fewer_gpus"]
+    assert ("make cluster" in told["more_instances"]) == (not capacity.startswith("managed"))
+    assert ("make cluster" in told["fewer_gpus"]) == (capacity != "managed-gpu")
+    assert told["with_gpu"] == (capacity if capacity in ("gpu", "managed-gpu") else "gpu")
 
 
 def held() -> dict[str, set[str]]:
@@ -156,8 +244,8 @@ def test_the_aws_commands_that_remedies_name_are_known():
 def test_every_remedy_has_something_to_type():
     for rule in RULES:
         # what depends on the capacity is tried in test_machines.py
-        typed = r"\bmake [a-z]|\baws [a-z]|^\{(larger|disk|usual|smallest|start_instances)\}"
-        assert re.search(typed, rule.remedy), rule.name
+        words = "|".join(typed(Evidence("task")))
+        assert re.search(rf"\bmake [a-z]|\baws [a-z]|\{{({words})\}}", rule.remedy), rule.name
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

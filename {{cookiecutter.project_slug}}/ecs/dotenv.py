@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Variables of other programs, which reach them through make.
 OTHERS = re.compile(
-    r"(AWS|TD|MLFLOW|PIP|UV|DOCKER|BUILDKIT|BUILDX|SSL|GIT)_\w+|(?i:https?|no|all)_proxy"
+    r"(AWS|TD|MLFLOW|PIP|UV|DOCKER|BUILDKIT|BUILDX|SSL|GIT)_\w+|(?i:(https?|no|all)_proxy)"
 )
 LINE = re.compile(r"\s*(?:export\s+)?([^\s=]+)\s*(?:[:?]?=)\s*(.*?)\s*", re.DOTALL)
 COMMENT = re.compile(r"(^|\s)#.*", re.DOTALL)

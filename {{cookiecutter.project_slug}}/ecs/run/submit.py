@@ -36,7 +36,9 @@ MAY_HAVE_STARTED = re.compile(
     re.IGNORECASE,
 )
 # ECS hands on the throttling of other services in the words of a client error.
-THROTTLED = re.compile(r"rate exceeded|throttl|too many requests", re.IGNORECASE)
+THROTTLED = re.compile(
+    r"rate exceeded|throttl|too many requests|(request|capacity) ?limit ?exceeded", re.IGNORECASE
+)
 TASK_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]*:\w*:task/[\w/-]+")
 
 

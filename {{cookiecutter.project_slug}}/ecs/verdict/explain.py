@@ -82,6 +82,29 @@ def more_disk(where: Capacity) -> str:
     )
 
 
+def again(where: Capacity) -> str:
+    """Return what to type to try again where the run was."""
+    there = "" if where.name in ("", "fargate") else f"CAPACITY={where.name} "
+    return f"make run {there}RETRIES=3"
+
+
+def more_instances(where: Capacity) -> str:
+    """Return what to type where no instance has room for a task."""
+    if where.managed:
+        return f"{again(where)}, while ECS starts more instances"
+    name, kind = ("gpu", "g6.4xlarge") if where.gpu else ("ec2", "c7i.4xlarge")
+    return f"make cluster CAPACITY={name} MAX_INSTANCES=4 INSTANCE_TYPE={kind}"
+
+
+def fewer_gpus(where: Capacity) -> str:
+    """Return what to type where no instance has as many GPUs as a task asks for."""
+    name = where.name if where.gpu else "gpu"
+    fewer = f"make run CAPACITY={name} GPUS=1"
+    if where.managed and where.gpu:
+        return fewer
+    return f"make cluster CAPACITY=gpu INSTANCE_TYPE=g6.12xlarge, which has four, or {fewer}"
+
+
 def smaller(where: Capacity, cpu: int, memory: int) -> str:
     """Return what to type for a task of a usual size."""
     there = "" if where.fargate else f"CAPACITY={where.name} "
@@ -99,6 +122,22 @@ def empty_provider(where: Capacity) -> str:
     if where.managed:
         return f"make verify CAPACITY={where.name}"
     return "make cluster CAPACITY=ec2, or make run CAPACITY=fargate"
+
+
+def typed(evidence: Evidence) -> Mapping[str, str]:
+    """Return what remedies say to type, as it holds for the capacity of the run."""
+    where = capacity(evidence.capacity)
+    return {
+        "again": again(where),
+        "larger": more_memory(evidence),
+        "disk": more_disk(where),
+        "smallest": smaller(where, 256, 512),
+        "usual": smaller(where, 1024, 4096),
+        "start_instances": empty_provider(where),
+        "more_instances": more_instances(where),
+        "fewer_gpus": fewer_gpus(where),
+        "with_gpu": where.name if where.gpu else "gpu",
+    }
 
 
 def said(log: str) -> str:
@@ -137,19 +176,12 @@ def explain(evidence: Evidence) -> Explanation:
 
     Where no rule holds the cause is AWS's own words, as they are, and nothing is tried again.
     """
-    where = capacity(evidence.capacity)
     for rule in RULES:
         groups = matches(rule, evidence)
         if groups is not None:
             words = {
+                **typed(evidence),
                 "code": evidence.exit_code,
-                "larger": more_memory(evidence),
-                "disk": more_disk(where),
-                "smallest": smaller(where, 256, 512),
-                "usual": smaller(where, 1024, 4096),
-                "start_instances": empty_provider(where),
-                "instances": "gpu" if where.gpu else "ec2",
-                "larger_type": "g6.4xlarge" if where.gpu else "c7i.4xlarge",
                 "reason": evidence.reason or "AWS gives no reason",
                 "said": said(evidence.log),
                 "stop": evidence.stop,

@@ -45,7 +45,8 @@ class Rule:
     """One way for a run to fail. An empty condition holds always; all others must hold.
 
     ``cause`` and ``remedy`` may name a group of ``reason``, and ``{code}`` (the exit code),
-    ``{said}`` (the program's own last error), ``{larger}`` (what to type for more memory).
+    ``{said}`` (the program's own last error), ``{again}``, ``{larger}`` and others (what to type where the
+    run was; ``explain.typed`` has them all).
     """
 
     name: str
@@ -61,7 +62,7 @@ class Rule:
     capacity: str = ""  # CAPACITY
 
 
-AGAIN_3 = "make run RETRIES=3"
+AGAIN_3 = "{again}"  # make run RETRIES=3, where the run was
 
 
 NETWORK = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-… PUBLIC_IP=DISABLED"
@@ -73,13 +74,13 @@ ROUTE = f"make verify; make cluster PUBLIC_IP=ENABLED in public subnets; behind 
 OTHER_SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 
 
-MORE_INSTANCES = "make cluster CAPACITY={instances} MAX_INSTANCES=4 INSTANCE_TYPE={larger_type}"
+MORE_INSTANCES = "{more_instances}"
 
 
 LOGIN = "aws sso login, or aws configure"
 
 
-SECRETS = r"(from (asm|ssm)|secrets ?manager|GetSecretValue|GetParameters|parameter store)"
+SECRETS = r"(from (asm|ssm)|asm fetching|secrets ?manager|GetSecretValue|GetParameters|parameter store|env files?\b)"
 
 
 # Of the last lines of a log: Python's, a shell's, and those of libraries in C++.
@@ -137,6 +138,10 @@ RULES = (
         reason=r"DRAINING",
     ),
     Rule(
+        "vanished", "the container vanished from its instance", AGAIN_3, RESUME,
+        reason=r"ContainerVanishedError",
+    ),
+    Rule(
         "terminated", "AWS gave notice and took the machine under the task away",
         AGAIN_3, RESUME, stop="TerminationNotice",
     ),
@@ -159,13 +164,24 @@ RULES = (
         reason=r"^container (?P<container>[\w-]+) ended first, with exit code (?P<ended>-?\d+)",
     ),
     Rule(
+        "depends", "container {waited}, for which another one waits, did not start or end as it should",
+        "make status, then make register with {waited}, or dependsOn, corrected in task-definition.json",
+        reason=r"dependency graph: .*dependency \[(?P<waited>[^\]]+)\]",
+    ),
+    Rule(
+        "sidecar-image", "the image of container {container} is not in its registry, or is for another processor",
+        "make register with another image for {container} in task-definition.json",
+        reason=r"(^|; )container (?P<container>[\w-]+): "
+        r"(CannotPull[^;]*(not found|manifest unknown|does not exist|platform)|[^;]*exec format error)",
+    ),
+    Rule(
         "throttled", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
         (EXCEPTION, FAILURES, TASK), reason=r"Rate exceeded|ErrorCode: (Throttling|RequestLimit)",
     ),
     # ---- memory and disk, whatever the exit code
     Rule(
         "out-of-memory", "the container needed more memory than the task has",
-        "{larger}", reason=r"OutOfMemory|\boom-kill",
+        "{larger}", reason=r"OutOfMemory|(?i:\boom-kill)",
     ),
     Rule(
         "pull-disk", "the image does not fit on the task's disk", "{disk}",
@@ -208,7 +224,7 @@ RULES = (
     ),
     Rule(
         "no-gpu", "no instance of the cluster has a free GPU, and Fargate has none at all",
-        "make cluster CAPACITY=gpu INSTANCE_TYPE=g6.12xlarge, which has four, or make run GPUS=1",
+        "{fewer_gpus}",
         NEVER, PLACEMENT,
         reason=r"RESOURCE:GPU",
     ),
@@ -253,15 +269,16 @@ RULES = (
     ),
     # ---- secrets: every such text begins "unable to pull secrets or registry auth", pulls included
     Rule(
-        "secret-denied", "the execution role may not read a secret that the task definition names",
+        "secret-denied",
+        "the execution role may not read a secret, or a file of variables, that the task definition names",
         "allow it to ExecutionRole in infrastructure.yaml, then make cluster",
-        reason=rf"(?i){SECRETS}.*(accessdenied|not authorized)|not authorized to perform: "
+        reason=rf"(?i){SECRETS}.*(accessdenied|not authorized|forbidden)|not authorized to perform: "
         r"(secretsmanager|ssm|kms)",
     ),
     Rule(
-        "secret-missing", "a secret that the task definition names does not exist",
+        "secret-missing", "a secret, or a file of variables, that the task definition names does not exist",
         "mend its name in task-definition.json, then make register",
-        reason=rf"(?i){SECRETS}.*(can't find|ResourceNotFound|ParameterNotFound|ARN is correct)"
+        reason=rf"(?i){SECRETS}.*(can't find|NotFound|NoSuchKey|ARN is correct|invalid parameters)"
         r"|invalid ssm parameters",
     ),
     Rule(
@@ -275,20 +292,26 @@ RULES = (
         reason=rf"(?i){SECRETS}.*(json key|looking for beginning of|after top-level value|JSON input)",
     ),
     Rule(
-        "secrets-network", "the task has no way out to Secrets Manager or Parameter Store", ROUTE,
+        "secrets-network", "the task has no way out to its secrets and files of variables", ROUTE,
         reason=rf"(?i){SECRETS}.*(timeout|connection issue|deadline|canceled|no such host|connection refused)",
     ),
     # ---- the image cannot be pulled
     Rule(
         "platform", "the image was built for another processor than the task has ({platform})",
         "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
-        reason=r"(matching platform \W?|no matching manifest for )(?P<platform>[\w/]+)",
+        reason=r"(matching platform \W?|no matching manifest for |descriptor for platform \W?)(?P<platform>[\w/]+)",
+    ),
+    Rule(
+        "exec-format", "the image was built for another processor than the task has",
+        "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
+        reason=r"(?i)exec format error|no match for platform",
     ),
     Rule(
         "pull-denied", "the execution role may not pull the image", "make cluster, then make run",
         reason=r"(?i)(CannotPull|registry auth).*"
         r"(pull access denied|not authorized to perform: ecr|accessdenied|403 forbidden"
-        r"|no basic auth|role has the permissions)",
+        r"|no basic auth|role has the permissions|401 unauthorized"
+        r"|failed to fetch \w+ token(?!.*(dial tcp|timeout| 5\d\d )))",
     ),
     Rule(
         "pull-missing", "the image is not in the registry", "make push, then make run",
@@ -308,15 +331,15 @@ RULES = (
         reason=r"CannotPull.*panic: ",
     ),
     Rule(
-        "pull-no-route", "the task has no way out to the registry", ROUTE,
+        "pull-no-route", "the task has no way out to the registry, or something on the way answers in its place", ROUTE,
         reason=r"(?i)CannotPull.*(waiting for connection|context canceled|no route to host"
-        r"|no such host|network is unreachable|network configuration)",
+        r"|no such host|network is unreachable|network configuration|connection refused|x509: )",
     ),
     Rule(
         "pull-timeout", "pulling the image was cut off on the way",
         f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
         reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
-        r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker|error pulling image conf)",
+        r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker|error pulling image conf|failed precondition)",
     ),
     Rule(
         "pull", "the image cannot be pulled", "make push", reason=r"CannotPull",
@@ -337,9 +360,19 @@ RULES = (
         r"(timeout|connection issue|killed|deadline|no such host|RequestError)",
     ),
     Rule(
+        "log-driver", "the log driver of task-definition.json lacks an option, or does not know one",
+        "correct logConfiguration in task-definition.json, then make register",
+        reason=r"log ?driver arguments|unknown log opt",
+    ),
+    Rule(
         "registry-network", "the task has no way out to ECR for its login", ROUTE,
         reason=r"(?i)registry auth.*(timeout|connection issue|deadline|canceled|killed"
         r"|no such host|connection refused)",
+    ),
+    Rule(
+        "interface-quota", "the account has as many network interfaces as its quota allows",
+        f"{AGAIN_3}, or ask for more: aws service-quotas list-service-quotas --service-code vpc", AGAIN,
+        reason=r"NetworkInterfaceLimitExceeded",
     ),
     Rule(
         "interface-auth", "EC2 refused the task's network interface for a moment",
@@ -350,9 +383,10 @@ RULES = (
         reason=r"InsufficientFreeAddresses|public IP assignment enabled in subnet",
     ),
     Rule(
-        "interface-timeout", "the task's network interface was not ready in time",
+        "interface-timeout", "the task's network interface could not be made ready this time",
         AGAIN_3, AGAIN,
-        reason=r"(?i)timeout wait\w* for network interface|Network interface provision",
+        reason=r"(?i)timeout wait\w* for network interface|Network interface provision|ContainerNetworkingError"
+        r"|failed to configure ENI|attach network interface to instance",
     ),
     Rule(
         "interface", "EC2 could not make the task's network interface", OTHER_SUBNETS, ELSEWHERE,
@@ -364,7 +398,8 @@ RULES = (
     ),
     Rule(
         "runtime-timeout", "the container engine did not answer in time", AGAIN_3,
-        AGAIN, reason=r"(Docker|ContainerRuntime)(Timeout)?(Timeout)?Error|CannotInspectContainer",
+        AGAIN, reason=r"(Docker|ContainerRuntime)(Timeout)?(Timeout)?Error|CannotInspectContainer"
+        r"|CannotStart.*(timed out|: timeout)",
     ),
     Rule(
         "internal", "ECS had an internal error", AGAIN_3, AGAIN,
@@ -382,23 +417,37 @@ RULES = (
     ),
     # ---- the container cannot be made or started
     Rule(
-        "exec-format", "the image was built for another processor than the task has",
-        "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
-        reason=r"(?i)exec format error",
-    ),
-    Rule(
         "exec-format-log", "the image was built for another processor than the task has",
         "make push ARCHITECTURE=…, and the same in make run ARCHITECTURE=…",
         log=r"(?i)exec .*: exec format error",
+    ),
+    Rule(
+        "no-driver", "the instance has no driver for GPUs", "make cluster CAPACITY={with_gpu}, whose instances have one",
+        reason=r"Runtime is not set for GPU|(?i:unknown runtime specified)|load library failed: lib(nvidia|cuda)",
+    ),
+    Rule(
+        "cuda", "the image needs {condition}, and the driver of the instance is older",
+        "make push with a base image for an older CUDA",
+        reason=r"unsatisfied condition: (?P<condition>[^,:]+)",
+    ),
+    Rule(
+        "device", "the instance has no device {device}",
+        "correct linuxParameters in task-definition.json, then make register",
+        reason=r"gathering device information.*?\"(?P<device>[^\"]+)\"",
     ),
     Rule(
         "volume-cut", "the connection to the file system of a volume was cut off", AGAIN_3, AGAIN,
         reason=r"(?i)(EFS|mount\.nfs).*connection reset by peer",
     ),
     Rule(
+        "volume-network", "the network keeps the task away from the file system of a volume",
+        "let the stack's security group into the file system's own (port 2049), then make run",
+        reason=r"mount\.nfs.*timed out",
+    ),
+    Rule(
         "volume", "a volume of the task definition cannot be mounted",
         "correct volumes in task-definition.json, then make register",
-        reason=r"CannotCreateVolumeError|EFS utils|mount\.nfs|error mounting",
+        reason=r"CannotCreateVolumeError|EFS utils|mount\.nfs|error (while )?mounting",
     ),
     Rule(
         "no-program", "the container's entry point is not in the image",
@@ -423,7 +472,7 @@ RULES = (
     ),
     Rule(
         "stop", "the container engine could not stop the container", AGAIN_3, AGAIN,
-        reason=r"CannotStopContainerError",
+        reason=r"CannotStopContainerError|TaskStateError",
     ),
     Rule(
         "initialization", "ECS could not prepare what the task needs", "make verify, then make status",
@@ -443,13 +492,33 @@ RULES = (
         stop="TaskFailedToStart",
     ),
     # ---- the program's own end
+    *(
+        Rule(
+            name, "processes that share memory had too little of it",
+            "make run ARGS=… with fewer of them (num_workers=0 in PyTorch)", exit_code=code, log=pattern,
+        )
+        for name, code, pattern in (
+            ("shared-memory", OWN, r"out of shared memory|unable to write to file </torch"), ("bus", 135, ""),
+        )
+    ),
     Rule(
         "log-disk", "the task's disk is full", "{disk}",
         log=r"(?i)no space left on device",
     ),
     Rule(
+        "gpu-memory", "the GPU has too little memory",
+        "make run ARGS=… with smaller batches, or a smaller max_bin; or make cluster CAPACITY=gpu INSTANCE_TYPE=…, whose "
+        "GPU has more", log=r"CUDA out of memory|cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED",
+    ),
+    Rule(
+        "no-cuda", "the script asks for a GPU, and its container has none",
+        "make cluster CAPACITY={with_gpu}, then make run CAPACITY={with_gpu}", exit_code=OWN,
+        log=r"no CUDA-capable device|Found no NVIDIA driver|No CUDA GPUs are available|CUDA driver version is insufficient",
+    ),
+    Rule(
         "log-memory", "the program could not get the memory it asked for", "{larger}",
-        log=r"(?m)^(MemoryError|.*std::bad_alloc|.*Cannot allocate memory|.*ArrayMemoryError)",
+        log=r"(?m)^(MemoryError|.*(std::bad_alloc|Cannot allocate memory|Arr(ay|ow)MemoryError)"
+        r"|memory allocation of \d+ bytes failed|.*TerminatedWorkerError.*SIGKILL)",
     ),
     Rule(
         "log-access", "the task role may not reach something in AWS that the program asks for",
@@ -532,10 +601,16 @@ RULES = (
         "killed", "the container was killed (SIGKILL), most often for want of memory",
         "{larger}", exit_code=137,
     ),
-    Rule(
-        "segfault", "compiled code read memory that is not its own (SIGSEGV)",
-        "make local with the same ARGS=…, which shows it here; make lock takes newer packages",
-        exit_code=139,
+    *(
+        Rule(
+            name, cause, "make local with the same ARGS=…, which shows it here; make lock takes newer packages",
+            exit_code=code,
+        )
+        for name, code, cause in (
+            ("illegal", 132, "compiled code uses an instruction that the processor lacks (SIGILL)"),
+            ("arithmetic", 136, "compiled code divided by zero (SIGFPE)"),
+            ("segfault", 139, "compiled code read memory that is not its own (SIGSEGV)"),
+        )
     ),
     Rule(
         "terminated-program", "the program was told to end (SIGTERM) and saved what it had",
@@ -569,16 +644,17 @@ RULES = (
     Rule(
         "clock", "this machine's clock is wrong, and AWS refuses its signature",
         "set the clock (timedatectl set-ntp true), then make run", NEVER, (EXCEPTION,),
-        reason=r"Signature (expired|not yet current)|RequestTimeTooSkewed",
+        reason=r"Signature (expired|not yet current)|difference between the request time and the current time",
     ),
     Rule(
         "expired", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
         reason=r"(?i)(token|session|credentials?)\b.*(has|have|is|was|are) expired|token included "
-        r"in the request is expired|refresh failed|error loading sso token",
+        r"in the request is expired|refresh failed|error loading (sso|login session) token",
     ),
     Rule(
         "expired-code", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
-        error=r"ExpiredToken\w*|RequestExpired|TokenRetrievalError|UnauthorizedSSOTokenError",
+        error=r"ExpiredToken\w*|RequestExpired|TokenRefreshRequired|UnauthorizedException|TokenRetrievalError"
+        r"|UnauthorizedSSOTokenError",
     ),
     Rule(
         "profile", "there is no AWS profile {profile} on this machine",
@@ -591,14 +667,20 @@ RULES = (
         reason=r"(?i)failed to connect to proxy url: \"?(?P<url>[^\"\s]+)",
     ),
     Rule(
-        "no-credentials", "there are no AWS credentials on this machine",
+        "config", "the AWS configuration file {file} cannot be read", "correct {file}, then make run", NEVER,
+        (EXCEPTION,), reason=r"(Unable to parse config file: |The specified config file \()(?P<file>[^)]+)",
+    ),
+    Rule(
+        "no-credentials", "no AWS credentials can be had on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
-        reason=r"(?i)unable to locate credentials|partial credentials",
+        reason=r"(?i)unable to locate credentials|partial credentials|retrieving credentials from"
+        r"|must have credentials|infinite loop in credential",
     ),
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
         error=r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException"
-        r"|SignatureDoesNotMatch|InvalidAccessKeyId|MissingAuthenticationToken\w*",
+        r"|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|InvalidIdentityToken\w*|AuthFailure"
+        r"|MissingAuthenticationToken\w*",
     ),
     Rule(
         "denied", "this identity may not do {action}",
@@ -608,11 +690,17 @@ RULES = (
     Rule(
         "denied-code", "this identity may not run tasks",
         "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
-        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|403",
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|ForbiddenException|403",
     ),
     Rule(
-        "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
-        reason=r"(?i)must specify a region|invalid endpoint|unknown region",
+        "opt-in", "this region is not enabled in the account, or the account has not finished signing up",
+        "make run REGION=us-east-1, or enable the region in the console", NEVER, (EXCEPTION,),
+        error=r"OptInRequired|SubscriptionRequired\w*",
+    ),
+    Rule(
+        "no-region", "no AWS region is chosen, or none of that name", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
+        reason=r"(?i)must specify a region|invalid endpoint|unknown region|region_name .* match a supported format"
+        r"|unable to construct an endpoint",
     ),
     Rule(
         "endpoint", "nothing answers at {url}: the region is misspelt, or there is no network",
@@ -627,7 +715,8 @@ RULES = (
     Rule(
         "connection", "the connection to AWS was cut off", AGAIN_3, AGAIN,
         (EXCEPTION,),
-        reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)",
+        reason=r"(?i)(connect|read) timeout on endpoint|connection (reset|aborted|was closed)"
+        r"|HTTP client (raised|failed)|reading from response stream|read, but total bytes expected",
     ),
     Rule(
         "cluster-inactive", "the cluster was deleted", "make cluster, then make run", NEVER,
@@ -664,6 +753,10 @@ RULES = (
         reason=r"(?i)override for container named",
     ),
     Rule(
+        "provisioning", "as many tasks wait for instances as a cluster takes", AGAIN_3, AGAIN, (EXCEPTION,),
+        reason=r"(?i)provisioning capacity limit exceeded",
+    ),
+    Rule(
         "provider", "the cluster is not attached to the capacity that CAPACITY names",
         "make verify with the same CAPACITY=…, which says how to attach it", NEVER, (EXCEPTION,),
         reason=r"(?i)capacity provider",
@@ -689,8 +782,12 @@ RULES = (
     Rule(
         "platform-version", "Fargate's platform cannot run this task definition",
         "mend task-definition.json, then make register", NEVER, (EXCEPTION,),
-        error=r"Platform(Unknown|TaskDefinitionIncompatibility)Exception"
-        r"|UnsupportedFeatureException",
+        error=r"Platform(Unknown|TaskDefinitionIncompatibility)Exception",
+    ),
+    Rule(
+        "feature", "this region lacks what the task definition asks for",
+        "make run REGION=… where it is; or correct task-definition.json, then make register", NEVER, (EXCEPTION,),
+        error=r"UnsupportedFeatureException",
     ),
     Rule(
         "blocked", "AWS has blocked this account", "ask AWS support in the console, then make run",
@@ -702,7 +799,8 @@ RULES = (
     ),
     Rule(
         "server", "ECS itself had a fault", AGAIN_3, AGAIN, (EXCEPTION,),
-        error=r"ServerException|InternalFailure|InternalServerError|ServiceUnavailable\w*|50\d",
+        error=r"ServerException|Internal(Failure|Error|ServerError|ServerException)|ServiceUnavailable\w*"
+        r"|RequestTimeout\w*|IDPCommunicationError|50\d",
     ),
     Rule(
         "refused", "ECS refused the request: {reason}", "make run DRY_RUN=1",
