@@ -596,6 +596,16 @@ def test_a_stack_without_anything_in_it_is_deleted_all_the_same(
     account.done()
 
 
+def test_of_a_stack_that_is_being_changed_nothing_is_deleted(settings, account, monkeypatch):
+    """CloudFormation would refuse at the end, when its images, models and secrets are gone."""
+    account.stack(described(MARKED, status="UPDATE_IN_PROGRESS"))
+    monkeypatch.setattr(destroy, "belongings", lambda _: destroy.Belongings([]))
+    monkeypatch.setattr(destroy, "confirm", lambda _: pytest.fail("asked all the same"))
+    with pytest.raises(UserError, match="type: make destroy, in a minute$"):
+        destroy.destroy(replace(settings, yes="1"))
+    account.done()
+
+
 def test_where_there_is_no_stack_there_is_nothing_to_destroy(settings, account):
     account.stack(None)
     with pytest.raises(UserError, match="there is no stack 'churn' in us-east-1"):
