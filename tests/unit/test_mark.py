@@ -414,13 +414,42 @@ def test_without_yes_a_bucket_from_before_is_not_adopted(settings, account, monk
     account.done()
 
 
+WAYS_IN = {
+    "make cluster": (inputs.bucket, 1),
+    "adopt": (lambda settings: bucket.adopt(settings, False), 0),
+}
+
+
 @pytest.mark.parametrize("code", ["403", "301"])
-def test_a_bucket_of_another_account_s_is_left_to_cloudformation_to_refuse(settings, account, code):
-    account.stack(None)
+@pytest.mark.parametrize(("way", "looks"), WAYS_IN.values(), ids=WAYS_IN)
+def test_a_bucket_of_another_account_s_is_one_sentence(settings, account, code, way, looks):
+    """HeadBucket in S3's reference: 403 for another's, 301 for one of another region, 404 for none."""
+    for _ in range(looks):
+        account.stack(None)
+    refused(account, code)
+    with pytest.raises(UserError) as said:
+        way(settings)
+    assert f"{NAME} is not of this region and account 000000000000, or closed" in str(said.value)
+    assert "type: make cluster PROJECT=another-name, or for good change PROJECT" in str(said.value)
+    assert "\n" not in str(said.value)
+    account.done()
+
+
+def refused(account, code: str) -> None:
     who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
     account.cloud.stub("sts").add_response("get_caller_identity", who)
     account.cloud.stub("s3").add_client_error("head_bucket", code, expected_params=OWNED)
-    assert inputs.bucket(settings) == {"NewBucket": "true"}
+
+
+def test_destroy_leaves_a_bucket_of_another_account_s_alone_and_goes_on(settings, account, around):
+    account.resources(*IDS, "Schedules", Bucket="CREATE_FAILED")
+    refused(account, "403")
+    around()
+    found = destroy.belongings(settings)
+    assert found.bucket == {}
+    assert found.cluster == "cluster"
+    assert found.others[0] == f"s3://{NAME}, another account's or closed to who asks"
+    account.done()
 
 
 def test_an_error_of_s3_is_not_taken_for_an_answer(settings, account, cloud):

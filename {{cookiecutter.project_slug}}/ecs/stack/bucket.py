@@ -6,7 +6,7 @@ names the owner, and a bucket without the project's mark is not used, emptied or
 
 from collections.abc import Mapping
 
-from ecs.aws import client
+from ecs.aws import TakenError, client
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
@@ -16,7 +16,10 @@ from ecs.stack import mark
 def kept(settings: Settings) -> tuple[str, str]:
     """Return the name of the bucket that the account has under the project's name, and the account.
 
-    The name is "" where there is none, or where it is another account's: CloudFormation says so then.
+    The name is "" where there is none.
+
+    Raises:
+        TakenError: another account has it, or S3 does not tell.
     """
     from botocore.exceptions import ClientError
 
@@ -25,7 +28,10 @@ def kept(settings: Settings) -> tuple[str, str]:
     try:
         client(settings, "s3").head_bucket(Bucket=name, ExpectedBucketOwner=account)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("301", "403", "404"):  # of HEAD, numbers
+        code = error.response["Error"]["Code"]  # of HEAD, a number
+        if code in ("301", "403"):
+            raise TakenError(name, account) from error
+        if code != "404":
             raise
         return "", account
     return name, account

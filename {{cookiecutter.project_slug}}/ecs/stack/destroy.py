@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
-from ecs.aws import client
+from ecs.aws import TakenError, client
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
@@ -129,7 +129,11 @@ def belongings(settings: Settings) -> Belongings:
     physical = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed}
     found = Belongings(listed, physical.get("Cluster", ""), physical.get("Repository", ""))
     found.group = physical.get(instances.LOGICAL_ID, "")
-    name, account = bucket_of.kept(settings)
+    try:
+        name, account = bucket_of.kept(settings)
+    except TakenError as error:  # the rest of the project is ours all the same
+        name = ""
+        found.others.append(f"s3://{error.name}, another account's or closed to who asks")
     if name:
         found.tags = bucket_of.tags(settings, name, account)
         if physical.get("Bucket") == name or mark.ours(found.tags):
