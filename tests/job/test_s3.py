@@ -10,11 +10,13 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import boto3
+import cfnlint.decode.cfn_yaml
 import pytest
 from botocore import exceptions
-from job import scheduled
+from job import publish, scheduled, transfer
 from job.errors import PassingError, UserError
 from job.sources import s3
+from support import PROJECT
 
 CODES = {
     403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown", 500: "InternalError", 400: "ExpiredToken",
@@ -64,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
                 size, _, rest = body.partition(b"\r\n")
                 body = rest[: int(size.split(b";")[0], 16)]
             server.objects[path] = body
+            server.versions.append((path, body, self.headers.get("x-amz-tagging")))
             server.tags[path] = self.headers.get("x-amz-tagging")
             return self.answer(200, ETag='"e"')
         if self.command == "DELETE":
@@ -111,6 +114,7 @@ def server():
 @pytest.fixture
 def bucket(server, monkeypatch):
     server.objects, server.faults, server.tags, server.short = {}, {}, {}, set()
+    server.versions = []
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
@@ -451,6 +455,67 @@ def test_arguments_come_from_s3(folder, bucket):
     assert json.loads(bucket.objects["b/p/runs/r/manifest.json"])["argv"] == ["--a", "b"]
     code, said = on_s3(folder, bucket, ARGV_URI="s3://b/none")
     assert (code, "ARGV_URI=s3://b/none: no list of words is there" in said) == (2, True)
+
+
+# ---- what a run leaves behind in a bucket with versions
+
+
+def days_kept(rules: list[dict], key: str, tags: str | None) -> int:
+    """Return after how many days a version that is no longer the current one expires; the shortest rule holds."""
+    held = [
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in rules
+        if "NoncurrentVersionExpiration" in rule
+        and key.startswith(rule.get("Prefix", ""))
+        and all(f"{each['Key']}={each['Value']}" == tags for each in rule.get("TagFilters", []))
+    ]
+    return min(held)
+
+
+def test_an_hour_of_checkpoints_costs_a_day_and_not_a_month(bucket, tmp_path, monkeypatch):
+    """The bucket keeps what is removed, as versions; the rules of its lifecycle end them ("Lifecycle rules", S3 user guide).
+
+    A checkpoint a minute, of which the script keeps two, as train.py does.
+    """
+    template = cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml"))
+    lifecycle = template["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    rules = [rule for rule in lifecycle if "Fn::If" not in rule]
+    folder, now, size = tmp_path / "checkpoints", [0.0], 1000
+    folder.mkdir()
+    monkeypatch.setattr(publish.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(publish, "Transfer", Done)
+    mirror = publish.Mirror(folder, "s3://b/p/runs/r/checkpoints/", tmp_path / ".job", [])
+    for number in range(60):
+        (folder / f"{number}.part").write_bytes(b"x" * size)
+        (folder / f"{number}.part").replace(folder / f"{number}")
+        (folder / f"{number - 2}").unlink(missing_ok=True)
+        for _ in range(6):
+            now[0] += 10
+            mirror.look()
+    mirror.finish()
+    for path in folder.iterdir():  # the finished model takes their place
+        path.unlink()
+    mirror.forget(mirror.there())
+    (tmp_path / "model").write_bytes(b"m")
+    publish.publish("s3://b/p/runs/r/", {"model": tmp_path / "model"})
+    assert list(bucket.objects) == ["b/p/runs/r/model"]
+    old = [each for each in bucket.versions if each[0] != "b/p/runs/r/model"]
+    assert len(old) == 60
+    byte_days = sum(len(body) * days_kept(rules, key[2:], tags) for key, body, tags in old)
+    assert byte_days == 60 * size
+
+
+class Done:
+    """A transfer that is done at once, in this process."""
+
+    def __init__(self, request: dict) -> None:
+        self.answer = transfer.perform(request)
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> dict:
+        return self.answer
 
 
 # ---- the record of a scheduled run

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ecs.__main__ import main
+from ecs.commands import stack as commands
 from ecs.errors import UserError
 from ecs.stack import bucket, changes, claim, destroy, inputs, mark, stack
 
@@ -117,6 +118,12 @@ class Account:
             s3.add_response("get_bucket_tagging", {"TagSet": tags(found)}, OWNED)
         else:
             s3.add_client_error("get_bucket_tagging", "NoSuchTagSet", expected_params=OWNED)
+
+    def bucket_is_there(self) -> None:
+        """Script the bucket of the project's name, of whose tags nobody asks."""
+        who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
+        self.cloud.stub("sts").add_response("get_caller_identity", who)
+        self.cloud.stub("s3").add_response("head_bucket", {}, OWNED)
 
     def marks(self, **found: str) -> None:
         """Expect that the bucket gets these tags."""
@@ -486,6 +493,84 @@ def test_the_line_that_marks_a_bucket_is_one_that_the_aws_cli_takes(settings):
         "aws", "s3api", "put-bucket-tagging", "--bucket", NAME, "--tagging",
         f"TagSet=[{{Key=project-id,Value={ID}}}]",
     ]  # fmt: skip
+
+
+OTHERS = [
+    {
+        "ID": "old",
+        "Status": "Enabled",
+        "Filter": {},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    }
+]
+
+
+def expiring(days: int) -> dict:
+    rule = {"ID": "runs", "Status": "Enabled", "Expiration": {"Days": days}}
+    return {**rule, "Filter": {"Prefix": "churn/runs/"}}
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "after"),
+    [
+        ("30", [*OTHERS, expiring(7)], [*OTHERS, expiring(30)]),
+        ("30", OTHERS, [*OTHERS, expiring(30)]),
+        ("30", None, [expiring(30)]),
+        ("0", [expiring(7), *OTHERS], OTHERS),
+        ("0", [expiring(7)], []),
+        ("7", [expiring(7), *OTHERS], None),
+        ("0", OTHERS, None),
+        ("0", None, None),
+    ],
+)
+def test_run_days_holds_in_a_bucket_that_no_stack_takes_care_of(
+    settings, account, capsys, days, before, after
+):
+    """S3's reference of PutBucketLifecycleConfiguration: all rules are replaced at once."""
+    s3 = account.cloud.stub("s3")
+    account.bucket_is_there()
+    name = "get_bucket_lifecycle_configuration"
+    if before is None:
+        s3.add_client_error(name, "NoSuchLifecycleConfiguration", expected_params=OWNED)
+    else:
+        s3.add_response(name, {"Rules": before}, OWNED)
+    if after:
+        asked = {**OWNED, "LifecycleConfiguration": {"Rules": after}}
+        s3.add_response("put_bucket_lifecycle_configuration", {}, asked)
+    elif after is not None:
+        s3.add_response("delete_bucket_lifecycle", {}, OWNED)
+    bucket.expire_runs(replace(settings, run_days=days))
+    said = capsys.readouterr().err
+    wanted = f"{days} days" if days != "0" else "for ever"
+    assert said == ("" if after is None else f"s3://{NAME}: runs are kept {wanted}\n")
+    account.done()
+
+
+def test_of_run_days_only_the_answers_that_are_known_are_taken(settings, account):
+    from botocore.exceptions import ClientError
+
+    account.bucket_is_there()
+    account.cloud.stub("s3").add_client_error("get_bucket_lifecycle_configuration", "AccessDenied")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.expire_runs(settings)
+    account.bucket(None)
+    bucket.expire_runs(replace(settings, run_days="30"))  # nothing is there to expire
+    with pytest.raises(UserError, match="RUN_DAYS='1.5'"):
+        bucket.expire_runs(replace(settings, run_days="1.5"))
+    account.done()
+
+
+@pytest.mark.parametrize("new", ["true", "false"])
+def test_make_cluster_looks_after_a_bucket_that_is_no_part_of_its_stack(
+    settings, account, monkeypatch, new
+):
+    asked = []
+    for name in ("claim.claim", "readiness.check", "readiness.make_roles", "instances.make_way"):
+        monkeypatch.setattr(f"ecs.stack.{name}", lambda *_: None)
+    monkeypatch.setattr(inputs, "looked_up", lambda _: {"NewBucket": new})
+    monkeypatch.setattr(bucket, "expire_runs", asked.append)
+    commands.parameters(settings)
+    assert asked == ([settings] if new == "false" else [])
 
 
 # ---- what destroy takes
