@@ -18,6 +18,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from ecs.refusals import code_and_message
+from ecs.settings import INSTANCES
 from ecs.stack import policies
 from ecs.stack.policies import Names
 
@@ -125,7 +126,16 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "secretsmanager:PutSecretValue": {**secret, "SecretString": "x"},
         "secretsmanager:RestoreSecret": secret,
         "secretsmanager:TagResource": {**secret, "Tags": [{"Key": "project", "Value": project}]},
+        **(of_instances(nothing) if names.settings.capacity in INSTANCES else {}),
     }  # fmt: skip
+
+
+def of_instances(nothing: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the calls that only instances of the stack's own need."""
+    return {
+        "autoscaling:DescribeScalingActivities": {"AutoScalingGroupName": nothing},
+        "ecs:DescribeCapacityProviders": {},
+    }
 
 
 def absent_uuid(digits: str) -> str:

@@ -22,6 +22,7 @@ from ecs.run.locate import keep, locate, record_end, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
 from ecs.run.state import outcome
 from ecs.run.submit import MOST_DESCRIBED, batches, listed, start
+from ecs.run.waiting import Waiting
 from ecs.settings import Settings
 from ecs.verdict.verdict import UNKNOWN, Verdict
 
@@ -354,6 +355,7 @@ def attend(settings: Settings, outputs: dict[str, str], run: str, record: dict) 
         record["task"],
         show_and_keep,
         limits=limits,
+        waiting=Waiting(settings, outputs, record["attempts"][-1].get("capacity", "")),
         # the emulator answers at once, and nobody is billed for the calls
         **({"poll": 0.5, "drain_limit": 3.0} if settings.sandbox else {}),
     )

@@ -134,6 +134,7 @@ def follow(
     poll: float = POLL,
     drain_limit: float = DRAIN_LIMIT,
     limits: Limits | None = None,
+    waiting: Callable[[Mapping], None] = lambda task: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     chance: Callable[[], float] = random.random,
@@ -152,6 +153,7 @@ def follow(
         poll: seconds between two looks.
         drain_limit: seconds without a line after which the log of a stopped task is complete.
         limits: when to stop the task; None: never.
+        waiting: called with the task at each look.
         sleep, clock, chance: for tests.
 
     Returns:
@@ -187,6 +189,7 @@ def follow(
                     note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
                 phase, phase_began = task["lastStatus"], seen
                 note(f"-- {phase.lower()}")
+            waiting(task)
         if limits:
             limits.check(phase, clock() - began, clock() - phase_began)
         if phase not in ENDED:
