@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -13,10 +14,11 @@ from rich.text import Text
 from ecs import cost, parse
 from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
-from ecs.history import measures, records
+from ecs.history import firings, measures, records
 from ecs.history.download import RUNS, download, folder_of, save
 from ecs.history.report import page, read
 from ecs.history.sound import DamagedError
+from ecs.refusals import code_and_message
 from ecs.run.here import local_run
 from ecs.run.state import state_of
 from ecs.settings import Settings
@@ -36,10 +38,10 @@ def runs(settings: Settings) -> None:
     outputs = stack.outputs(settings)
     limit = parse.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
     ids, strange = records.folders(settings, outputs)
-    ids = ids[:limit]
+    shown = ids[:limit]
     rows = [
         row_of(settings, outputs, run, found)
-        for run, found in zip(ids, records.read_all(settings, outputs, ids), strict=True)
+        for run, found in zip(shown, records.read_all(settings, outputs, shown), strict=True)
     ]
     width = Console().width if sys.stdout.isatty() else None
     Console(width=WIDE).print(fitting(rows, width, settings.sandbox))
@@ -48,6 +50,18 @@ def runs(settings: Settings) -> None:
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
         note(f"{len(strange)} more below runs/ with names that no run has: {names}")
+    tell_missed(settings, outputs, ids)
+
+
+def tell_missed(settings: Settings, outputs: dict[str, str], ids: Sequence[str]) -> None:
+    """Say which schedules fired and no run began; where AWS does not tell, say that."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for sentence in firings.sentences(settings, outputs, ids, datetime.now(UTC)):
+            note(sentence)
+    except (BotoCoreError, ClientError) as error:
+        note(f"whether each scheduled run began is not known: {code_and_message(error)[0]}")
 
 
 def row_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict[str, str]:
