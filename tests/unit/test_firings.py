@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecs.commands import runs as commands
 from ecs.history import firings, records
+from ecs.history.run import Run
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)  # a Wednesday
 NIGHTLY = {
@@ -128,7 +129,7 @@ def test_what_fires_now_and_then_is_seen_by_make_runs(settings, outputs, cloud, 
 def test_all_runs_count_and_not_those_that_the_table_shows(settings, outputs, monkeypatch, cloud):
     ids = [f"2026-11-2{day}T03:00:00Z-nightly" for day in range(5)]
     for run in ids:
-        records.write(settings, outputs, run, "run.json", {})
+        records.write(Run(settings, outputs, run), "run.json", {})
     asked = []
     monkeypatch.setattr(commands.stack, "outputs", lambda _: outputs)
     monkeypatch.setattr(

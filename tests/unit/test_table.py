@@ -7,6 +7,7 @@ import test_cli
 from ecs.commands import runs
 from ecs.commands.runs import COLUMNS, USE, WIDE, fitting
 from ecs.history import measures, records
+from ecs.history.run import Run
 from rich.console import Console
 
 user = test_cli.user
@@ -122,7 +123,7 @@ def test_runs_asks_s3_three_times_a_run_and_once_more_where_it_was_tried_again(
     monkeypatch.setattr(
         cloud.bucket, "get_object", lambda **fields: gets.append(1) or get(**fields)
     )
-    ids = records.run_ids(settings, outputs)
-    for run, found in zip(ids, records.read_all(settings, outputs, ids), strict=True):
-        assert runs.row_of(settings, outputs, run, found)["metric"] == "auc 1"
+    listed = [Run(settings, outputs, each) for each in records.run_ids(settings, outputs)]
+    for run, found in zip(listed, records.read_all(listed), strict=True):
+        assert runs.row_of(run, found)["metric"] == "auc 1"
     assert len(gets) == 3 * count + again

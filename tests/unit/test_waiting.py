@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from ecs.history.run import Run
 from ecs.run import waiting
 from ecs.run.attempts import attend
 from ecs.run.waiting import LOOK_EVERY, Waiting, failed, reason
-from ecs.settings import CAPACITIES, INSTANCES
 from ecs.stack import policies
+from kinds import CAPACITIES, INSTANCES
 
 QUOTA = (
     "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket "
@@ -138,11 +139,10 @@ def test_once_an_instance_has_come_nobody_is_asked(looked, phase):
     found({**TASK, "lastStatus": phase})
 
 
-@pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("sandbox", [False, True])
-def test_other_capacities_have_no_group(settings, outputs, capacity, sandbox):
-    found = Waiting(replace(settings, sandbox=sandbox), outputs, capacity, lambda: 0.0)
-    assert (found.next < math.inf) is (capacity in INSTANCES and not sandbox)
+@pytest.mark.parametrize("capacity", [*CAPACITIES, ""])
+def test_other_capacities_have_no_group(settings, outputs, capacity):
+    found = Waiting(settings, outputs, capacity, lambda: 0.0)
+    assert (found.next < math.inf) is (capacity in INSTANCES)
 
 
 @pytest.mark.parametrize("fault", ["denied", "no network"])
@@ -185,7 +185,7 @@ def test_a_run_that_is_followed_tells_why_it_waits(settings, outputs, cloud, mon
     monkeypatch.setattr("ecs.run.attempts.Waiting", lambda *words: asked.append(words) or words)
     cloud.services |= {"ecs": object(), "logs": object()}
     record = {"task": "a/b/c", "attempts": [{"attempt": 1, "task": "a/b/c", "capacity": "gpu"}]}
-    attend(settings, outputs, "r", record)
+    attend(Run(settings, outputs, "r", record))
     assert asked == [(settings, outputs, "gpu")]
     assert given["waiting"] == asked[0]
 

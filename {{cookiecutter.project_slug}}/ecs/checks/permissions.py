@@ -18,7 +18,6 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from ecs.refusals import code_and_message
-from ecs.settings import INSTANCES
 from ecs.stack import policies
 from ecs.stack.policies import Names
 
@@ -126,7 +125,7 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "secretsmanager:PutSecretValue": {**secret, "SecretString": "x"},
         "secretsmanager:RestoreSecret": secret,
         "secretsmanager:TagResource": {**secret, "Tags": [{"Key": "project", "Value": project}]},
-        **(of_instances(nothing) if names.settings.capacity in INSTANCES else {}),
+        **(of_instances(nothing) if names.settings.kind.group else {}),
     }  # fmt: skip
 
 

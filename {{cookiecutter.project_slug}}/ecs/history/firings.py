@@ -135,7 +135,7 @@ def sentences(
     drafts = f"{settings.project}/schedules/"
     found = client(settings, "s3").list_objects_v2(Bucket=stack["Bucket"], Prefix=drafts, MaxKeys=1)
     # the emulator starts no runs by itself
-    if settings.sandbox or not found.get("Contents"):
+    if not settings.there.account or not found.get("Contents"):
         return
     days = int(settings.run_days) if settings.run_days.isdecimal() else 0
     for each in scheduler.schedules(settings):

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ecs.aws import client
+from ecs.capacity import capacity as kind_of
 from ecs.console import note, plain
 from ecs.machines import machine
-from ecs.settings import INSTANCES, Settings
+from ecs.settings import Settings
 
 LOOK_EVERY = 30.0  # seconds
 REQUEST = (
@@ -93,8 +94,7 @@ class Waiting:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.settings, self.outputs, self.capacity, self.clock = settings, outputs, capacity, clock
-        own = capacity in INSTANCES and not settings.sandbox
-        self.next = clock() + LOOK_EVERY if own else math.inf
+        self.next = clock() + LOOK_EVERY if kind_of(capacity).group else math.inf
         self.told: set[str] = set()
 
     def __call__(self, task: Mapping) -> None:
