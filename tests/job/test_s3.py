@@ -10,15 +10,17 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import boto3
+import cfnlint.decode.cfn_yaml
 import pytest
 from botocore import exceptions
-from job import scheduled
+from job import publish, scheduled, transfer
 from job.errors import PassingError, UserError
 from job.sources import s3
+from support import PROJECT
 
 CODES = {
     403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown", 500: "InternalError", 400: "ExpiredToken",
-    301: "PermanentRedirect", 409: "OperationAborted",
+    301: "PermanentRedirect", 409: "OperationAborted", 412: "PreconditionFailed",
 }  # fmt: skip
 
 
@@ -58,10 +60,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "GET" and not key:
             return self.listing(query)
         if self.command == "PUT":
+            if self.headers.get("If-None-Match") == "*" and path in server.objects:
+                return self.refuse(412)
             if "aws-chunked" in (self.headers.get("Content-Encoding") or ""):
                 size, _, rest = body.partition(b"\r\n")
                 body = rest[: int(size.split(b";")[0], 16)]
             server.objects[path] = body
+            server.versions.append((path, body, self.headers.get("x-amz-tagging")))
             server.tags[path] = self.headers.get("x-amz-tagging")
             return self.answer(200, ETag='"e"')
         if self.command == "DELETE":
@@ -109,6 +114,7 @@ def server():
 @pytest.fixture
 def bucket(server, monkeypatch):
     server.objects, server.faults, server.tags, server.short = {}, {}, {}, set()
+    server.versions = []
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
@@ -451,6 +457,67 @@ def test_arguments_come_from_s3(folder, bucket):
     assert (code, "ARGV_URI=s3://b/none: no list of words is there" in said) == (2, True)
 
 
+# ---- what a run leaves behind in a bucket with versions
+
+
+def days_kept(rules: list[dict], key: str, tags: str | None) -> int:
+    """Return after how many days a version that is no longer the current one expires; the shortest rule holds."""
+    held = [
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in rules
+        if "NoncurrentVersionExpiration" in rule
+        and key.startswith(rule.get("Prefix", ""))
+        and all(f"{each['Key']}={each['Value']}" == tags for each in rule.get("TagFilters", []))
+    ]
+    return min(held)
+
+
+def test_an_hour_of_checkpoints_costs_a_day_and_not_a_month(bucket, tmp_path, monkeypatch):
+    """The bucket keeps what is removed, as versions; the rules of its lifecycle end them ("Lifecycle rules", S3 user guide).
+
+    A checkpoint a minute, of which the script keeps two, as train.py does.
+    """
+    template = cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml"))
+    lifecycle = template["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    rules = [rule for rule in lifecycle if "Fn::If" not in rule]
+    folder, now, size = tmp_path / "checkpoints", [0.0], 1000
+    folder.mkdir()
+    monkeypatch.setattr(publish.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(publish, "Transfer", Done)
+    mirror = publish.Mirror(folder, "s3://b/p/runs/r/checkpoints/", tmp_path / ".job", [])
+    for number in range(60):
+        (folder / f"{number}.part").write_bytes(b"x" * size)
+        (folder / f"{number}.part").replace(folder / f"{number}")
+        (folder / f"{number - 2}").unlink(missing_ok=True)
+        for _ in range(6):
+            now[0] += 10
+            mirror.look()
+    mirror.finish()
+    for path in folder.iterdir():  # the finished model takes their place
+        path.unlink()
+    mirror.forget(mirror.there())
+    (tmp_path / "model").write_bytes(b"m")
+    publish.publish("s3://b/p/runs/r/", {"model": tmp_path / "model"})
+    assert list(bucket.objects) == ["b/p/runs/r/model"]
+    old = [each for each in bucket.versions if each[0] != "b/p/runs/r/model"]
+    assert len(old) == 60
+    byte_days = sum(len(body) * days_kept(rules, key[2:], tags) for key, body, tags in old)
+    assert byte_days == 60 * size
+
+
+class Done:
+    """A transfer that is done at once, in this process."""
+
+    def __init__(self, request: dict) -> None:
+        self.answer = transfer.perform(request)
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> dict:
+        return self.answer
+
+
 # ---- the record of a scheduled run
 
 DRAFT = {
@@ -484,8 +551,90 @@ def test_a_scheduled_run_is_recorded_from_the_draft(scheduled_run, capsys):
 
 def test_a_record_that_is_there_is_kept(scheduled_run):
     scheduled_run.objects[RECORD] = b"kept"
-    scheduled.record("nightly")
+    assert not scheduled.record("nightly")
     assert scheduled_run.objects[RECORD] == b"kept"
+
+
+def recorded_for(task: str | None) -> bytes:
+    return json.dumps({"attempts": [{"attempt": 1, "task": task}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("task", "recorded", "attempt", "taken"),
+    [
+        ("arn:task", "arn:other", "1", True),
+        ("arn:task", "arn:other", "", True),
+        ("arn:task", None, "1", True),
+        (None, "arn:other", "1", True),
+        (None, None, "1", True),  # outside ECS nobody can tell two tasks apart
+        ("arn:task", "arn:task", "1", False),  # the container was started anew
+        ("arn:task", "arn:other", "2", False),  # a follower tries it again: `make attach RETRIES=1`
+    ],
+)
+def test_a_run_is_one_task_s_of_those_that_a_firing_started(
+    scheduled_run, monkeypatch, task, recorded, attempt, taken
+):
+    """EventBridge Scheduler's user guide, "What is": it delivers at least once."""
+    monkeypatch.setattr(scheduled.machine, "metadata", lambda path: {"TaskARN": task})
+    monkeypatch.setenv("RUN_ATTEMPT", attempt)
+    scheduled_run.objects[RECORD] = before = recorded_for(recorded)
+    assert scheduled.record("nightly") is taken
+    assert scheduled_run.objects[RECORD] == before
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(412, "PreconditionFailed"), (409, "ConditionalRequestConflict")]
+)
+def test_of_two_tasks_that_look_at_the_same_moment_one_has_the_run(
+    scheduled_run, monkeypatch, status, code
+):
+    """S3's reference of PutObject: 412 where there is an object, 409 where another write is under way."""
+    scheduled_run.objects[RECORD], read = recorded_for("arn:other"), s3.read
+    if status == 409:
+        scheduled_run.faults["PUT", RECORD] = (409, code)
+    looks = []
+
+    def not_yet(uri):
+        looks.append(uri)
+        return None if looks.count(uri) == 1 and uri.endswith("run.json") else read(uri)
+
+    monkeypatch.setattr(s3, "read", not_yet)
+    assert scheduled.record("nightly")
+    assert scheduled_run.objects[RECORD] == recorded_for("arn:other")
+
+
+def test_what_it_wrote_itself_is_not_another_s(scheduled_run, monkeypatch):
+    """boto3 sends it again where the answer was lost, and S3 then refuses it."""
+    monkeypatch.setattr(scheduled.machine, "metadata", lambda path: {})
+    write = s3.write
+    monkeypatch.setattr(s3, "write", lambda *words, **new: write(*words, **new) and False)
+    assert not scheduled.record("nightly")
+    assert json.loads(scheduled_run.objects[RECORD])["task"] is None
+
+
+def test_an_s3_that_neither_takes_nor_shows_it_is_said(scheduled_run, monkeypatch, capsys):
+    monkeypatch.setattr(s3, "write", lambda *words, **new: False)
+    assert not scheduled.record("nightly")
+    assert "neither takes nor shows it" in capsys.readouterr().out
+
+
+def test_the_second_task_of_a_firing_ends_well_and_touches_nothing(folder, bucket):
+    bucket.objects["b/p/schedules/nightly.json"] = json.dumps(DRAFT).encode()
+    said, codes = "", []
+    for task, attempt in (("one", "1"), ("two", "1"), ("two", "2")):
+        bucket.objects |= {
+            f"b/meta/{task}": b"{}", f"b/meta/{task}/task": json.dumps({"TaskARN": task}).encode()
+        }  # fmt: skip
+        before = dict(bucket.objects)
+        code, said = on_s3(
+            folder, bucket, RUN_SCHEDULE="nightly", PROJECT_URI="s3://b/p/", RUN_ATTEMPT=attempt,
+            ECS_CONTAINER_METADATA_URI_V4=f"{os.environ['AWS_ENDPOINT_URL']}/b/meta/{task}",
+        )  # fmt: skip
+        assert code == 0, said
+        assert said.endswith("[end of run r]\n")
+        codes.append("another task has it" in said)
+        assert (bucket.objects == before) is codes[-1]
+    assert codes == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import botocore.awsrequest
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from ecs import aws, refusals
@@ -314,6 +316,22 @@ def test_each_identity_has_a_mark_of_its_own_and_aws_is_not_asked(keys):
 OWN = "churn-123456789012-us-east-1"
 
 
+def operations() -> list[str]:
+    """Return the operations of S3, in Python's spelling, that the program's sources call."""
+    model = boto3.client("s3", region_name="us-east-1").meta.service_model
+    known = {xform_name(name): name for name in model.operation_names}
+    text = "".join(path.read_text() for path in Path(aws.__file__).parent.rglob("*.py"))
+    called = re.findall(r"\.(\w+)\(", text) + re.findall(r"paginator\(\"(\w+)\"\)", text)
+    return sorted(set(called) & known.keys())
+
+
+def example(shape) -> object:
+    """Return the smallest value that a shape of botocore's model takes."""
+    if shape.type_name == "structure":
+        return {name: example(shape.members[name]) for name in shape.required_members}
+    return {"list": [], "boolean": False, "integer": 1, "blob": b""}.get(shape.type_name, "x")
+
+
 @pytest.mark.parametrize(
     ("bucket", "owner"),
     [(OWN, "123456789012"), ("their-data", None), ("churn-2-123456789012-us-east-1", None)],
@@ -330,16 +348,55 @@ def test_each_call_on_the_project_s_own_bucket_names_its_owner(
         return botocore.awsrequest.AWSResponse(request.url, 200, {}, Raw(b""))
 
     s3.meta.events.register("before-send.s3.*", answer)
-    asked = {"Bucket": bucket, "Key": "k"}
-    s3.get_object(**asked)
-    s3.head_object(**asked)
-    s3.put_object(**asked, Body=b"")
-    s3.delete_object(**asked)
-    list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket))
+    names = operations()
+    assert {"head_bucket", "put_object", "list_object_versions", "delete_objects"} <= set(names)
+    assert "create_bucket" not in names  # the stack's work; it knows no ExpectedBucketOwner
+    for name in names:
+        model = s3.meta.service_model.operation_model(s3.meta.method_to_api_mapping[name])
+        getattr(s3, name)(**example(model.input_shape) | {"Bucket": bucket})
     (tmp_path / "file").write_bytes(b"x")
     s3.upload_file(str(tmp_path / "file"), bucket, "k")
-    assert len(sent) == 6
+    assert len(sent) > len(names)
     assert {each.decode() if isinstance(each, bytes) else each for each in sent} == {owner}
+
+
+REFUSAL = "<Error><Code>{}</Code><Message>{}</Message></Error>"
+OF_THE_ACCOUNT = "User: arn:aws:iam::1:user/a is not authorized to perform: s3:ListBucket"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "code", "message", "taken"),
+    [
+        (OWN, "AccessDenied", "Access Denied", True),
+        (OWN, "AccessDenied", OF_THE_ACCOUNT, False),
+        (OWN, "NoSuchBucket", "Access Denied", False),
+        ("their-data", "AccessDenied", "Access Denied", False),
+    ],
+)
+@pytest.mark.parametrize("call", ["get_object", "put_object", "list_objects_v2", "upload_file"])
+def test_a_bucket_that_another_account_has_is_one_sentence_at_any_call(
+    settings, keys, tmp_path, bucket, code, message, taken, call
+):
+    """`make data`, `run`, `verify`, `fetch`. S3 user guide, "Troubleshoot access denied (403 Forbidden) errors"."""
+    keys("AKIAONE")
+    s3 = aws.client(settings, "s3")
+    body = REFUSAL.format(code, message).encode()
+    s3.meta.events.register(
+        "before-send.s3.*",
+        lambda request, **_: botocore.awsrequest.AWSResponse(request.url, 403, {}, Raw(body)),
+    )
+    (tmp_path / "file").write_bytes(b"x")
+    calls = {
+        "upload_file": lambda: s3.upload_file(str(tmp_path / "file"), bucket, "k"),
+        "list_objects_v2": lambda: list(s3.get_paginator(call).paginate(Bucket=bucket)),
+        "get_object": lambda: s3.get_object(Bucket=bucket, Key="k"),
+        "put_object": lambda: s3.put_object(Bucket=bucket, Key="k"),
+    }
+    with pytest.raises(Exception) as said:
+        calls[call]()
+    assert isinstance(said.value, aws.TakenError) is taken
+    if taken:
+        assert f"the bucket {OWN} is not of this region and account 123456789012" in str(said.value)
 
 
 class Raw(io.BytesIO):

@@ -202,3 +202,11 @@ def test_an_image_that_ecr_does_not_delete_is_named_and_ends_it(settings, cloud,
     cloud.stub("ecr").add_response("batch_delete_image", {"failures": [failure(1, code)]}, asked(1))
     with pytest.raises(UserError, match=f"sha256:1 of churn cannot be deleted: {code} of 1"):
         destroy.empty_repository(settings, "churn", asked(1)["imageIds"])
+
+
+def test_a_refusal_is_not_forgotten_over_one_that_passes(settings, cloud):
+    """The image of a manifest list may be tried again; the other one is named at once."""
+    failed = [failure(1, "ImageReferencedByManifestList"), failure(2, "KmsError")]
+    cloud.stub("ecr").add_response("batch_delete_image", {"failures": failed}, asked(1, 2, 3))
+    with pytest.raises(UserError, match="sha256:2 of churn cannot be deleted: KmsError of 2"):
+        destroy.empty_repository(settings, "churn", asked(1, 2, 3)["imageIds"])

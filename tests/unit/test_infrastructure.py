@@ -477,6 +477,44 @@ def test_an_instance_has_the_image_and_the_type_of_its_architecture(template, va
     assert larger["Instances"]["Properties"]["MaxSize"] == "5"
 
 
+@pytest.mark.parametrize("compute", INSTANCES)
+def test_instances_and_volumes_carry_the_project_in_the_account_s_bill(template, compute):
+    """The stack's own tags reach a group's instances, no volumes. EC2's reference of CreateLaunchTemplate."""
+    launch = processed(template, compute, "x86_64", "own")["Resources"]["LaunchTemplate"]
+    found = launch["Properties"]["LaunchTemplateData"]["TagSpecifications"]
+    tags = [{"Key": "project", "Value": "churn"}]
+    assert found == [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")]
+    names = policies.of_caller(
+        Settings("churn", "us-east-1", capacity=compute), "arn:aws:iam::000000000000:user/a"
+    )
+    (machines,) = [s for s in policies.network(names)["Statement"] if s["Sid"] == "Machines"]
+    assert "ec2:CreateTags" in machines["Action"]
+    for kind in ("instance", "volume"):
+        assert f"arn:aws:ec2:us-east-1:000000000000:{kind}/*" in machines["Resource"]
+
+
+@pytest.mark.parametrize("compute", MANAGED)
+def test_managed_instances_have_the_tags_of_their_provider(template, compute):
+    """ECS's reference of CreateManagedInstancesProviderConfiguration: propagateTags."""
+    provider = processed(template, compute, "x86_64", "own")["Resources"]["ManagedCapacityProvider"]
+    properties = provider["Properties"]
+    assert properties["ManagedInstancesProvider"]["PropagateTags"] == "CAPACITY_PROVIDER"
+    assert {"Key": "project", "Value": "churn"} in properties["Tags"]
+
+
+def test_the_subnets_of_the_stack_s_own_network_are_in_the_zones_that_were_chosen(template):
+    """Fn::GetAZs, which stays for who deploys by hand: its order may change when a region gains a zone."""
+    given = {**OWN, "ZoneA": "us-east-1b", "ZoneB": "us-east-1d"}
+    for zones, found in (
+        (given, ["us-east-1b", "us-east-1d"]),
+        (OWN, [{"Fn::Select": [each, {"Fn::GetAZs": ""}]} for each in (0, 1)]),
+    ):
+        made = process(template, zones)["Resources"]
+        subnets = [made[name]["Properties"] for name in inputs.SUBNETS]
+        assert [each["AvailabilityZone"] for each in subnets] == found
+    assert set(inputs.SUBNETS.values()) < set(template["Parameters"])
+
+
 def subnets_of(network: str) -> list:
     return [{"Ref": "SubnetA"}, {"Ref": "SubnetB"}] if network == "own" else [NAMED["Subnets"]]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ecs.__main__ import main
+from ecs.commands import stack as commands
 from ecs.errors import UserError
 from ecs.stack import bucket, changes, claim, destroy, inputs, mark, stack
 
@@ -117,6 +118,12 @@ class Account:
             s3.add_response("get_bucket_tagging", {"TagSet": tags(found)}, OWNED)
         else:
             s3.add_client_error("get_bucket_tagging", "NoSuchTagSet", expected_params=OWNED)
+
+    def bucket_is_there(self) -> None:
+        """Script the bucket of the project's name, of whose tags nobody asks."""
+        who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
+        self.cloud.stub("sts").add_response("get_caller_identity", who)
+        self.cloud.stub("s3").add_response("head_bucket", {}, OWNED)
 
     def marks(self, **found: str) -> None:
         """Expect that the bucket gets these tags."""
@@ -414,13 +421,42 @@ def test_without_yes_a_bucket_from_before_is_not_adopted(settings, account, monk
     account.done()
 
 
+WAYS_IN = {
+    "make cluster": (inputs.bucket, 1),
+    "adopt": (lambda settings: bucket.adopt(settings, False), 0),
+}
+
+
 @pytest.mark.parametrize("code", ["403", "301"])
-def test_a_bucket_of_another_account_s_is_left_to_cloudformation_to_refuse(settings, account, code):
-    account.stack(None)
+@pytest.mark.parametrize(("way", "looks"), WAYS_IN.values(), ids=WAYS_IN)
+def test_a_bucket_of_another_account_s_is_one_sentence(settings, account, code, way, looks):
+    """HeadBucket in S3's reference: 403 for another's, 301 for one of another region, 404 for none."""
+    for _ in range(looks):
+        account.stack(None)
+    refused(account, code)
+    with pytest.raises(UserError) as said:
+        way(settings)
+    assert f"{NAME} is not of this region and account 000000000000, or closed" in str(said.value)
+    assert "type: make cluster PROJECT=another-name, or for good change PROJECT" in str(said.value)
+    assert "\n" not in str(said.value)
+    account.done()
+
+
+def refused(account, code: str) -> None:
     who = {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/ann"}
     account.cloud.stub("sts").add_response("get_caller_identity", who)
     account.cloud.stub("s3").add_client_error("head_bucket", code, expected_params=OWNED)
-    assert inputs.bucket(settings) == {"NewBucket": "true"}
+
+
+def test_destroy_leaves_a_bucket_of_another_account_s_alone_and_goes_on(settings, account, around):
+    account.resources(*IDS, "Schedules", Bucket="CREATE_FAILED")
+    refused(account, "403")
+    around()
+    found = destroy.belongings(settings)
+    assert found.bucket == {}
+    assert found.cluster == "cluster"
+    assert found.others[0] == f"s3://{NAME}, another account's or closed to who asks"
+    account.done()
 
 
 def test_an_error_of_s3_is_not_taken_for_an_answer(settings, account, cloud):
@@ -457,6 +493,84 @@ def test_the_line_that_marks_a_bucket_is_one_that_the_aws_cli_takes(settings):
         "aws", "s3api", "put-bucket-tagging", "--bucket", NAME, "--tagging",
         f"TagSet=[{{Key=project-id,Value={ID}}}]",
     ]  # fmt: skip
+
+
+OTHERS = [
+    {
+        "ID": "old",
+        "Status": "Enabled",
+        "Filter": {},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    }
+]
+
+
+def expiring(days: int) -> dict:
+    rule = {"ID": "runs", "Status": "Enabled", "Expiration": {"Days": days}}
+    return {**rule, "Filter": {"Prefix": "churn/runs/"}}
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "after"),
+    [
+        ("30", [*OTHERS, expiring(7)], [*OTHERS, expiring(30)]),
+        ("30", OTHERS, [*OTHERS, expiring(30)]),
+        ("30", None, [expiring(30)]),
+        ("0", [expiring(7), *OTHERS], OTHERS),
+        ("0", [expiring(7)], []),
+        ("7", [expiring(7), *OTHERS], None),
+        ("0", OTHERS, None),
+        ("0", None, None),
+    ],
+)
+def test_run_days_holds_in_a_bucket_that_no_stack_takes_care_of(
+    settings, account, capsys, days, before, after
+):
+    """S3's reference of PutBucketLifecycleConfiguration: all rules are replaced at once."""
+    s3 = account.cloud.stub("s3")
+    account.bucket_is_there()
+    name = "get_bucket_lifecycle_configuration"
+    if before is None:
+        s3.add_client_error(name, "NoSuchLifecycleConfiguration", expected_params=OWNED)
+    else:
+        s3.add_response(name, {"Rules": before}, OWNED)
+    if after:
+        asked = {**OWNED, "LifecycleConfiguration": {"Rules": after}}
+        s3.add_response("put_bucket_lifecycle_configuration", {}, asked)
+    elif after is not None:
+        s3.add_response("delete_bucket_lifecycle", {}, OWNED)
+    bucket.expire_runs(replace(settings, run_days=days))
+    said = capsys.readouterr().err
+    wanted = f"{days} days" if days != "0" else "for ever"
+    assert said == ("" if after is None else f"s3://{NAME}: runs are kept {wanted}\n")
+    account.done()
+
+
+def test_of_run_days_only_the_answers_that_are_known_are_taken(settings, account):
+    from botocore.exceptions import ClientError
+
+    account.bucket_is_there()
+    account.cloud.stub("s3").add_client_error("get_bucket_lifecycle_configuration", "AccessDenied")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.expire_runs(settings)
+    account.bucket(None)
+    bucket.expire_runs(replace(settings, run_days="30"))  # nothing is there to expire
+    with pytest.raises(UserError, match="RUN_DAYS='1.5'"):
+        bucket.expire_runs(replace(settings, run_days="1.5"))
+    account.done()
+
+
+@pytest.mark.parametrize("new", ["true", "false"])
+def test_make_cluster_looks_after_a_bucket_that_is_no_part_of_its_stack(
+    settings, account, monkeypatch, new
+):
+    asked = []
+    for name in ("claim.claim", "readiness.check", "readiness.make_roles", "instances.make_way"):
+        monkeypatch.setattr(f"ecs.stack.{name}", lambda *_: None)
+    monkeypatch.setattr(inputs, "looked_up", lambda _: {"NewBucket": new})
+    monkeypatch.setattr(bucket, "expire_runs", asked.append)
+    commands.parameters(settings)
+    assert asked == ([settings] if new == "false" else [])
 
 
 # ---- what destroy takes
@@ -593,6 +707,16 @@ def test_a_stack_without_anything_in_it_is_deleted_all_the_same(
     destroy.destroy(replace(settings, yes="1", keep_data=keep, sandbox="1"))
     assert "delete_bucket" not in {each[0] for each in did}
     assert "kept:" not in capsys.readouterr().err
+    account.done()
+
+
+def test_of_a_stack_that_is_being_changed_nothing_is_deleted(settings, account, monkeypatch):
+    """CloudFormation would refuse at the end, when its images, models and secrets are gone."""
+    account.stack(described(MARKED, status="UPDATE_IN_PROGRESS"))
+    monkeypatch.setattr(destroy, "belongings", lambda _: destroy.Belongings([]))
+    monkeypatch.setattr(destroy, "confirm", lambda _: pytest.fail("asked all the same"))
+    with pytest.raises(UserError, match="type: make destroy, in a minute$"):
+        destroy.destroy(replace(settings, yes="1"))
     account.done()
 
 

@@ -57,6 +57,28 @@ def test_what_is_typed_for_a_status(settings, status, typed):
     assert readiness.remedy(settings, status, "make cluster") == typed
 
 
+# aws-toolkit-azure-devops 317 and amplify-backend 2366: "cannot be deleted while in status …"
+CHANGING = {
+    "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "IMPORT_IN_PROGRESS",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+}  # fmt: skip
+
+
+def test_each_status_is_deleted_or_has_one_sentence_with_what_to_type(settings, real_client):
+    model = real_client("cloudformation").meta.service_model
+    for status in model.shape_for("StackStatus").enum:
+        if status not in CHANGING:
+            readiness.check_deletable(settings, status)
+            continue
+        with pytest.raises(UserError) as said:
+            readiness.check_deletable(settings, status)
+        assert str(said.value) == (
+            f"the stack 'churn' in us-east-1 is in {status}, and nothing was deleted; type: make destroy, "
+            "in a minute"
+        )
+
+
 def test_without_a_stack_nothing_is_said(settings):
     assert readiness.check(settings, None, "make cluster") is None
 

@@ -3,6 +3,7 @@
 import dataclasses
 from itertools import product
 
+import botocore.session
 import pytest
 from ecs.__main__ import tell_region
 from ecs.errors import UserError
@@ -141,6 +142,35 @@ def test_an_empty_variable_is_one_that_is_not_given():
 
 def test_the_environment_never_sets_the_cli_s_words():
     assert settings_from(NEEDED | {"COMMAND": "rm"}).command == ()
+
+
+def regions(usual: bool) -> list[str]:
+    """Return the regions of ECS whose names end in amazonaws.com, or the others, by botocore's partitions."""
+    session = botocore.session.get_session()
+    known = session.get_component("endpoint_resolver")
+    return [
+        region
+        for partition in session.get_available_partitions()
+        if (known.get_partition_dns_suffix(partition) == "amazonaws.com") is usual
+        for region in session.get_available_regions("ecs", partition)
+    ]
+
+
+@pytest.mark.parametrize("region", regions(True))
+def test_regions_of_the_usual_names_are_taken(region):
+    assert settings_from(NEEDED | {"REGION": region}).region == region
+
+
+@pytest.mark.parametrize("region", regions(False))
+def test_regions_with_other_names_are_refused_in_one_sentence(region):
+    """China, the European Sovereign Cloud and others: botocore's partitions, by their DNS suffix."""
+    assert ("AWS in China" in refusal_of(region)) is region.startswith("cn-")
+
+
+def refusal_of(region: str) -> str:
+    with pytest.raises(UserError) as said:
+        settings_from(NEEDED | {"REGION": region})
+    return str(said.value)
 
 
 @pytest.mark.parametrize("region", ["cn-north-1", "cn-northwest-1"])

@@ -149,6 +149,99 @@ def test_a_network_of_its_own_excludes_another(settings, cloud, other):
         inputs.network(replace(settings, network="own", **other))
 
 
+ZONES = {
+    "Filters": [
+        {"Name": "zone-type", "Values": ["availability-zone"]},
+        {"Name": "state", "Values": ["available"]},
+    ]
+}
+
+
+def in_region(cloud, **zones: str) -> None:
+    listed = [{"ZoneName": name, "ZoneId": each} for name, each in zones.items()]
+    answer = {"AvailabilityZones": listed}
+    cloud.stub("ec2").add_response("describe_availability_zones", answer, ZONES)
+
+
+def with_subnets(cloud, **zones: str) -> None:
+    """Script a stack that has subnets, by their logical ids, in these zones; "": somebody deleted it."""
+    cloudformation = cloud.stub("cloudformation")
+    cloudformation.add_response("describe_stacks", described({}), ASKED)
+    listed = [
+        {
+            "LogicalResourceId": name, "PhysicalResourceId": name.lower(), "ResourceType": "x",
+            "ResourceStatus": "CREATE_COMPLETE", "LastUpdatedTimestamp": 0,
+        }
+        for name in ("Vpc", *zones)
+    ]  # fmt: skip
+    gone = {**listed[0], "LogicalResourceId": "SubnetA", "ResourceStatus": "DELETE_COMPLETE"}
+    answer = {"StackResourceSummaries": [*listed, gone]}
+    cloudformation.add_response("list_stack_resources", answer, ASKED)
+    if zones:
+        asked = {"Filters": [{"Name": "subnet-id", "Values": sorted(map(str.lower, zones))}]}
+        found = [
+            {"SubnetId": name.lower(), "AvailabilityZone": zone}
+            for name, zone in zones.items()
+            if zone
+        ]
+        cloud.stub("ec2").add_response("describe_subnets", {"Subnets": found[::-1]}, asked)
+
+
+@pytest.mark.parametrize(
+    ("region", "there", "chosen"),
+    [
+        ("us-east-1", {"z-b": "use1-az9", "z-c": "use1-az1", "z-a": "use1-az3"}, ("z-a", "z-b")),
+        ("us-west-1", {"z-a": "usw1-az2", "z-b": "usw1-az1", "z-c": "usw1-az3"}, ("z-b", "z-c")),
+        (
+            "ap-northeast-1",
+            {"z-a": "apne1-az3", "z-b": "apne1-az4", "z-c": "apne1-az1", "z-d": "apne1-az2"},
+            ("z-b", "z-c"),
+        ),
+    ],
+)
+def test_a_new_network_is_in_the_first_zones_that_have_fargate(
+    settings, cloud, region, there, chosen
+):
+    """Source: "Supported Regions for Amazon ECS on AWS Fargate" in the developer guide."""
+    cloud.stub("cloudformation").add_client_error(*MISSING)
+    in_region(cloud, **there)
+    found = inputs.zones(replace(settings, network="own", region=region))
+    assert found == dict(zip(("ZoneA", "ZoneB"), chosen, strict=True))
+
+
+def test_subnets_stay_in_their_zones_whatever_the_region_has_by_now(settings, cloud):
+    """A zone is fixed: another one replaces the subnet (createOnlyProperties in its schema)."""
+    with_subnets(cloud, SubnetA="z-b", SubnetB="z-d")
+    found = inputs.zones(replace(settings, network="own"))
+    assert found == {"ZoneA": "z-b", "ZoneB": "z-d"}
+    cloud.stub("cloudformation").assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ({}, {"ZoneA": "z-a", "ZoneB": "z-b"}),
+        ({"SubnetA": "z-a", "SubnetB": ""}, {"ZoneA": "z-a", "ZoneB": "z-b"}),
+        ({"SubnetB": "z-a"}, {"ZoneA": "z-b", "ZoneB": "z-a"}),
+    ],
+)
+def test_a_subnet_that_is_not_there_gets_another_zone_than_the_other(settings, cloud, there, found):
+    with_subnets(cloud, **there)
+    in_region(cloud, **{"z-a": "1", "z-b": "2", "z-c": "3"})
+    assert inputs.zones(replace(settings, network="own")) == found
+
+
+def test_a_region_with_one_zone_for_it_is_a_sentence(settings, cloud):
+    cloud.stub("cloudformation").add_client_error(*MISSING)
+    in_region(cloud, **{"z-a": "usw1-az2", "z-b": "usw1-az1"})
+    with pytest.raises(UserError, match="fewer in us-west-1; type: make cluster VPC="):
+        inputs.zones(replace(settings, network="own", region="us-west-1"))
+
+
+def test_a_network_of_others_has_its_zones_and_nobody_is_asked(settings, cloud):
+    assert inputs.zones(settings) == {"ZoneA": "", "ZoneB": ""}
+
+
 DEFAULT = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
 SUBNETS = {
     "Filters": [

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -92,11 +92,38 @@ def own_bucket(settings: Settings) -> re.Pattern:
     return re.compile(rf"{re.escape(settings.project)}-(\d{{12}})-{re.escape(settings.region)}")
 
 
-def name_owner(settings: Settings, params: dict, model: Any) -> None:
+class TakenError(UserError):
+    """The project's bucket is not the account's, as far as S3 tells."""
+
+    def __init__(self, name: str, owner: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the bucket {name} is not of this region and account {owner}, or closed to who asks; type: "
+            "make cluster PROJECT=another-name, or for good change PROJECT in the Makefile; if it is the "
+            "account's own, an administrator attaches what make policy and make cluster-policy print"
+        )
+
+
+def name_owner(settings: Settings, params: dict, model: Any, context: dict) -> None:
     """Let S3 refuse a call on a bucket of the project's name that another account has taken."""
     found = own_bucket(settings).fullmatch(str(params.get("Bucket", "")))
     if found and "ExpectedBucketOwner" in model.input_shape.members:
         params.setdefault("ExpectedBucketOwner", found[1])
+        context["own_bucket"] = found
+
+
+def check_owner(parsed: Mapping, context: Mapping) -> None:
+    """Return if S3 has not refused a call because of the owner of the project's bucket.
+
+    To the account's own identities it says what is not allowed, to all others two words. Source:
+    "Troubleshoot access denied (403 Forbidden) errors" in the S3 user guide.
+
+    Raises:
+        TakenError: it has.
+    """
+    error, found = parsed.get("Error", {}), context.get("own_bucket")
+    if found and (error.get("Code"), error.get("Message")) == ("AccessDenied", "Access Denied"):
+        raise TakenError(found[0], found[1])
 
 
 @lru_cache
@@ -113,7 +140,10 @@ def client(settings: Settings, service: str) -> Any:
     if service == "s3":
         made.meta.events.register(
             "provide-client-params.s3.*",
-            lambda params, model, **_: name_owner(settings, params, model),
+            lambda params, model, context, **_: name_owner(settings, params, model, context),
+        )
+        made.meta.events.register(
+            "after-call.s3.*", lambda parsed, context, **_: check_owner(parsed, context)
         )
     return made
 

@@ -13,6 +13,8 @@ from ecs.surroundings import Surroundings, surroundings
 ARCHITECTURES = ("x86_64", "arm64")
 # starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
 KEPT_BY_ECS = ("aws", "ecs", "fargate")
+# starts of the regions of partitions whose names end otherwise than in amazonaws.com
+ELSEWHERE = ("cn-", "eu-iso", "eusc-", "us-iso")
 # the words that a flag may have, in any case of letters
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 
@@ -158,9 +160,10 @@ def check(settings: Settings) -> None:
             raise UserError(
                 f"{name}={program!r}: the name of one program, without words behind it; {instead}"
             )
-    if settings.region.startswith("cn-"):
+    if settings.region.startswith(ELSEWHERE):
+        where = "AWS in China" if settings.region.startswith("cn-") else "this part of AWS"
         raise UserError(
-            f"REGION={settings.region}: AWS in China has other addresses and service names, which this "
+            f"REGION={settings.region}: {where} has other addresses and service names, which this "
             "project does not know; type another: REGION=us-east-1"
         )
     if settings.kind.gpu and settings.architecture != "x86_64":

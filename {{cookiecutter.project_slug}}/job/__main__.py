@@ -238,8 +238,10 @@ def launch(words: list[str], environ: Mapping[str, str], told: Told) -> int:
     """Do everything, and return the exit status."""
     job, refused = None, 2
     try:
-        if environ.get(contract.SCHEDULE):
-            Transfer({"do": "record", "schedule": environ[contract.SCHEDULE]}).result()
+        schedule = environ.get(contract.SCHEDULE)
+        if schedule and Transfer({"do": "record", "schedule": schedule}).result()["taken"]:
+            say("-- the scheduler started this run twice: another task has it, and this one ends")
+            return 0
         words = all_words(words, environ)
         job = attempt.plan(words, environ)
         channels = stage.channels(environ.get(contract.CHANNELS, ""))

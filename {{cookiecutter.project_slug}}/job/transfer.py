@@ -89,11 +89,10 @@ def stage(request: Mapping) -> dict:
 
 
 def record(request: Mapping) -> dict:
-    """Complete the record of a scheduled run (job/scheduled.py)."""
+    """Complete the record of a scheduled run; tell whether another task has it (job/scheduled.py)."""
     from job import scheduled
 
-    scheduled.record(request["schedule"])
-    return {}
+    return {"taken": scheduled.record(request["schedule"])}
 
 
 def append(request: Mapping) -> dict:

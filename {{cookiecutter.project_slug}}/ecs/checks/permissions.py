@@ -111,7 +111,16 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "secretsmanager:PutSecretValue": {**secret, "SecretString": "x"},
         "secretsmanager:RestoreSecret": secret,
         "secretsmanager:TagResource": {**secret, "Tags": [{"Key": "project", "Value": project}]},
+        **(of_instances(nothing) if names.settings.kind.group else {}),
     }  # fmt: skip
+
+
+def of_instances(nothing: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the calls that only instances of the stack's own need."""
+    return {
+        "autoscaling:DescribeScalingActivities": {"AutoScalingGroupName": nothing},
+        "ecs:DescribeCapacityProviders": {},
+    }
 
 
 def absent_uuid(digits: str) -> str:

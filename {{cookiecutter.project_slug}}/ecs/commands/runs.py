@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +15,13 @@ from ecs import cost, parse
 from ecs.commands.run import named
 from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
+from ecs.history import firings, measures, records
 from ecs.history import index as runs_index
-from ecs.history import measures, records
 from ecs.history.download import RUNS, download, folder_of, save
 from ecs.history.report import page, read
 from ecs.history.run import Run
 from ecs.history.sound import DamagedError
+from ecs.refusals import code_and_message
 from ecs.run.here import local_run
 from ecs.run.state import state_of
 from ecs.settings import Settings
@@ -50,6 +52,18 @@ def runs(settings: Settings) -> None:
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
         note(f"{len(strange)} more below runs/ with names that no run has: {names}")
+    tell_missed(settings, outputs, ids)
+
+
+def tell_missed(settings: Settings, outputs: dict[str, str], ids: Sequence[str]) -> None:
+    """Say which schedules fired and no run began; where AWS does not tell, say that."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for sentence in firings.sentences(settings, outputs, ids, datetime.now(UTC)):
+            note(sentence)
+    except (BotoCoreError, ClientError) as error:
+        note(f"whether each scheduled run began is not known: {code_and_message(error)[0]}")
 
 
 def rows_of(

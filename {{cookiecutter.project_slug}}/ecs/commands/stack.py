@@ -7,7 +7,18 @@ from ecs.aws import client, own_file
 from ecs.history.data import upload
 from ecs.image import image
 from ecs.settings import Settings
-from ecs.stack import changes, claim, inputs, instances, mark, policies, readiness, secrets, stack
+from ecs.stack import (
+    bucket,
+    changes,
+    claim,
+    inputs,
+    instances,
+    mark,
+    policies,
+    readiness,
+    secrets,
+    stack,
+)
 from ecs.stack.destroy import destroy as destroy_all
 
 
@@ -18,6 +29,8 @@ def parameters(settings: Settings) -> None:
     values = inputs.parameters(settings, inputs.looked_up(settings))
     readiness.make_roles(settings, found)
     instances.make_way(settings, found)
+    if "NewBucket=false" in values:
+        bucket.expire_runs(settings)
     print(own_file(settings, "parameters", json.dumps(values, indent=2)))
 
 

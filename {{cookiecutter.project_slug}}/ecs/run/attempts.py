@@ -23,6 +23,7 @@ from ecs.run.locate import keep, locate, record_end, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
 from ecs.run.state import outcome
 from ecs.run.submit import MOST_DESCRIBED, batches, listed, start
+from ecs.run.waiting import Waiting
 from ecs.verdict.verdict import UNKNOWN, Verdict
 
 LAST_LINES = 20  # of the log, for the verdict
@@ -337,6 +338,7 @@ def attend(run: Run) -> dict:
         run.record["task"],
         show_and_keep,
         limits=limits,
+        waiting=Waiting(run.settings, run.outputs, run.record["attempts"][-1].get("capacity", "")),
         poll=run.settings.there.look,
         drain_limit=run.settings.there.drain,
         ended=run.settings.there.ended,

@@ -131,6 +131,7 @@ def follow(
     poll: float,
     drain_limit: float,
     limits: Limits | None = None,
+    waiting: Callable[[Mapping], None] = lambda task: None,
     ended: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -152,6 +153,7 @@ def follow(
             still be on their way; the program's end mark says that there are no more, but a killed
             container prints none.
         limits: when to stop the task; None: never.
+        waiting: called with the task at each look.
         ended: tells whether there is nobody left who could answer.
         sleep, clock, chance: for tests.
 
@@ -193,6 +195,7 @@ def follow(
                     note(f"-- {phase.lower()} for {seen - phase_began:.0f} s")
                 phase, phase_began = task["lastStatus"], seen
                 note(f"-- {phase.lower()}")
+            waiting(task)
         if limits:
             limits.check(phase, clock() - began, clock() - phase_began)
         if phase not in ENDED:

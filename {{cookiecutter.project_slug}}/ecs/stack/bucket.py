@@ -4,19 +4,25 @@ A bucket's name is known beforehand and anybody may take it, in this account or 
 names the owner, and a bucket without the project's mark is not used, emptied or deleted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from ecs.aws import client
+from ecs.aws import TakenError, client
 from ecs.console import note
 from ecs.errors import UserError
+from ecs.parse import whole_number
 from ecs.settings import Settings
 from ecs.stack import mark
+
+RUNS = "runs"  # the rule by which runs expire, of the same name in infrastructure.yaml
 
 
 def kept(settings: Settings) -> tuple[str, str]:
     """Return the name of the bucket that the account has under the project's name, and the account.
 
-    The name is "" where there is none, or where it is another account's: CloudFormation says so then.
+    The name is "" where there is none.
+
+    Raises:
+        TakenError: another account has it, or S3 does not tell.
     """
     from botocore.exceptions import ClientError
 
@@ -25,7 +31,10 @@ def kept(settings: Settings) -> tuple[str, str]:
     try:
         client(settings, "s3").head_bucket(Bucket=name, ExpectedBucketOwner=account)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("301", "403", "404"):  # of HEAD, numbers
+        code = error.response["Error"]["Code"]  # of HEAD, a number
+        if code in ("301", "403"):
+            raise TakenError(name, account) from error
+        if code != "404":
             raise
         return "", account
     return name, account
@@ -93,6 +102,45 @@ def adopt(settings: Settings, agreed: bool) -> None:
     elif not agreed:
         agree(settings, f"the bucket {name}")
     add_mark(settings, name, account, found)
+
+
+def expire_runs(settings: Settings) -> None:
+    """Give the bucket that KEEP_DATA=1 left, of which no stack takes care, the rule for RUN_DAYS.
+
+    The other rules stay. S3 replaces all of them at once.
+
+    Raises:
+        UserError: RUN_DAYS is no number of days.
+    """
+    from botocore.exceptions import ClientError
+
+    days = whole_number("RUN_DAYS", settings.run_days, 0, 36500, "days, or 0 for ever")
+    name, account = kept(settings)
+    if not name:
+        return
+    s3, owned = client(settings, "s3"), {"Bucket": name, "ExpectedBucketOwner": account}
+    try:
+        before = s3.get_bucket_lifecycle_configuration(**owned)["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+            raise
+        before = []
+    rules = [each for each in before if each.get("ID") != RUNS]
+    if days:
+        rule = {"ID": RUNS, "Status": "Enabled", "Expiration": {"Days": days}}
+        rules.append({**rule, "Filter": {"Prefix": f"{settings.project}/runs/"}})
+    if by_id(rules) == by_id(before):
+        return
+    if rules:
+        s3.put_bucket_lifecycle_configuration(**owned, LifecycleConfiguration={"Rules": rules})
+    else:
+        s3.delete_bucket_lifecycle(**owned)
+    note(f"s3://{name}: runs are kept {f'{days} days' if days else 'for ever'}")
+
+
+def by_id(rules: Iterable[Mapping]) -> list[Mapping]:
+    """Return rules in an order that does not depend on S3's."""
+    return sorted(rules, key=lambda each: each.get("ID", ""))
 
 
 def agree(settings: Settings, what: str) -> None:

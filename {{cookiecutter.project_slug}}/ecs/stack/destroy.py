@@ -7,12 +7,12 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
-from ecs.aws import client
+from ecs.aws import TakenError, client
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
 from ecs.stack import bucket as bucket_of
-from ecs.stack import instances, mark, scheduler
+from ecs.stack import instances, mark, readiness, scheduler
 from ecs.stack.claim import own, resources
 from ecs.stack.inputs import ISSUER
 from ecs.stack.secrets import delete_secrets, stored_secrets
@@ -20,6 +20,7 @@ from ecs.stack.secrets import delete_secrets, stored_secrets
 EMPTYINGS = 5
 ROLE = "AWS::IAM::Role"
 NOT_DELETED = ("DELETE_FAILED", "DELETE_IN_PROGRESS")
+HELD = "ImageReferencedByManifestList"  # what ECR says of an image that goes after its list
 # a bucket and its owner, as arguments of S3's operations
 Bucket = dict[str, str]
 
@@ -129,7 +130,11 @@ def belongings(settings: Settings) -> Belongings:
     physical = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed}
     found = Belongings(listed, physical.get("Cluster", ""), physical.get("Repository", ""))
     found.group = physical.get(instances.LOGICAL_ID, "")
-    name, account = bucket_of.kept(settings)
+    try:
+        name, account = bucket_of.kept(settings)
+    except TakenError as error:  # the rest of the project is ours all the same
+        name = ""
+        found.others.append(f"s3://{error.name}, another account's or closed to who asks")
     if name:
         found.tags = bucket_of.tags(settings, name, account)
         if physical.get("Bucket") == name or mark.ours(found.tags):
@@ -163,6 +168,7 @@ def destroy(settings: Settings) -> None:
     tasks = running_tasks(settings, found.cluster)
     pushed = images(settings, found.repository)
     tell(settings, found, tasks, pushed)
+    readiness.check_deletable(settings, stack["StackStatus"])
     confirm(settings)
     for name in found.schedules:  # before the tasks: none must start another
         scheduler.delete(settings, name)
@@ -302,10 +308,11 @@ def empty_repository(settings: Settings, repository: str, ids: list[dict[str, st
         again = [
             {"imageDigest": each["imageId"]["imageDigest"]}
             for each in failed
-            if each["failureCode"] == "ImageReferencedByManifestList"
+            if each["failureCode"] == HELD
         ]
-        if failed and len(again) in (0, len(ids)):
-            first = failed[0]
+        others = [each for each in failed if each["failureCode"] != HELD]
+        if others or again and len(again) == len(ids):
+            first = (others or failed)[0]
             raise UserError(
                 f"the image {first['imageId'].get('imageDigest')} of {repository} cannot be deleted: "
                 f"{first.get('failureReason', first['failureCode'])}; then type: make destroy"

@@ -8,19 +8,31 @@ from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings, instance_type
 from ecs.stack import bucket as bucket_of
+from ecs.stack.claim import resources
 from ecs.stack.stack import present
 
 # who signs for GitHub Actions, and whom its tokens are made out to
 ISSUER, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
 
+# The zones that have Fargate, by their ids, in regions where some have not. Source: "Supported Regions
+# for Amazon ECS on AWS Fargate" in the developer guide.
+WITH_FARGATE = {
+    "ap-northeast-1": ("apne1-az1", "apne1-az2", "apne1-az4"),
+    "us-west-1": ("usw1-az1", "usw1-az3"),
+}
+SUBNETS = {
+    "SubnetA": "ZoneA",
+    "SubnetB": "ZoneB",
+}  # of NETWORK=own, and the parameters of their zones
+
 
 def looked_up(settings: Settings) -> dict[str, str]:
-    """Return the parameters that depend on what the account has: GitHub, network, bucket.
+    """Return the parameters that depend on what the account has: GitHub, network, zones, bucket.
 
     Raises:
-        UserError: as ``github`` and ``network`` do.
+        UserError: as ``github``, ``network`` and ``zones`` do.
     """
-    return github(settings) | network(settings) | bucket(settings)
+    return github(settings) | network(settings) | zones(settings) | bucket(settings)
 
 
 def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
@@ -154,3 +166,44 @@ def network(settings: Settings) -> dict[str, str]:
             f"make cluster VPC={vpc} SUBNETS=subnet-…,subnet-…"
         )
     return {"VpcId": vpc, "Subnets": ",".join(sorted(each["SubnetId"] for each in subnets))}
+
+
+def zones(settings: Settings) -> dict[str, str]:
+    """Return the zones of the subnets of NETWORK=own: those they are in, else the first that have Fargate.
+
+    A region may gain a zone at any time, and in another zone a subnet would be replaced.
+
+    Raises:
+        UserError: the region has too few.
+    """
+    if settings.network != "own":
+        return dict.fromkeys(SUBNETS.values(), "")
+    ids = {
+        each.get("PhysicalResourceId", ""): SUBNETS[each["LogicalResourceId"]]
+        for each in (resources(settings) if present(settings) is not None else ())
+        if each["LogicalResourceId"] in SUBNETS and each["ResourceStatus"] != "DELETE_COMPLETE"
+    }
+    ec2, found = client(settings, "ec2"), {}
+    if ids:
+        asked = [{"Name": "subnet-id", "Values": sorted(ids)}]
+        for each in ec2.describe_subnets(Filters=asked)["Subnets"]:
+            found[ids[each["SubnetId"]]] = each["AvailabilityZone"]
+    missing = [name for name in SUBNETS.values() if name not in found]
+    if not missing:
+        return found
+    asked = [
+        {"Name": "zone-type", "Values": ["availability-zone"]},
+        {"Name": "state", "Values": ["available"]},
+    ]
+    free = sorted(
+        each["ZoneName"]
+        for each in ec2.describe_availability_zones(Filters=asked)["AvailabilityZones"]
+        if each["ZoneId"] in WITH_FARGATE.get(settings.region, (each["ZoneId"],))
+        and each["ZoneName"] not in found.values()
+    )
+    if len(free) < len(missing):
+        raise UserError(
+            f"NETWORK=own takes two zones with Fargate, and this account has fewer in {settings.region}; "
+            "type: make cluster VPC=vpc-… SUBNETS=subnet-…"
+        )
+    return found | dict(zip(missing, free, strict=False))

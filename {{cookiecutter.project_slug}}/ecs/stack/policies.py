@@ -16,6 +16,7 @@ from ecs.stack.inputs import ISSUER
 # These know no resource, or list what there is before anybody can name it.
 NO_RESOURCE = {
     "autoscaling:Describe*",
+    "autoscaling:DescribeScalingActivities",
     "cloudformation:DescribeStackDriftDetectionStatus",
     "cloudformation:GetTemplateSummary",
     "ec2:Describe*",
@@ -163,8 +164,17 @@ def runs(names: Names) -> dict:
             allow("ListSchedules", "scheduler", "ListSchedules", "*"),
             passing("ScheduleRole", "scheduler", names.role("SchedulerRole-*")),
             *([allow("Shell", "ecs", "ExecuteCommand", cluster, task)] if settings.exec else []),
+            *(waiting() if settings.kind.group else []),
         ]
     )  # fmt: skip
+
+
+def waiting() -> list[dict]:
+    """Return what tells why no instance comes for a task (ecs/run/waiting.py)."""
+    return [
+        allow("Provider", "ecs", "DescribeCapacityProviders", "*"),
+        allow("Group", "autoscaling", "DescribeScalingActivities", "*"),
+    ]
 
 
 def cluster(names: Names) -> dict:

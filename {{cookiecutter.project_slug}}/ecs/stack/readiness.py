@@ -15,6 +15,7 @@ from ecs.stack.stack import in_review, named, present_in
 
 # In these CloudFormation takes no update, and nothing but a deletion helps.
 DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+IN_PROGRESS = "_IN_PROGRESS"
 # Until a new role is known everywhere, services say that they cannot assume it.
 SETTLING = 15.0  # seconds
 # a role is called PROJECT-InfrastructureRole-RANDOM, of 64 characters at most
@@ -30,7 +31,7 @@ def remedy(settings: Settings, status: str, again: str) -> str:
     """
     if status in DEAD:
         return "make destroy, then make cluster"
-    if status.endswith("_IN_PROGRESS"):
+    if status.endswith(IN_PROGRESS):
         return f"{again}, in a minute"
     if status.endswith("ROLLBACK_FAILED"):
         return (
@@ -38,6 +39,20 @@ def remedy(settings: Settings, status: str, again: str) -> str:
             f"--region {settings.region}, then {again}"
         )
     return ""
+
+
+def check_deletable(settings: Settings, status: str) -> None:
+    """Return if a stack of this status can be deleted. CloudFormation would refuse it after all else is gone.
+
+    One that is being created can, and one that is being deleted is waited for.
+
+    Raises:
+        UserError: it is being changed.
+    """
+    if status.startswith(("UPDATE_", "IMPORT_", "ROLLBACK_")) and status.endswith(IN_PROGRESS):
+        raise UserError(
+            f"{named(settings)} is in {status}, and nothing was deleted; type: make destroy, in a minute"
+        )
 
 
 def check(settings: Settings, stack: dict | None, again: str) -> dict | None:

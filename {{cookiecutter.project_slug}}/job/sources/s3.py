@@ -29,6 +29,8 @@ THREADS = 16  # requests at once; large files go in parts, side by side too
 PART = 8 << 20, 64 << 20  # bytes of a part of a large file, at least and at most
 GENTLE = 4  # while the script runs, whose memory it is
 SAY_EVERY = 10  # seconds
+# what S3 answers to a conditional PutObject when another write came first: its API reference
+CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class Object(NamedTuple):
@@ -303,11 +305,18 @@ def read(uri: str) -> bytes | None:
             return None
 
 
-def write(uri: str, content: bytes) -> None:
-    """Write an object."""
+def write(uri: str, content: bytes, new: bool = False) -> bool:
+    """Write an object; return False where it is to be a ``new`` one and another write came first."""
     bucket, key = bucket_and_key(uri)
+    condition = {"IfNoneMatch": "*"} if new else {}
     with errors(uri, "s3:PutObject"):
-        client().put_object(Bucket=bucket, Key=key, Body=content)
+        try:
+            client().put_object(Bucket=bucket, Key=key, Body=content, **condition)
+        except exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in CONFLICTS:
+                raise
+            return False
+    return True
 
 
 class Progress:
