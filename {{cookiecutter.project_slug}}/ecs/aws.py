@@ -24,7 +24,7 @@ from ecs.settings import Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
-CLI_CACHE = "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles
+CLI_CACHE = "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles and of SSO
 TRIES = 8  # of one call, while AWS throttles or the network fails
 # Exit statuses of the AWS CLI when it has called nobody: words it does not know (2, and 252 from version
 # 2 on), no credentials or no region (253). Version 1 has one status for all that is left, and words.
@@ -60,9 +60,11 @@ def asked_once() -> Callable[[str], str]:
 
 @lru_cache
 def session() -> Any:
-    """Return the boto3 session. It shares the AWS CLI's cache of assumed roles.
+    """Return the boto3 session. It shares the AWS CLI's cache of assumed roles and of SSO.
 
     A role with MFA would otherwise ask for a code in each process, and AWS takes a code only once.
+    Web identity stays out: boto3's keys of that cache do not depend on the token, as the CLI's do, so
+    whoever comes with another token would get the credentials of the one before.
     """
     import boto3
     import botocore.session
@@ -70,7 +72,7 @@ def session() -> Any:
 
     found = botocore.session.get_session()
     providers = found.get_component("credential_provider")
-    for name in ("assume-role", "assume-role-with-web-identity"):
+    for name in ("assume-role", "sso"):
         providers.get_provider(name).cache = JSONFileCache(str(Path(CLI_CACHE).expanduser()))
     providers.get_provider("assume-role")._prompter = asked_once()
     return boto3.Session(botocore_session=found)
