@@ -90,6 +90,8 @@ class Recorder(ThreadingHTTPServer):
             arn = f"arn:aws:sts::111122223333:assumed-role/trainer/{key}"
             found = f"<Arn>{arn}</Arn><UserId>x</UserId><Account>111122223333</Account>"
             return 200, "text/xml", answer_of(operation, found)
+        if operation == "GetAccessKeyInfo":
+            return 200, "text/xml", answer_of(operation, "<Account>111122223333</Account>")
         if operation in ("AssumeRole", "AssumeRoleWithWebIdentity"):
             parts = (
                 f"<AccessKeyId>{self.new_key()}</AccessKeyId><SecretAccessKey>x</SecretAccessKey>"

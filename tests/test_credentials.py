@@ -32,6 +32,11 @@ WAYS = {
     "keys in the environment": ("", {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "x"}, "AKIAENV", (0, 0)),
     "a named profile": ("", {"AWS_PROFILE": "base"}, "AKIABASE", (0, 0)),
     "the older name of the variable": ("", {"AWS_DEFAULT_PROFILE": "base"}, "AKIABASE", (0, 0)),
+    "both names of the variable": (
+        "[profile other]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = x\n",
+        {"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": "other"}, "AKIABASE", (0, 0),
+    ),
+    "aws login": ("[profile work]\nlogin_session = arn:aws:iam::111122223333:user/ann\n", {"AWS_PROFILE": "work"}, "ASIALOGIN", (0, 0)),
     "a profile that names its keys itself": (
         "[profile work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = x\n", {"AWS_PROFILE": "work"}, "AKIAWORK", (0, 0),
     ),
@@ -79,6 +84,12 @@ def home(tmp_path: Path) -> Path:
         token = {"accessToken": "x", "expiresAt": EXPIRES, "region": "us-east-1"}
         path = home / f".aws/sso/cache/{hashlib.sha1(name.encode()).hexdigest()}.json"
         path.write_text(json.dumps(token | {"startUrl": "https://corp.example/start"}))
+    (home / ".aws/login/cache").mkdir(parents=True)
+    name = hashlib.sha256(b"arn:aws:iam::111122223333:user/ann").hexdigest()
+    keys = {"accessKeyId": "ASIALOGIN", "secretAccessKey": "x", "sessionToken": "x"}
+    signed = {"accessToken": keys | {"accountId": "111122223333", "expiresAt": EXPIRES}}
+    rest = dict.fromkeys(("tokenType", "clientId", "refreshToken", "idToken", "dpopKey"), "x")
+    (home / f".aws/login/cache/{name}.json").write_text(json.dumps(signed | rest))
     (home / "token").write_text("a.b.c")
     given = {"Version": 1, "AccessKeyId": "ASIAPROCESS", "SecretAccessKey": "x", "SessionToken": "x"}
     (home / "process").write_text(f"#!/bin/sh\necho '{json.dumps(given)}'\n")

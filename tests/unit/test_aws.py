@@ -342,6 +342,29 @@ def test_each_call_on_the_project_s_own_bucket_names_its_owner(
     assert {each.decode() if isinstance(each, bytes) else each for each in sent} == {owner}
 
 
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("http://127.0.0.1:4566", True), ("http://localhost:4566", True), ("http://[::1]:4566", True),
+        ("", False), ("https://s3.example.com", False), ("http://127.0.0.1.example.com", False),
+    ],
+)  # fmt: skip
+def test_a_call_of_the_sandbox_s_goes_to_this_machine_only(
+    settings, keys, monkeypatch, address, taken
+):
+    """Without an endpoint boto3 means AWS itself."""
+    keys("AKIAONE")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    if not address:
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+    aws.client(settings, "s3")  # outside the sandbox each is the user's to choose
+    if taken:
+        assert aws.client(replace(settings, sandbox=True), "s3").meta.endpoint_url == address
+    else:
+        with pytest.raises(UserError, match="SANDBOX=1, and s3 would be asked at http"):
+            aws.client(replace(settings, sandbox=True), "s3")
+
+
 class Raw(io.BytesIO):
     """As much of urllib3's answer as botocore reads."""
 

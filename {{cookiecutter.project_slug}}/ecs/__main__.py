@@ -55,12 +55,12 @@ AIMED = ("parameters", "plan", "verify", "data", "run", "schedule", "destroy")
 
 
 def tell_region(settings: Settings) -> None:
-    """Say that the Makefile's REGION takes the place of the user's own AWS_REGION."""
+    """Say that the Makefile's REGION takes the place of the user's own AWS_REGION, or AWS_DEFAULT_REGION."""
     theirs = os.environ.get("THEIR_REGION", "")
     if theirs and theirs != settings.region and not settings.sandbox:
         note(
-            f"AWS_REGION={theirs} is not used: this project is in {settings.region}; for the other, type: "
-            f"REGION={theirs}"
+            f"the region {theirs} of your environment is not used: this project is in {settings.region}; for "
+            f"the other, type: REGION={theirs}"
         )
 
 

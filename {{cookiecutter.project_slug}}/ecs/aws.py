@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecs.console import note
 from ecs.errors import UserError
-from ecs.settings import Settings
+from ecs.settings import LOOPBACK, Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
@@ -33,6 +34,13 @@ NOT_CALLED = re.compile(
     r"^(aws: error: |usage: )?(Parameter validation failed|Error parsing parameter"
     r"|Unable to locate credentials|You must specify a region|The config profile )"
 )
+ALIASES = "~/.aws/cli/alias"
+# the commands of the AWS CLI that the Makefile and this program call
+COMMANDS = {
+    "cloudformation": ("deploy",),
+    "ecr": ("get-login-password",),
+    "ecs": ("execute-command", "register-task-definition", "run-task", "stop-task"),
+}
 # Request files, with the id of the process that wrote them (older versions: without).
 REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_]{8}\.json")
 DAY, GRACE = 86400, 60  # seconds
@@ -103,7 +111,11 @@ def name_owner(settings: Settings, params: dict, model: Any) -> None:
 
 @lru_cache
 def client(settings: Settings, service: str) -> Any:
-    """Return a boto3 client that retries throttling and passing faults by itself."""
+    """Return a boto3 client that retries throttling and passing faults by itself.
+
+    Raises:
+        UserError: it is for the sandbox, and would ask another machine.
+    """
     from botocore.config import Config
 
     config = Config(
@@ -112,6 +124,11 @@ def client(settings: Settings, service: str) -> Any:
         read_timeout=10 if settings.sandbox else 60,
     )
     made = session().client(service, region_name=settings.region, config=config)
+    if settings.sandbox and urlsplit(made.meta.endpoint_url).hostname not in LOOPBACK:
+        raise UserError(
+            f"SANDBOX=1, and {service} would be asked at {made.meta.endpoint_url}, which is not this "
+            "machine; type: make sandbox, then the same again through make"
+        )
     if service == "s3":
         made.meta.events.register(
             "provide-client-params.s3.*",
@@ -147,7 +164,7 @@ def cli_version(settings: Settings) -> str:
     """Return the version of the AWS CLI in use.
 
     Raises:
-        UserError: there is none, or it is too old.
+        UserError: there is none, it is too old, or the user's aliases change what it does.
     """
     try:
         done = subprocess.run(
@@ -155,7 +172,35 @@ def cli_version(settings: Settings) -> str:
         )
     except OSError as error:
         raise UserError(f"no AWS CLI at {settings.aws!r}; type: make install") from error
+    refuse_aliases()
     return check_cli_version(done.stdout or done.stderr, settings.aws)
+
+
+def refuse_aliases() -> None:
+    """Look whether the user's aliases leave the AWS CLI's own commands as they are.
+
+    An alias wins over a command of its name, and no option or variable turns them off: "Creating and
+    using aliases in the AWS CLI" in its user guide.
+
+    Raises:
+        NotSentError: one has the name of a command that this project calls.
+    """
+    from botocore.configloader import raw_config_parse
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        found = raw_config_parse(ALIASES, parse_subsections=False)
+    except (ConfigNotFound, ConfigParseError):  # none, or what the CLI itself cannot read
+        return
+    for service, names in COMMANDS.items():
+        taken = [f"{service} {name}" for name in names if name in found.get(f"command {service}", {})]
+        if service in found.get("toplevel", {}):
+            taken = [service]
+        if taken:
+            raise NotSentError(
+                f"the alias {taken[0].split()[-1]!r} in {ALIASES} takes the place of `aws {taken[0]}`, which "
+                "this project calls; give it another name there, then type the same again"
+            )
 
 
 def call_cli(
@@ -176,12 +221,12 @@ def call_cli(
         NotSentError: AWS was not asked.
         UserError: the CLI failed, or its answer is not whole; its message is the sentence.
     """
+    refuse_aliases()
     line, path = [settings.aws, *command], None
     if request is not None:
         remove_leftovers(settings.state_folder)
-        path = own_file(
-            settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2, ensure_ascii=False)
-        )
+        # ASCII, since the CLI reads files in the encoding of the user's locale
+        path = own_file(settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2))
         of_recipe = settings.command[1 : 1 + len(command)] == command
         words = settings.command if of_recipe else (*line, "--cli-input-json", "file://{request}")
         line = [word.replace("{request}", str(path)) for word in words]

@@ -16,6 +16,7 @@ CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
 # starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
 KEPT_BY_ECS = ("aws", "ecs", "fargate")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # this machine
 # the words that a flag may have, in any case of letters
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 # what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
