@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -237,7 +238,7 @@ RULES = [
          container(logConfiguration=AWSLOGS)),
     Rule("ecs.RegisterTaskDefinition", "pulling from ECR, awslogs and secrets on Fargate need the execution role", IN_GUIDE + "Task execution IAM role",
          lambda asked: not for_fargate(asked) or "executionRoleArn" in asked, {name: FARGATE[name] for name in FARGATE if name != "executionRoleArn"}),
-    Rule("ecs.RegisterTaskDefinition", "tasks on Fargate have no host volume", "volumes.host",
+    Rule("ecs.RegisterTaskDefinition", "tasks on Fargate have no host volume", IN_GUIDE + "Task definition differences for Fargate",
          lambda asked: not for_fargate(asked) or not any("sourcePath" in each.get("host", {}) for each in asked.get("volumes", [])),
          FARGATE | {"volumes": [{"name": "v", "host": {"sourcePath": "/"}}]}),
     Rule("ecs.RegisterTaskDefinition", "The name of the volume to mount", "containerDefinitions.mountPoints.sourceVolume",
@@ -337,8 +338,9 @@ def limits(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
     elif shape.type_name == "map":
         for each in value.values():
             yield from limits(shape.value, each, f"{path}{{}}")
-    if shape.enum and value not in shape.enum:
-        yield f"{path}: {value!r} is none of {', '.join(shape.enum)}"
+    words = getattr(shape, "enum", [])
+    if words and value not in words:
+        yield f"{path}: {value!r} is none of {', '.join(words)}"
     most = shape.metadata.get("max")
     size = value if isinstance(value, int) else len(value) if hasattr(value, "__len__") else 0
     if most is not None and size > most:
@@ -370,3 +372,61 @@ def of_a_probe(asked: Mapping) -> bool:
     return "verify-" in text or f":{2**31 - 1}" in text or asked.get("containerDefinitions") == []
 
 
+FOUND: list[str] = []  # the faults of the calls that the test of this moment makes
+
+
+def look(service: str, operation: str, asked: Mapping) -> None:
+    """Remember what is wrong with a call; conftest.py lets the test fail of it."""
+    if not of_a_probe(asked):
+        FOUND.extend(faults(service, operation, asked))
+
+
+def look_at_words(words: list[str]) -> None:
+    """Look at a command of the AWS CLI as at the call that it makes."""
+    if len(words) < 3 or words[1] not in SERVICES:
+        return
+    service, operation = words[1], operations(words[1]).get(words[2].replace("-", "_"))
+    if operation is None:  # a command of the CLI's own
+        return
+    given = dict(zip(words[3::2], words[4::2], strict=False))
+    if path := given.get("--cli-input-json"):
+        asked = json.loads(Path(path.removeprefix("file://")).read_text())
+    else:
+        members = model(service).operation_model(operation).input_shape.members
+        options = {"--" + xform_name(each, "-"): each for each in members}
+        asked = {options[name]: value for name, value in given.items() if name in options}
+    look(service, operation, asked)
+
+
+class Checked:
+    """A stand-in of a client, each call of which is looked at."""
+
+    def __init__(self, service: str, inner: Any) -> None:
+        self.__dict__.update(service=service, inner=inner)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.inner, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        found, operation = getattr(self.inner, name), operations(self.service).get(name)
+        if name == "get_paginator":
+            return lambda of: Pages(self.service, of, found(of))
+        if operation is None:
+            return found
+
+        def call(*words: Any, **asked: Any) -> Any:
+            look(self.service, operation, asked)
+            return found(*words, **asked)
+
+        return call
+
+
+class Pages:
+    """A stand-in of a paginator."""
+
+    def __init__(self, service: str, method: str, inner: Any) -> None:
+        self.service, self.method, self.inner = service, method, inner
+
+    def paginate(self, **asked: Any) -> Any:
+        look(self.service, operations(self.service)[self.method], asked)
+        return self.inner.paginate(**asked)
