@@ -365,6 +365,13 @@ def test_a_call_of_the_sandbox_s_goes_to_this_machine_only(
             aws.client(replace(settings, sandbox=True), "s3")
 
 
+def test_an_endpoint_that_is_no_address_is_the_user_s_to_correct(settings, keys, monkeypatch):
+    keys("AKIAONE")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:4566")
+    with pytest.raises(UserError, match="127.0.0.1:4566: .*; correct AWS_ENDPOINT_URL"):
+        aws.client(settings, "s3")
+
+
 class Raw(io.BytesIO):
     """As much of urllib3's answer as botocore reads."""
 

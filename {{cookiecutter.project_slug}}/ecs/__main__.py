@@ -80,14 +80,9 @@ def sentence(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from botocore.parsers import ResponseParserError
 
-    if isinstance(error, ResponseParserError):
-        return (
-            "what answered is not AWS, a proxy perhaps, whose page cannot be read; look at HTTPS_PROXY and "
-            "NO_PROXY, then type the same again"
-        )
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
-    if isinstance(error, ClientError | BotoCoreError):
+    if isinstance(error, ClientError | BotoCoreError | ResponseParserError):
         from ecs.aws import distrust
 
         return distrust(error) or refusal(error) or f"AWS: {error}"

@@ -114,7 +114,7 @@ def client(settings: Settings, service: str) -> Any:
     """Return a boto3 client that retries throttling and passing faults by itself.
 
     Raises:
-        UserError: it is for the sandbox, and would ask another machine.
+        UserError: it is for the sandbox, and would ask another machine; or the endpoint is no address.
     """
     from botocore.config import Config
 
@@ -123,7 +123,13 @@ def client(settings: Settings, service: str) -> Any:
         connect_timeout=10,
         read_timeout=10 if settings.sandbox else 60,
     )
-    made = session().client(service, region_name=settings.region, config=config)
+    try:
+        made = session().client(service, region_name=settings.region, config=config)
+    except ValueError as error:  # of botocore, which has no class for it
+        raise UserError(
+            f"{error}: an address begins with http:// or https://; correct AWS_ENDPOINT_URL, or endpoint_url in "
+            "~/.aws/config, then type the same again"
+        ) from error
     if settings.sandbox and urlsplit(made.meta.endpoint_url).hostname not in LOOPBACK:
         raise UserError(
             f"SANDBOX=1, and {service} would be asked at {made.meta.endpoint_url}, which is not this "

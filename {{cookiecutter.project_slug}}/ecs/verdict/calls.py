@@ -7,8 +7,10 @@ from ecs.verdict.verdict import verdict
 AGAIN = "the same once more, in a minute"
 # the rules that hold for every call, and what to type where that is not the rule's own remedy
 ANY_CALL = {
+    "blocked": "ask AWS support in the console; then the same once more",
     "certificate": "the same once more, with AWS_CA_BUNDLE set to the file of the proxy's certificates",
     "clock": "timedatectl set-ntp true, which sets the clock; then the same once more",
+    "config": "correct ~/.aws/config, or the variable that AWS names; then the same once more",
     "connection": AGAIN,
     "bad-credentials": "",
     "denied": "",
@@ -16,8 +18,10 @@ ANY_CALL = {
     "endpoint": "REGION=us-east-1, or another that there is",
     "expired": "",
     "expired-code": "",
+    "mfa": "the same once more, with the next code",
     "no-credentials": "",
     "no-region": "REGION=us-east-1",
+    "page": "echo $HTTPS_PROXY $NO_PROXY; set them right or unset them, then the same once more",
     "profile": "aws configure list-profiles, then the same once more with AWS_PROFILE set to one of them",
     "proxy": "echo $HTTPS_PROXY; set it right or unset it, then the same once more",
     "server": AGAIN,

@@ -558,7 +558,7 @@ RULES = (
     # ---- RunTask refused
     Rule(
         "throttled-code", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
-        (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown",
+        (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown|429",
     ),
     Rule(
         "pass-role", "this identity may not hand the task's roles to ECS (iam:PassRole)",
@@ -569,12 +569,24 @@ RULES = (
     Rule(
         "clock", "this machine's clock is wrong, and AWS refuses its signature",
         "set the clock (timedatectl set-ntp true), then make run", NEVER, (EXCEPTION,),
-        reason=r"Signature (expired|not yet current)|RequestTimeTooSkewed",
+        reason=r"Signature (expired|not yet current)|difference between the request time and the current",
+    ),
+    Rule(
+        "config", "the AWS settings of this machine contradict each other, or cannot be read",
+        "correct ~/.aws/config, or the variable that AWS names, then make run", NEVER, (EXCEPTION,),
+        reason=r"Unable to parse config file|Infinite loop in credential|sso-session does not exist"
+        r"|missing required configuration|is inconsistent between|Credential named|from custom-process"
+        r"|(Unsupported|Invalid) configuration value|Invalid value provided to|must be an integer greater",
+    ),
+    Rule(
+        "mfa", "AWS takes each code of MFA once, and only while the device shows it",
+        "make run, with the next code", NEVER, (EXCEPTION,),
+        reason=r"MultiFactorAuthentication failed|MFA token required",
     ),
     Rule(
         "expired", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
         reason=r"(?i)(token|session|credentials?)\b.*(has|have|is|was|are) expired|token included "
-        r"in the request is expired|refresh failed|error loading sso token",
+        r"in the request is expired|refresh failed|error loading sso token|reauthenticate|session token not found",
     ),
     Rule(
         "expired-code", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
@@ -591,6 +603,11 @@ RULES = (
         reason=r"(?i)failed to connect to proxy url: \"?(?P<url>[^\"\s]+)",
     ),
     Rule(
+        "page", "what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "echo $HTTPS_PROXY $NO_PROXY, set them right or unset them, then make run", NEVER, (EXCEPTION,),
+        reason=r"(?i)unable to parse response|proxy authentication required",
+    ),
+    Rule(
         "no-credentials", "there are no AWS credentials on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
         reason=r"(?i)unable to locate credentials|partial credentials",
@@ -598,7 +615,8 @@ RULES = (
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
         error=r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException"
-        r"|SignatureDoesNotMatch|InvalidAccessKeyId|MissingAuthenticationToken\w*",
+        r"|SignatureDoesNotMatch|InvalidAccessKeyId|MissingAuthenticationToken\w*|IncompleteSignature\w*"
+        r"|AuthFailure|InvalidIdentityToken\w*|InvalidToken",
     ),
     Rule(
         "denied", "this identity may not do {action}",
@@ -608,11 +626,11 @@ RULES = (
     Rule(
         "denied-code", "this identity may not run tasks",
         "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
-        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|403",
+        (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|ForbiddenException|403",
     ),
     Rule(
         "no-region", "no AWS region is chosen", "make run REGION=us-east-1", NEVER, (EXCEPTION,),
-        reason=r"(?i)must specify a region|invalid endpoint|unknown region",
+        reason=r"(?i)must specify a region|invalid endpoint|unknown region|match a supported format",
     ),
     Rule(
         "endpoint", "nothing answers at {url}: the region is misspelt, or there is no network",
@@ -693,8 +711,9 @@ RULES = (
         r"|UnsupportedFeatureException",
     ),
     Rule(
-        "blocked", "AWS has blocked this account", "ask AWS support in the console, then make run",
-        NEVER, (EXCEPTION,), error=r"BlockedException",
+        "blocked", "AWS has blocked this account, or not opened it for this service yet",
+        "ask AWS support in the console, then make run",
+        NEVER, (EXCEPTION,), error=r"BlockedException|OptInRequired|SubscriptionRequired\w*|PendingVerification",
     ),
     Rule(
         "conflict", "another request was sent under this run's id", "make runs, then make run",
