@@ -6,15 +6,12 @@ tools reference guide.
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from recorder import Asked, Recorder, recording
-from support import PROJECT, copy_project, plain_environment
-
-sys.path.insert(0, str(PROJECT))
-import sandbox.__main__ as sandbox  # noqa: E402
+from sandbox.__main__ import make_file
+from support import copy_project, plain_environment
 
 # the AWS CLI as the program calls it, then the program's own way; the last one is of S3
 PROGRAM = """\
@@ -153,7 +150,7 @@ def test_a_target_of_the_sandbox_asks_the_sandbox_only(
     project, aws_cli, recorder, other, version, config, environ
 ):
     (project / ".sandbox").mkdir()
-    (project / ".sandbox/aws.mk").write_text(sandbox.make_file(recorder.server_address[1]))
+    (project / ".sandbox/aws.mk").write_text(make_file(recorder.server_address[1]))
     words = ("SANDBOX=1", f"AWS={aws_cli(version)}")
     done = ask(project, recorder, other, config, environ, *words)
     assert done.stdout == "111122223333\n" * 2, done.stderr

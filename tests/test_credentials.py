@@ -20,7 +20,11 @@ SSO = "sso_account_id = 111122223333\nsso_role_name = trainer\n"
 PORTAL = "sso_start_url = https://corp.example/start\nsso_region = us-east-1\n"
 SESSION = f"[profile portal]\n{SSO}sso_session = corp\n[sso-session corp]\n{PORTAL}"
 CODE = "123456\n"
-TOKEN = {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/token", "AWS_ROLE_ARN": ROLE, "AWS_ROLE_SESSION_NAME": "ci"}
+TOKEN = {
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/token",
+    "AWS_ROLE_ARN": ROLE,
+    "AWS_ROLE_SESSION_NAME": "ci",
+}
 PROBE = """\
 include Makefile
 probe: ; @"$$AWS" sts get-caller-identity > /dev/null && $(ECS) policy > /dev/null
@@ -91,7 +95,12 @@ def home(tmp_path: Path) -> Path:
     rest = dict.fromkeys(("tokenType", "clientId", "refreshToken", "idToken", "dpopKey"), "x")
     (home / f".aws/login/cache/{name}.json").write_text(json.dumps(signed | rest))
     (home / "token").write_text("a.b.c")
-    given = {"Version": 1, "AccessKeyId": "ASIAPROCESS", "SecretAccessKey": "x", "SessionToken": "x"}
+    given = {
+        "Version": 1,
+        "AccessKeyId": "ASIAPROCESS",
+        "SecretAccessKey": "x",
+        "SessionToken": "x",
+    }
     (home / "process").write_text(f"#!/bin/sh\necho '{json.dumps(given)}'\n")
     (home / "process").chmod(0o755)
     return home

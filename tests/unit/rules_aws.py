@@ -107,9 +107,13 @@ def target(asked: Mapping) -> Mapping:
 
 
 def tags_are_good(tags: list[Mapping], most: int = 50) -> bool:
-    pairs = [tuple(each.get(name, each.get(name.lower())) for name in ("Key", "Value")) for each in tags]
+    pairs = [
+        tuple(each.get(name, each.get(name.lower())) for name in ("Key", "Value")) for each in tags
+    ]
     keys = [key for key, _ in pairs]
-    good = all(len(k) <= 128 and len(v) <= 256 and not k.lower().startswith("aws:") for k, v in pairs)
+    good = all(
+        len(k) <= 128 and len(v) <= 256 and not k.lower().startswith("aws:") for k, v in pairs
+    )
     return good and len(pairs) <= most and len(keys) == len(set(keys))
 
 
@@ -358,11 +362,17 @@ def faults(service: str, operation: str, asked: Mapping) -> list[str]:
     if shape is None:
         return []
     # no user types an idempotency token, which boto3 and the CLI fill in
-    filled = {name: "x" * 32 for name in shape.required_members if shape.members[name].metadata.get("idempotencyToken")}
+    filled = {
+        name: "x" * 32
+        for name in shape.required_members
+        if shape.members[name].metadata.get("idempotencyToken")
+    }
     report = ParamValidator().validate(filled | dict(asked), shape)
     found = [report.generate_report()] if report.has_errors() else [*limits(shape, asked)]
     if not report.has_errors():
-        found += [f"{each.says} ({each.source})" for each in broken(f"{service}.{operation}", asked)]
+        found += [
+            f"{each.says} ({each.source})" for each in broken(f"{service}.{operation}", asked)
+        ]
     return [f"{service}.{operation}: {each}" for each in found]
 
 

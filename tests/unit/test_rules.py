@@ -96,7 +96,9 @@ def everything() -> list[Settings]:
     for values in itertools.product(*VALUES.values()):
         given: dict = {}
         for names, value in zip(VALUES, values, strict=True):
-            given |= dict(zip(names, value, strict=True)) if isinstance(names, tuple) else {names: value}
+            given |= (
+                dict(zip(names, value, strict=True)) if isinstance(names, tuple) else {names: value}
+            )
         settings = Settings("churn", "us-east-1", name="nightly", **given)
         try:
             check(settings)
@@ -168,17 +170,23 @@ def test_every_expression_that_is_taken_is_one_of_the_scheduler_s(cron):
     assert rules_aws.faults("scheduler", "UpdateSchedule", asked) == []
 
 
-@pytest.mark.parametrize("cron", ["rate(0 hours)", "at(2026-1)", "at(2026-11-24T03:00)", "rate(01 day)"])
+@pytest.mark.parametrize(
+    "cron", ["rate(0 hours)", "at(2026-1)", "at(2026-11-24T03:00)", "rate(01 day)"]
+)
 def test_an_expression_that_is_none_of_the_scheduler_s_is_refused_here(cron):
     with pytest.raises(UserError, match="CRON="):
         scheduler.expression(Settings("churn", "us-east-1", name="n", cron=cron))
 
 
 def test_what_make_verify_tries_breaks_a_rule_where_it_could_change_something():
-    """"Probe with calls that cannot succeed on any implementation": those of which the table can tell."""
+    """ "Probe with calls that cannot succeed on any implementation": those of which the table can tell."""
     names = policies.Names(Settings("churn", "us-east-1"), "111122223333", "aws")
     calls = permissions.calls(names, "0" * 32)
-    for action in ("secretsmanager:CreateSecret", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+    for action in (
+        "secretsmanager:CreateSecret",
+        "scheduler:CreateSchedule",
+        "scheduler:UpdateSchedule",
+    ):
         assert rules_aws.faults(*action.split(":"), calls[action]) != []
         assert rules_aws.of_a_probe(calls[action])
     assert json.dumps(calls["ecs:RegisterTaskDefinition"]["containerDefinitions"]) == "[]"

@@ -25,7 +25,9 @@ from ecs.settings import LOOPBACK, Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
-CLI_CACHE = "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles and of SSO
+CLI_CACHE = (
+    "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles and of SSO
+)
 TRIES = 8  # of one call, while AWS throttles or the network fails
 # Exit statuses of the AWS CLI when it has called nobody: words it does not know (2, and 252 from version
 # 2 on), no credentials or no region (253). Version 1 has one status for all that is left, and words.
@@ -199,7 +201,9 @@ def refuse_aliases() -> None:
     except (ConfigNotFound, ConfigParseError):  # none, or what the CLI itself cannot read
         return
     for service, names in COMMANDS.items():
-        taken = [f"{service} {name}" for name in names if name in found.get(f"command {service}", {})]
+        taken = [
+            f"{service} {name}" for name in names if name in found.get(f"command {service}", {})
+        ]
         if service in found.get("toplevel", {}):
             taken = [service]
         if taken:
