@@ -19,6 +19,7 @@ from ecs import aws, refusals
 from ecs.__main__ import sentence
 from ecs.errors import UserError
 from ecs.stack import inputs
+from support import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -370,6 +371,36 @@ def test_an_endpoint_that_is_no_address_is_the_user_s_to_correct(settings, keys,
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:4566")
     with pytest.raises(UserError, match="127.0.0.1:4566: .*; correct AWS_ENDPOINT_URL"):
         aws.client(settings, "s3")
+
+
+def called() -> set[tuple[str, str]]:
+    """Return the commands of the AWS CLI that stand in the recipes and in the program."""
+    program = "".join(path.read_text() for path in (PROJECT / "ecs").rglob("*.py"))
+    words = re.findall(r'"(cloudformation|ecr|ecs|logs|s3|sts)", "([a-z]+-[a-z-]+)"', program)
+    return {
+        *words,
+        *re.findall(r'"\$\$AWS" ([a-z]+) ([a-z-]+)', (PROJECT / "Makefile").read_text()),
+    }
+
+
+def test_the_commands_that_are_called_are_those_whose_aliases_are_refused():
+    known = {(service, name) for service, names in aws.COMMANDS.items() for name in names}
+    assert called() == known
+
+
+@pytest.mark.parametrize(("service", "name"), sorted(called()))
+@pytest.mark.parametrize("shadows", ["[toplevel]\n{0} = !echo\n", "[command {0}]\n{1} = list\n"])
+def test_an_alias_of_each_of_them_is_refused(
+    settings, monkeypatch, tmp_path, service, name, shadows
+):
+    monkeypatch.setattr(aws, "ALIASES", str(tmp_path / "alias"))
+    cli = replace(settings, aws=program(tmp_path / "aws", "echo aws-cli/2.38.5\n"))
+    assert aws.cli_version(cli) == "aws-cli/2.38.5"
+    (tmp_path / "alias").write_text(shadows.format(service, name))
+    with pytest.raises(aws.NotSentError, match="takes the place of `aws .*another name there"):
+        aws.cli_version(cli)
+    with pytest.raises(aws.NotSentError, match=f"`aws {service}"):
+        aws.call_cli(cli, service, name)
 
 
 class Raw(io.BytesIO):

@@ -1,10 +1,11 @@
 """Text from outside is shown, and obeyed neither by a terminal nor by the runner of a GitHub workflow."""
 
 import json
+import time
 
 import pytest
 import test_cli
-from ecs.console import as_json, cell, logged, note, say
+from ecs.console import as_json, cell, logged, note, redacted, say
 
 user = test_cli.user
 COPY = "\x1b]52;c;ZXZpbA==\x07"  # OSC 52: to the clipboard
@@ -95,3 +96,12 @@ def test_commands_print_nothing_that_is_obeyed(user, monkeypatch, where, command
     for line in (out + err).split("\n"):
         assert all(each.isprintable() for each in line), line
         assert not line.strip().startswith("::"), line
+
+
+def test_a_long_line_without_a_password_takes_no_time():
+    """It is looked for in each line of a log, and in ARGS."""
+    begun = time.process_time()
+    assert redacted("x" * 200_000) == "x" * 200_000
+    assert time.process_time() - begun < 2  # it was two minutes
+    long = "x" * 100 + "+https://ann:secret@h"
+    assert redacted(long) == "x" * 100 + "+https://ann:***@h"

@@ -80,9 +80,8 @@ VALUES: dict[str, tuple] = {
     "capacity": CAPACITIES,
     "architecture": ARCHITECTURES,
     "exec": (False, True),
-    "spot_fallback": (False, True),
     "args": ("--max-depth 6 --note 'é \"x\"'", LONG),
-    ("cpu", "memory"): (("", ""), ("256", "512"), ("", "8192"), ("16384", "122880")),
+    ("cpu", "memory"): (("", ""), ("256", "512"), ("16384", "122880")),
     "disk": ("", "200"),
     "gpus": ("", "8"),
     "task_role": ("", "reader"),
@@ -108,17 +107,24 @@ def everything() -> list[Settings]:
     return found
 
 
-def built(settings: Settings, cron: str = CRONS[0]) -> dict[str, list[dict]]:
+def attempts(first: dict, ends: tuple[str, ...]) -> list[dict]:
+    """Return the requests of a run whose attempts end so; the last ones of a Spot run are on demand."""
+    found, ended = [first], []
+    for each in ends:
+        ended.append({"retry": each})
+        found.append(retry.next_request(first, ended, len(ends), spot_fallback=True))
+    return found
+
+
+def built(
+    settings: Settings, cron: str = CRONS[0], ends: tuple[str, ...] = (ELSEWHERE,)
+) -> dict[str, list[dict]]:
     """Return the requests that ``make register``, ``run`` and ``schedule`` send for these settings."""
     stack = STACK | {"Capacities": ",".join(CAPACITIES)}
     written = definition.read(PROJECT / "task-definition.json")
     registered = definition.render(written, settings, stack, IMAGE)
     run = request.run_task_request(settings, stack, written, REVISION, "20260102T030405Z-abcdef")
-    attempts, ended = [run], []
-    for retried in (AGAIN, RESUME, ELSEWHERE, ELSEWHERE, AGAIN):
-        ended.append({"retry": retried})
-        attempts.append(retry.next_request(run, ended, 5, settings.spot_fallback))
-    found = {"ecs.RegisterTaskDefinition": [registered], "ecs.RunTask": attempts}
+    found = {"ecs.RegisterTaskDefinition": [registered], "ecs.RunTask": attempts(run, ends)}
     if not settings.task_role and settings.args != LONG:
         named = replace(settings, cron=cron)
         run = request.run_task_request(
@@ -147,13 +153,13 @@ def test_every_request_over_all_capacities_architectures_and_flags_keeps_the_rul
     assert seen > 1000
 
 
-def tie(registered: dict, attempts: list[dict]) -> None:
+def tie(registered: dict, sent: list[dict]) -> None:
     """Check what ties the requests of a run to its task definition and to each other."""
-    tokens = [each["clientToken"] for each in attempts]
+    tokens = [each["clientToken"] for each in sent]
     assert len(set(tokens)) == len(tokens)  # a token stands for one request
-    assert [each["startedBy"] for each in attempts] == tokens
+    assert [each["startedBy"] for each in sent] == tokens
     own = {each["name"] for each in registered["containerDefinitions"]}
-    for asked in attempts:
+    for asked in sent:
         over = asked["overrides"]
         assert {each["name"] for each in over["containerOverrides"]} <= own
         size = {name: over.get(name, registered[name]) for name in ("cpu", "memory")}
@@ -161,6 +167,16 @@ def tie(registered: dict, attempts: list[dict]) -> None:
             assert rules_aws.is_size(size)
             assert registered["requiresCompatibilities"] == ["FARGATE"]
         assert ("networkConfiguration" in asked) == (registered["networkMode"] == "awsvpc")
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_every_attempt_keeps_the_rules(capacity):
+    ends = (AGAIN, RESUME, *[ELSEWHERE] * 18, AGAIN)
+    found = built(Settings("churn", "us-east-1", capacity, name="n"), ends=ends)
+    assert len(found["ecs.RunTask"]) == len(ends) + 1
+    for asked in found["ecs.RunTask"]:
+        assert rules_aws.faults("ecs", "RunTask", asked) == []
+    tie(found["ecs.RegisterTaskDefinition"][0], found["ecs.RunTask"])
 
 
 @pytest.mark.parametrize("cron", CRONS)
