@@ -13,7 +13,7 @@ from pathlib import Path
 import cfnlint.decode.cfn_yaml
 import pytest
 import yaml
-from ecs.settings import WITH_GPU
+from kinds import WITH_GPU
 from support import (
     ARCHITECTURES,
     BIN,
@@ -32,10 +32,10 @@ FILES = {
     "requirements-treasure-data.txt requirements.txt task-definition.json train.py",
     ".github/workflows/": "ci.yml train.yml",
     "data/": "example.py",
-    "ecs/": "README.md __init__.py __main__.py aws.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py",
+    "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py surroundings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
-    "ecs/history/": "__init__.py data.py download.py measures.py records.py report.py saved.py sound.py versions.py",
+    "ecs/history/": "__init__.py data.py download.py index.py measures.py records.py report.py run.py saved.py sound.py versions.py",
     "ecs/image/": "__init__.py image.py packages.py",
     "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
     "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
@@ -44,7 +44,7 @@ FILES = {
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "README.md __init__.py __main__.py attempt.py contract.py errors.py machine.py paths.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
     "job/sources/": "__init__.py s3.py treasure_data.py web.py",
-    "sandbox/": "README.md __init__.py __main__.py base-image.sh requirements.in requirements.txt",
+    "sandbox/": "README.md __init__.py __main__.py base-image.sh differences.json requirements.in requirements.txt",
     "tests/": "test_scripts.py",
     "training/": "README.md __init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py encoding.py "
     "errors.py formats.py labels.py libsvm.py machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import cfnlint.decode.cfn_yaml
 import pytest
-from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, settings_from
+from ecs.settings import settings_from
 from ecs.stack import inputs
+from kinds import FARGATE, INSTANCES, MANAGED, WITH_GPU
 from processed import plain
 from support import ARCHITECTURES, COMPUTES
 from test_end_to_end import Project, left_behind

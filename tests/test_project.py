@@ -12,8 +12,9 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from ecs.request import definition
-from ecs.settings import WITH_GPU, Settings, settings_from
+from ecs.settings import Settings, settings_from
 from ecs.stack import stack
+from kinds import WITH_GPU
 from support import (
     ARCHITECTURES,
     BIN,

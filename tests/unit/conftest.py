@@ -16,7 +16,7 @@ import rules_aws
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from ecs import aws
+from ecs import aws, console
 from ecs.run import locate
 from ecs.settings import Settings
 from ecs.stack import mark, stack
@@ -73,6 +73,12 @@ def calls_keep_the_rules(
     rules_aws.FOUND.clear()
     yield
     assert request.module.__name__ == "test_aws" or rules_aws.FOUND == []
+
+
+@pytest.fixture(autouse=True)
+def aimed_at_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that an earlier test was in the sandbox."""
+    monkeypatch.setattr(console, "in_sandbox", False)
 
 
 @pytest.fixture(autouse=True)

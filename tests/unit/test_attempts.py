@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import test_cli
 from botocore.exceptions import ClientError
+from ecs.history.run import Run
 from ecs.image import image
 from ecs.run import attempts, follow, locate, registration, submit
 from world import Killed, Logs, World
@@ -30,14 +31,13 @@ def world(user, monkeypatch):
     monkeypatch.setattr(image, "git", lambda *_: None)
     monkeypatch.setattr(image, "tag", lambda _: "tag")
     monkeypatch.setattr(image, "listed", lambda *_: ["train.py"])
-    monkeypatch.setattr(follow, "DRAIN_LIMIT", 0.0)
     for module in (attempts, submit, locate):
         monkeypatch.setattr(module, "sleep", lambda seconds: None, raising=False)
     monkeypatch.setattr(
         attempts,
         "follow",
         lambda *words, **fields: follow.follow(
-            *words, **fields, sleep=lambda _: None, drain_limit=0.0
+            *words, **{**fields, "sleep": lambda _: None, "drain_limit": 0.0}
         ),
     )
 
@@ -270,5 +270,6 @@ def test_between_two_attempts_there_is_a_pause_that_the_sandbox_does_not_need(
         "overrides": {"containerOverrides": [container]},
     }
     record = {"request": asked, "attempts": [{"cause": "x"}]}
-    assert attempts.paused(replace(settings, sandbox=sandbox, retries="1"), record, asked)
+    run = Run(replace(settings, sandbox=sandbox, retries="1"), {}, RUN, record)
+    assert attempts.paused(run, asked)
     assert least <= naps[0] <= most

@@ -111,12 +111,12 @@ class User:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, cloud, capfd) -> None:
         self.folder, self.monkeypatch, self.cloud, self.capfd = folder, monkeypatch, cloud, capfd
 
-    def call(self, command: str, **variables: str) -> tuple[int, str, str]:
+    def call(self, command: str, *words: str, **variables: str) -> tuple[int, str, str]:
         """Return exit status, standard output and standard error of one command."""
         for name, value in variables.items():
             self.monkeypatch.setenv(name, value)
         self.capfd.readouterr()
-        status = cli.main([command])
+        status = cli.main([command, *words])
         return status, *self.capfd.readouterr()
 
     def answers(self, command: str, answer: dict) -> None:
@@ -617,13 +617,17 @@ def test_every_run_is_a_line_of_the_table(detached):
     assert lines[1].split() == ["20250101T000000Z-000000", "Unknown", "it", "has", "no", "run.json"]
 
 
-def test_stopping_asks_ecs_and_a_run_that_has_ended_is_left_alone(detached):
+@pytest.mark.parametrize("more", [None, [], ["--no-paginate", "--query", "{task: task}"]], ids=str)
+def test_stopping_asks_ecs_and_a_run_that_has_ended_is_left_alone(detached, more):
+    """By the words of the recipe, to which an owner may add; without a recipe by the same."""
     detached.answers("stop-task", {})
     detached.cloud.services["ecs"] = Ecs({"lastStatus": "RUNNING", "containers": []})
-    assert detached.call("stop")[0] == 0
-    stop = detached.calls()[-1]
-    assert stop[:2] == ["ecs", "stop-task"]
-    assert stop[stop.index("--task") + 1] == TASK
+    makefile = (PROJECT / "Makefile").read_text()
+    recipe = re.search(r"ecs stop-task (.*)", makefile)[1].replace("'", "").split()
+    words = [] if more is None else ["--", "aws", "ecs", "stop-task", *recipe, *more]
+    assert detached.call("stop", *words)[0] == 0
+    asked = ["--cluster", "the-cluster", "--task", TASK, "--reason", "make stop", *(more or [])]
+    assert detached.calls()[-1][: 2 + len(asked)] == ["ecs", "stop-task", *asked]
     detached.ends(stopped(0))
     before = len(detached.calls())
     assert "has ended already" in detached.call("stop")[2]

@@ -1,11 +1,14 @@
 """Text from outside is shown, and obeyed neither by a terminal nor by the runner of a GitHub workflow."""
 
 import json
+import re
 import time
 
 import pytest
 import test_cli
+from ecs import console
 from ecs.console import as_json, cell, logged, note, redacted, say
+from support import PROJECT, targets_of
 
 user = test_cli.user
 COPY = "\x1b]52;c;ZXZpbA==\x07"  # OSC 52: to the clipboard
@@ -105,3 +108,34 @@ def test_a_long_line_without_a_password_takes_no_time():
     assert time.process_time() - begun < 2  # it was two minutes
     long = "x" * 100 + "+https://ann:secret@h"
     assert redacted(long) == "x" * 100 + "+https://ann:***@h"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("type: make run", "type: make SANDBOX=1 run"),
+        ("make cluster CAPACITY=ec2, then make run", "make SANDBOX=1 cluster CAPACITY=ec2, then make SANDBOX=1 run"),
+        ("type: make runs, or make fetch RUN=x", "type: make SANDBOX=1 runs, or make SANDBOX=1 fetch RUN=x"),
+        ("type: make sandbox", "type: make sandbox"),
+        ("type: make train, make rehearse, make add PACKAGE=a", "type: make train, make rehearse, make add PACKAGE=a"),
+        ("you cannot make runners of it", "you cannot make runners of it"),
+        ("this will make the bucket", "this will make the bucket"),
+    ],
+)  # fmt: skip
+def test_hints_in_the_sandbox_are_typed_as_they_are(monkeypatch, capsys, text, typed):
+    for inside, shown in ((True, typed), (False, text)):
+        monkeypatch.setattr(console, "in_sandbox", inside)
+        say(text)
+        note(text)
+        assert capsys.readouterr() == (shown + "\n", shown + "\n")
+
+
+def test_a_command_aims_its_hints_where_it_was_aimed_itself(user, monkeypatch):
+    monkeypatch.setattr(console, "in_sandbox", False)
+    for sandbox, hint in (("1", "type: make SANDBOX=1 run\n"), ("", "type: make run\n")):
+        assert user.call("status", SANDBOX=sandbox)[2].endswith(hint)
+
+
+def test_the_hints_that_are_aimed_are_targets():
+    names = re.search(r"\(\?=\((.*)\)", console.HINT.pattern)[1].removesuffix(r")\b").split("|")
+    assert set(names) < set(targets_of(PROJECT / "Makefile")), names

@@ -7,9 +7,9 @@ import pytest
 from ecs import cost
 from ecs.errors import UserError
 from ecs.fargate import FARGATE_SIZES
-from ecs.settings import INSTANCES, MANAGED
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import INSTANCES, MANAGED
 
 SIZES = st.sampled_from(
     [(cpu, mib) for cpu in FARGATE_SIZES for mib in FARGATE_SIZES[cpu]]

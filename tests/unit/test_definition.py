@@ -9,7 +9,7 @@ from ecs.errors import UserError
 from ecs.image import image
 from ecs.request import definition
 from ecs.run import registration
-from ecs.settings import CAPACITIES, WITH_GPU
+from kinds import CAPACITIES, WITH_GPU
 
 ARN = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/churn:{}"
 ASKED = {"taskDefinition": "churn", "include": ["TAGS"]}

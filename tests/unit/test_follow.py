@@ -172,7 +172,7 @@ class Watch:
         self.task = follow(
             SimpleNamespace(describe_tasks=self.describe_tasks), log, "the-cluster", TASK,
             self.shown.append, poll=2.0, sleep=self.clock.sleep, clock=self.clock,
-            **{"chance": lambda: 0.5, **options},
+            **{"chance": lambda: 0.5, "drain_limit": 10.0, **options},
         )  # fmt: skip
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
@@ -266,6 +266,17 @@ def test_minutes_without_network_are_waited_out(fault, capsys):
     told = capsys.readouterr().err
     assert told.count("no answer from AWS") == 1
     assert told.count("AWS answers again") == 1
+
+
+def test_a_sandbox_that_was_killed_is_not_waited_for():
+    lost, seen = EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), []
+    with pytest.raises(
+        UserError, match="^the sandbox has ended, .*type: make sandbox, then make runs$"
+    ):
+        Watch(
+            [task("RUNNING"), lost], ScriptedLog([]), ended=lambda: seen.append(1) or len(seen) > 2
+        )
+    assert len(seen) == 3  # asked after each failure, and only then
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from ecs.errors import UserError
 from ecs.history import measures, records, saved
+from ecs.history.run import Run
 
 RUNS = ["20260101T000000Z-aaaaaa", "20260101T000000Z-bbbbbb", "20260102T000000Z-cccccc"]
 
@@ -63,10 +64,10 @@ def test_without_runs_there_is_none_to_mean(settings, outputs, cloud):
 
 def test_a_record_comes_back_as_it_was_written(settings, outputs, cloud):
     record = {"argv": ["é", "🚀", "a\nb"], "exit_code": None}
-    assert records.read(settings, outputs, "r", "result.json") is None
-    records.write(settings, outputs, "r", "result.json", record)
+    assert records.read(Run(settings, outputs, "r"), "result.json") is None
+    records.write(Run(settings, outputs, "r"), "result.json", record)
     assert list(cloud.bucket.objects) == ["churn/runs/r/result.json"]
-    assert records.read(settings, outputs, "r", "result.json") == record
+    assert records.read(Run(settings, outputs, "r"), "result.json") == record
     # for people, too: not escaped
     assert "🚀" in cloud.bucket.objects["churn/runs/r/result.json"].decode()
 
@@ -148,7 +149,7 @@ SUMMARIES = {
 @pytest.mark.parametrize(("files", "lines"), SUMMARIES.values(), ids=SUMMARIES)
 def test_what_a_run_made_is_what_its_last_attempt_lists(settings, outputs, cloud, files, lines):
     put(cloud, "r", **files)
-    assert saved.summary(settings, outputs, "r") == lines
+    assert saved.summary(Run(settings, outputs, "r")) == lines
 
 
 def test_metrics_of_an_earlier_attempt_are_not_the_run_s(settings, outputs, cloud):
@@ -157,7 +158,7 @@ def test_metrics_of_an_earlier_attempt_are_not_the_run_s(settings, outputs, clou
         put(cloud, run, run__json=TWICE, manifest__json=manifest, metrics__json={"auc": 1})
     put(cloud, "c", metrics__json={"auc": 1})
     put(cloud, "d", metrics__json="no JSON", result__json='{"state"')
-    found = records.read_all(settings, outputs, ["a", "b", "c", "d"])
+    found = records.read_all([Run(settings, outputs, each) for each in "abcd"])
     assert [each["metrics.json"] for each in found] == [None, {"auc": 1}, {"auc": 1}, None]
 
 
@@ -173,7 +174,7 @@ def test_the_summary_tells_where_the_model_is_and_its_metrics(settings, outputs,
         prefix + "model.ubj": b"x" * 1500,
         prefix + "schema.json": b"{}",
     }
-    lines = saved.summary(settings, outputs, "r")
+    lines = saved.summary(Run(settings, outputs, "r"))
     assert lines[0].startswith("model: s3://the-bucket/churn/runs/r/model.ubj")
     assert "1.5 kB" in lines[0]
     assert "train: logloss 0.12346, rows 5" in lines
@@ -181,4 +182,4 @@ def test_the_summary_tells_where_the_model_is_and_its_metrics(settings, outputs,
 
 
 def test_of_a_run_that_made_nothing_there_is_nothing_to_tell(settings, outputs, cloud):
-    assert saved.summary(settings, outputs, "r") == []
+    assert saved.summary(Run(settings, outputs, "r")) == []

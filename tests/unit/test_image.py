@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ecs.errors import UserError
 from ecs.image import image
-from ecs.settings import CAPACITIES, WITH_GPU
+from kinds import CAPACITIES, WITH_GPU
 from support import PROJECT, succeed
 
 IMAGE_FILES = {

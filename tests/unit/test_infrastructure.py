@@ -12,8 +12,9 @@ import pytest
 import yaml
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from ecs import contract
-from ecs.settings import FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
+from ecs.settings import Settings, settings_from
 from ecs.stack import inputs, policies
+from kinds import FARGATE, INSTANCES, MANAGED, WITH_GPU
 from processed import plain, process
 from support import ARCHITECTURES, BIN, COMPUTES, PROJECT, call
 

@@ -11,9 +11,9 @@ import pytest
 from ecs.errors import UserError
 from ecs.machines import KEPT, fitting, machine
 from ecs.request import sizes
-from ecs.settings import CAPACITIES, FARGATE, INSTANCE_TYPES, INSTANCES, WITH_GPU
 from ecs.verdict.explain import Evidence, explain
 from ecs.verdict.rules import RULES
+from kinds import CAPACITIES, FARGATE, INSTANCE_TYPES, INSTANCES, WITH_GPU
 
 DESCRIBED = {  # vCPUs, MiB, GPUs
     "c7i.large": (2, 4096, 0), "c7i.xlarge": (4, 8192, 0), "c7g.xlarge": (4, 8192, 0),

@@ -9,8 +9,8 @@ from itertools import product
 import cfnlint.decode.cfn_yaml
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-from ecs.settings import CAPACITIES
 from ecs.stack import policies
+from kinds import CAPACITIES
 from processed import plain, process
 from support import PROJECT
 

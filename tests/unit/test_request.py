@@ -12,9 +12,10 @@ from botocore.validate import ParamValidator
 from ecs import contract, parse
 from ecs.errors import UserError
 from ecs.request import request, sizes
-from ecs.settings import CAPACITIES, FARGATE, INSTANCES, MANAGED, WITH_GPU, Settings, settings_from
+from ecs.settings import Settings, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import CAPACITIES, FARGATE, INSTANCES, MANAGED, WITH_GPU
 
 RUN = "20260102T030405Z-abcdef"
 DEFINITION = {"cpu": "1024", "memory": "4096"}

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 from ecs.run import retry
-from ecs.settings import INSTANCES, MANAGED
 from ecs.verdict.rules import AGAIN, ELSEWHERE, NEVER, RESUME
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import INSTANCES, MANAGED
 
 CLASSES = (AGAIN, ELSEWHERE, RESUME, NEVER)
 
@@ -128,11 +128,11 @@ def test_a_difference_is_said_in_words():
 
 
 def test_pauses_grow_to_a_limit_and_are_spread():
-    assert [retry.pause(number, 0.5) for number in range(1, 8)] == [
+    assert [retry.pause(number, 0.5, 10.0) for number in range(1, 8)] == [
         10, 20, 40, 80, 160, 300, 300,
     ]  # fmt: skip
-    assert (retry.pause(1, 0.0), retry.pause(1, 1.0)) == (5, 15)
-    assert retry.pause(10**6, 0.5) == 300
+    assert (retry.pause(1, 0.0, 10.0), retry.pause(1, 1.0, 10.0)) == (5, 15)
+    assert retry.pause(10**6, 0.5, 10.0) == 300
 
 
 @pytest.mark.parametrize("own", [*INSTANCES, *MANAGED])

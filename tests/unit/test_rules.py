@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import rules_aws
 from botocore.model import StructureShape
+from ecs.capacity import CAPACITIES
 from ecs.checks import permissions
 from ecs.errors import UserError
 from ecs.request import definition, request
 from ecs.run import retry
-from ecs.settings import ARCHITECTURES, CAPACITIES, WITH_GPU, Settings, check
+from ecs.settings import ARCHITECTURES, Settings, check
 from ecs.stack import policies, scheduler
 from ecs.verdict.rules import AGAIN, ELSEWHERE, RESUME
 from support import PROJECT
@@ -148,7 +149,7 @@ def test_every_request_over_all_capacities_architectures_and_flags_keeps_the_rul
                 seen += 1
             kinds.add((settings.capacity, settings.architecture))
         tie(requests["ecs.RegisterTaskDefinition"][0], requests["ecs.RunTask"])
-    without = {(each, "arm64") for each in WITH_GPU}
+    without = {(each, "arm64") for each in ("gpu", "managed-gpu")}
     assert kinds == set(itertools.product(CAPACITIES, ARCHITECTURES)) - without
     assert seen > 1000
 

@@ -7,9 +7,10 @@ import pytest
 from ecs.commands import schedule as commands
 from ecs.errors import UserError
 from ecs.history import records
+from ecs.history.run import Run
 from ecs.request import request
-from ecs.settings import CAPACITIES, FARGATE
 from ecs.stack import scheduler
+from kinds import CAPACITIES, FARGATE
 
 CRON = "cron(0 3 * * ? *)"
 DEFINITION = {"cpu": "1024", "memory": "4096"}
@@ -128,7 +129,7 @@ def test_one_that_is_not_there_cannot_be_deleted(nightly, cloud):
 def test_runs_of_a_schedule_stand_among_the_others_by_their_time(settings, outputs, cloud):
     ids = ["20261124T020000Z-aaaaaa", "2026-11-24T03:00:00Z-nightly", "20261124T040000Z-bbbbbb"]
     for run in ids:
-        records.write(settings, outputs, run, "run.json", {})
+        records.write(Run(settings, outputs, run), "run.json", {})
     assert records.run_ids(settings, outputs) == ids[::-1]
 
 

@@ -6,15 +6,8 @@ from itertools import product
 import pytest
 from ecs.__main__ import tell_region
 from ecs.errors import UserError
-from ecs.settings import (
-    ARCHITECTURES,
-    CAPACITIES,
-    WITH_GPU,
-    Settings,
-    instance_type,
-    processor,
-    settings_from,
-)
+from ecs.settings import ARCHITECTURES, Settings, instance_type, processor, settings_from
+from kinds import CAPACITIES, WITH_GPU
 
 NEEDED = {"PROJECT": "churn", "REGION": "us-east-1"}
 FLAGS = ["exec", "detach", "dry_run", "offline", "yes", "keep_data", "sandbox", "spot_fallback"]

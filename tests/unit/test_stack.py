@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from ecs.errors import UserError
-from ecs.settings import CAPACITIES
 from ecs.stack import inputs, stack
+from kinds import CAPACITIES
 
 ASKED = {"StackName": "churn"}
 

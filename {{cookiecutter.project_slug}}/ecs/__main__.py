@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
+from ecs import console
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.output import guarded, lost
@@ -118,6 +119,7 @@ def obeyed(arguments: list[str]) -> int:
         settings, words = settings_from(os.environ), arguments[1:]
         if words[:1] == ["--"]:
             settings, words = replace(settings, command=tuple(words[1:])), []
+        console.in_sandbox = settings.sandbox
         if arguments[0] in AIMED:
             tell_region(settings)
         return command(arguments[0])(settings, *words) or 0

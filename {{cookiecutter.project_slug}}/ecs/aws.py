@@ -123,7 +123,7 @@ def client(settings: Settings, service: str) -> Any:
     config = Config(
         retries={"mode": "standard", "max_attempts": TRIES},
         connect_timeout=10,
-        read_timeout=10 if settings.sandbox else 60,
+        read_timeout=settings.there.answer,
     )
     try:
         made = session().client(service, region_name=settings.region, config=config)
@@ -237,9 +237,8 @@ def call_cli(
         remove_leftovers(settings.state_folder)
         # ASCII, since the CLI reads files in the encoding of the user's locale
         path = own_file(settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2))
-        of_recipe = settings.command[1 : 1 + len(command)] == command
-        words = settings.command if of_recipe else (*line, "--cli-input-json", "file://{request}")
-        line = [word.replace("{request}", str(path)) for word in words]
+        words = of_recipe(settings, *command) or (*command, "--cli-input-json", "file://{request}")
+        line = [settings.aws, *(word.replace("{request}", str(path)) for word in words)]
     note("$ " + shlex.join(["aws", *line[1:]]))
     try:
         done = subprocess.run(
@@ -263,6 +262,12 @@ def call_cli(
     if answer is None:
         raise UserError(f"aws {' '.join(command)}: its answer is cut off or no JSON")
     return answer
+
+
+def of_recipe(settings: Settings, *command: str) -> tuple[str, ...]:
+    """Return the words behind the AWS CLI in the recipe of the Makefile, where it is that of ``command``."""
+    words = settings.command[1:]
+    return words if words[: len(command)] == command else ()
 
 
 def parsed(text: str) -> dict | None:

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from ecs.capacity import capacity
 from ecs.errors import UserError
-from ecs.settings import FARGATE
 
 # Dollars an hour: of a vCPU, of a GB of memory, of a GB of storage above the first 20.
 # Date: 2026-11-24. Source: secondary ones that agree; look at aws.amazon.com/fargate/pricing.
@@ -31,7 +31,7 @@ def hourly(size: Mapping) -> float | None:
     and ``capacity``. On Spot it is the price of on-demand, an upper bound: Spot takes up to 70 %
     less, and its price moves.
     """
-    if size["capacity"] not in FARGATE:
+    if not capacity(size["capacity"]).fargate:
         return None
     price = PRICES[size["architecture"]]
     return (
@@ -54,7 +54,7 @@ def billed(size: Mapping, task: Mapping) -> float | None:
     """
     begin, end = task.get("pullStartedAt"), task.get("stoppedAt")
     if not end or not (begin or task.get("startedAt")):
-        return None if not end or size["capacity"] not in FARGATE else 0.0
+        return None if not end or not capacity(size["capacity"]).fargate else 0.0
     begin = moment(begin or task.get("createdAt") or task["startedAt"])
     return dollars(size, math.ceil((moment(end) - begin).total_seconds()))
 

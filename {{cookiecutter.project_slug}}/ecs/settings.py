@@ -6,25 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecs.capacity import CAPACITIES, Capacity, capacity
 from ecs.errors import UserError
+from ecs.surroundings import Surroundings, surroundings
 
-FARGATE = ("fargate", "fargate-spot")  # every stack has both
-INSTANCES = ("ec2", "gpu")  # an Auto Scaling group of the stack's own
-MANAGED = ("managed", "managed-gpu")  # ECS Managed Instances
-WITH_GPU = ("gpu", "managed-gpu")
-CAPACITIES = (*FARGATE, *INSTANCES, *MANAGED)
 ARCHITECTURES = ("x86_64", "arm64")
 # starts of names that a capacity provider may not have: CreateCapacityProvider in the API reference
 KEPT_BY_ECS = ("aws", "ecs", "fargate")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # this machine
 # the words that a flag may have, in any case of letters
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
-# what INSTANCE_TYPE is where it is empty; AWS has no ECS-optimized image with GPU drivers for arm64
-INSTANCE_TYPES = {
-    ("ec2", "x86_64"): "c7i.xlarge",
-    ("ec2", "arm64"): "c7g.xlarge",
-    ("gpu", "x86_64"): "g6.xlarge",
-}
 
 
 @dataclass(frozen=True)
@@ -87,6 +78,16 @@ class Settings:
         """Folder for what this machine remembers of AWS; git ignores it."""
         return Path(self.state)
 
+    @property
+    def kind(self) -> Capacity:
+        """What follows from ``capacity``."""
+        return capacity(self.capacity)
+
+    @property
+    def there(self) -> Surroundings:
+        """What depends on whether AWS answers, or the sandbox."""
+        return surroundings(self.sandbox)
+
 
 def flag(variable: str, text: str) -> bool:
     """Return whether a flag is set.
@@ -136,7 +137,7 @@ def check(settings: Settings) -> None:
         UserError: a variable, or two of them together.
     """
     for name, value, allowed in (
-        ("CAPACITY", settings.capacity, CAPACITIES),
+        ("CAPACITY", settings.capacity, tuple(CAPACITIES)),
         ("ARCHITECTURE", settings.architecture, ARCHITECTURES),
         ("NETWORK", settings.network, ("default", "own")),
         ("PUBLIC_IP", settings.public_ip, ("ENABLED", "DISABLED")),
@@ -163,25 +164,25 @@ def check(settings: Settings) -> None:
             f"REGION={settings.region}: AWS in China has other addresses and service names, which this "
             "project does not know; type another: REGION=us-east-1"
         )
-    if settings.capacity in WITH_GPU and settings.architecture != "x86_64":
+    if settings.kind.gpu and settings.architecture != "x86_64":
         raise UserError(
             f"CAPACITY={settings.capacity}: ECS has machine images with GPU drivers for x86_64 only; "
             "type: ARCHITECTURE=x86_64"
         )
-    if settings.capacity not in FARGATE and settings.project.startswith(KEPT_BY_ECS):
+    if not settings.kind.fargate and settings.project.startswith(KEPT_BY_ECS):
         raise UserError(
             f"CAPACITY={settings.capacity}: ECS refuses capacity providers whose names start with "
             f"{', '.join(KEPT_BY_ECS)}, and this one's starts with {settings.project}; "
             "type: CAPACITY=fargate"
         )
-    if settings.capacity in INSTANCES:
+    if settings.kind.group:
         check_instance_type(settings)
 
 
 def instance_type(settings: Settings) -> str:
     """Return ``INSTANCE_TYPE``, or what it is for this capacity; empty where ECS chooses."""
-    usual = INSTANCE_TYPES.get((settings.capacity, settings.architecture), "")
-    return settings.instance_type or usual if settings.capacity in INSTANCES else ""
+    usual = settings.kind.machines.get(settings.architecture, "")
+    return settings.instance_type or usual if settings.kind.group else ""
 
 
 def processor(instance_type: str) -> str | None:
@@ -204,14 +205,14 @@ def check_instance_type(settings: Settings) -> None:
         UserError: it contradicts ARCHITECTURE or CAPACITY.
     """
     name = instance_type(settings)
-    usual = INSTANCE_TYPES[settings.capacity, settings.architecture]
+    usual = settings.kind.machines[settings.architecture]
     has = processor(name)
     if has not in (None, settings.architecture):
         raise UserError(
             f"INSTANCE_TYPE={name} is {has}, and ARCHITECTURE={settings.architecture}; "
             f"type: INSTANCE_TYPE={usual}, or ARCHITECTURE={has}"
         )
-    if settings.capacity == "gpu" and not re.match(r"(g|gr|p)\d(?!ad)", name):
+    if settings.kind.gpu and not re.match(r"(g|gr|p)\d(?!ad)", name):
         raise UserError(
             f"INSTANCE_TYPE={name} has no NVIDIA GPU, and CAPACITY=gpu needs one; "
             f"type: INSTANCE_TYPE={usual}"

@@ -103,7 +103,7 @@ def blob(context: Context, digest: str) -> dict:
         repositoryName=name, layerDigest=digest
     )
     url = answer["downloadUrl"]
-    if context.settings.sandbox:  # the emulator names AWS's host, and is at its own
+    if context.settings.there.registry:  # the emulator names AWS's host, and is at its own
         url = f"http://{host}/v2/{name}/blobs/{digest}"
     with urllib.request.urlopen(url, timeout=20) as content:
         return json.load(content)

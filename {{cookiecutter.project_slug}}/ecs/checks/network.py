@@ -6,7 +6,6 @@ from botocore.exceptions import ClientError
 
 from ecs.checks.results import Context, Result, fail, ok, skip
 from ecs.request import request
-from ecs.settings import MANAGED
 
 SUBNETS = "make cluster VPC=vpc-… SUBNETS=subnet-…,subnet-…"
 
@@ -40,7 +39,7 @@ def check_cluster(context: Context) -> Result:
             "--capacity-providers FARGATE FARGATE_SPOT",
         )
     attached = found.get("capacityProviders", [])
-    if context.settings.capacity in MANAGED:
+    if context.settings.kind.managed:
         # they belong to one cluster, and only this call names them for sure
         answer = context.client("ecs").describe_capacity_providers(
             capacityProviders=providers(context), cluster=name
@@ -52,7 +51,7 @@ def check_cluster(context: Context) -> Result:
     if not missing:
         return ok(f"cluster {name}, with {' and '.join(providers(context))}")
     remedy = f"make cluster CAPACITY={context.settings.capacity}"
-    if context.settings.capacity not in MANAGED:  # to CloudFormation it is attached
+    if not context.settings.kind.managed:  # to CloudFormation it is attached
         remedy = (
             f"aws ecs put-cluster-capacity-providers --cluster {name} --capacity-providers "
             f"{' '.join([*attached, *missing])} --default-capacity-provider-strategy '[]'"
@@ -76,7 +75,7 @@ def check_subnets(context: Context) -> Result:
     if not any(each["AvailableIpAddressCount"] for each in found):
         return fail("subnets: none has a free address", SUBNETS)
     closed = [each for each in found if not each.get("MapPublicIpOnLaunch")]
-    if context.settings.capacity in MANAGED and context.outputs["PublicIp"] == "ENABLED" and closed:
+    if context.settings.kind.managed and context.outputs["PublicIp"] == "ENABLED" and closed:
         return fail(
             f"subnet {closed[0]['SubnetId']}: ECS Managed Instances get no public address there",
             f"aws ec2 modify-subnet-attribute --subnet-id {closed[0]['SubnetId']} --map-public-ip-on-launch",
@@ -112,7 +111,7 @@ def way_out(routes: Iterable[Mapping], public_ip: str) -> str | None:
 
 def check_way_out(context: Context) -> Result:
     """Look whether every subnet reaches the registry: by a gateway, NAT or endpoints."""
-    if context.settings.sandbox:
+    if not context.settings.there.network:
         return skip("way out: the sandbox's tasks are in this machine's network")
     filters = [{"Name": "vpc-id", "Values": [context.vpc]}]
     ec2 = context.client("ec2")

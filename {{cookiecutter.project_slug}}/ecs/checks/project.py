@@ -20,7 +20,7 @@ from ecs.console import plain, typed
 from ecs.errors import UserError
 from ecs.image import image
 from ecs.request import channels, request, sizes
-from ecs.settings import CONTAINER, FARGATE
+from ecs.settings import CONTAINER
 from ecs.stack import stack
 
 
@@ -66,7 +66,7 @@ def check_size(context: Context) -> Result:
         return fail(
             "cpu and memory in task-definition.json are no whole numbers (CPU units, MiB)", remedy
         )
-    if settings.capacity in FARGATE:
+    if settings.kind.fargate:
         try:
             fargate.check_fargate_size(cpu, memory)
         except UserError as error:

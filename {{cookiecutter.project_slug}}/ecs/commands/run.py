@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from ecs.aws import refuse_aliases
 from ecs.console import as_json, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records, saved, versions
+from ecs.history.run import Run
 from ecs.history.sound import DamagedError
 from ecs.image import image
 from ecs.output import lost
@@ -63,7 +63,7 @@ def run(settings: Settings) -> int:
     from ecs.checks.verify import before_run  # with botocore, 0.1 s
 
     outputs = stack.outputs(settings)
-    settings = resolved(settings, outputs)
+    settings = with_known_data(settings, outputs)
     run = new_run_id()
     # First what may be wrong here, so that nothing is registered in vain.
     before_run(settings, outputs)
@@ -82,10 +82,10 @@ def run(settings: Settings) -> int:
         "data": data,
         "attempts": [],
     }
-    return start(settings, outputs, run, record)
+    return start(Run(settings, outputs, run, record))
 
 
-def resolved(settings: Settings, outputs: dict[str, str]) -> Settings:
+def with_known_data(settings: Settings, outputs: dict[str, str]) -> Settings:
     """Return the settings with the latest successful run by its id where DATA says ``latest``; say which."""
 
     def latest() -> str:
@@ -120,12 +120,13 @@ def check_cost(settings: Settings, size: dict) -> None:
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
     cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    note(cost.FREE if settings.sandbox else cost.estimate(size, limit, start_limit))
+    note(cost.estimate(size, limit, start_limit) if settings.there.billed else cost.FREE)
 
 
 def rerun(settings: Settings) -> int:
     """Start a recorded run once more: same image, arguments, sizes, environment and data."""
-    outputs, former, old = chosen(settings)
+    chosen_run = chosen(settings)
+    outputs, former, old = chosen_run.outputs, chosen_run.id, chosen_run.record
     if "size" not in old:
         raise UserError(f"run {former} was recorded by an older version; type: make run")
     data = versions.data_versions(settings, outputs, old["request"])
@@ -153,18 +154,18 @@ def rerun(settings: Settings) -> int:
         "attempts": [],
         "request": request.again(settings, outputs, old, arn, run),
     }
-    return start(settings, outputs, run, record)
+    return start(Run(settings, outputs, run, record))
 
 
-def start(settings: Settings, outputs: dict[str, str], run: str, record: dict) -> int:
+def start(run: Run) -> int:
     """Record a run, start its task and follow it; return the exit status."""
-    run_request = record["request"]
+    run_request = run.record["request"]
     if "ARGV_URI" in request.variables_of(run_request):
-        records.write(settings, outputs, run, request.ARGV, record["argv"])
+        records.write(run, request.ARGV, run.record["argv"])
     # Before the task: a bucket that cannot be written to must not be found out afterwards.
-    records.create(settings, outputs, run, record)
-    tell_workflow("run", run)
-    return watch(settings, outputs, run, record)
+    records.create(run)
+    tell_workflow("run", run.id)
+    return watch(run)
 
 
 def tell_workflow(name: str, value: str) -> None:
@@ -177,93 +178,101 @@ def tell_workflow(name: str, value: str) -> None:
 def attach(settings: Settings) -> int:
     """Follow a run again, as ``run`` does once the task is there; with RETRIES it is tried again."""
     retries = parse.retries(settings)
-    outputs, run, record = chosen(settings)
-    result = records.result(settings, outputs, run, record)
+    run = chosen(settings)
+    record = run.record
+    result = records.result(run)
     if result is not None:
         ended = [*record["attempts"][:-1], result]
         following = retry.next_request(record["request"], ended, retries, False)
         if following is None or record.get("stopped"):
-            note(f"run {run} has ended; its log: make logs RUN={run}")
-            return tell(settings, outputs, run, result)
-    locate(settings, outputs, run, record)
+            note(f"run {run.id} has ended; its log: make logs RUN={run.id}")
+            return tell(run, result)
+    locate(run)
     if records.unanswered(record):
         again = retries and not record.get("stopped") and recent(record, datetime.now(UTC))
         if not again:
-            raise UserError(no_task(run, record))
+            raise UserError(no_task(run))
     capacity = (record.get("size") or {}).get("capacity", settings.capacity)
-    return watch(replace(settings, detach=False, capacity=capacity), outputs, run, record)
+    return watch(replace(run, settings=replace(settings, detach=False, capacity=capacity)))
 
 
-def chosen(settings: Settings) -> tuple[dict[str, str], str, dict]:
-    """Return the stack's outputs, the id of the run that RUN means, and its record."""
+def named(settings: Settings) -> Run:
+    """Return the run that RUN means, without its record."""
     outputs = stack.outputs(settings)
-    run = records.resolve(settings, outputs)
+    return Run(settings, outputs, records.resolve(settings, outputs))
+
+
+def chosen(settings: Settings) -> Run:
+    """Return the run that RUN means, with its record."""
+    run = named(settings)
     try:
-        record = records.record(settings, outputs, run)
+        run.record = records.record(run) or {}
     except DamagedError as error:
         raise NoRecordError(str(error)) from error
-    if record is None:
+    if not run.record:
         raise NoRecordError(
-            f"run {run} has no run.json in s3://{outputs['Bucket']}; type: make runs"
+            f"run {run.id} has no run.json in s3://{run.outputs['Bucket']}; type: make runs"
         )
-    return outputs, run, record
+    return run
 
 
 class NoRecordError(UserError):
     """A run has no ``run.json`` that can be read."""
 
 
-def with_task(settings: Settings) -> tuple[dict[str, str], str, dict]:
+def with_task(settings: Settings) -> Run:
     """Return what ``chosen`` does, for a run of which an attempt has a task.
 
     Raises:
         UserError: none has, or none that ECS shows.
     """
-    outputs, run, record = chosen(settings)
-    locate(settings, outputs, run, record)
-    if not any(each["task"] for each in record["attempts"]):
-        raise UserError(no_task(run, record))
-    return outputs, run, record
+    run = chosen(settings)
+    locate(run)
+    if not any(each["task"] for each in run.record["attempts"]):
+        raise UserError(no_task(run))
+    return run
 
 
-def no_task(run: str, record: Mapping) -> str:
+def no_task(run: Run) -> str:
     """Say why a run has no task, and what to type."""
-    if not records.unanswered(record):
-        return f"run {run} has no task: ECS refused it; type: make status RUN={run}"
-    if record.get("stopped") or not recent(record, datetime.now(UTC)):
-        return f"run {run}: {unfound(record)}; to run the same again: make rerun RUN={run}"
+    if not records.unanswered(run.record):
+        return f"run {run.id} has no task: ECS refused it; type: make status RUN={run.id}"
+    why = f"run {run.id}: {unfound(run.record)}"
+    if run.record.get("stopped") or not recent(run.record, datetime.now(UTC)):
+        return f"{why}; to run the same again: make rerun RUN={run.id}"
     return (
-        f"run {run}: {unfound(record)}; to look again: make status RUN={run}, to send it again, which "
-        f"starts no second task: make attach RUN={run} RETRIES=1"
+        f"{why}; to look again: make status RUN={run.id}, to send it again, which starts no second "
+        f"task: make attach RUN={run.id} RETRIES=1"
     )
 
 
 def logs(settings: Settings) -> int:
     """Print a run's log, attempt by attempt; a run that goes on is followed to its end."""
-    outputs, run, record = with_task(settings)
-    ended = records.result(settings, outputs, run, record) is not None
+    run = with_task(settings)
+    record = run.record
+    ended = records.result(run) is not None
     latest = record["attempts"][-1]["task"]
     tasks = [each["task"] for each in record["attempts"] if each["task"]]
     for task in tasks if ended or not latest else tasks[:-1]:
-        for line in log_of(settings, outputs, run, task).new_lines():
+        for line in log_of(run, task).new_lines():
             show(line)
             if lost():  # nobody reads on
                 return 0
     if ended:
         return 0
     if records.unanswered(record):
-        raise UserError(no_task(run, record))
+        raise UserError(no_task(run))
     if not latest:
-        return finish(settings, outputs, run, record, record["attempts"][-1])
-    return finish(settings, outputs, run, record, attend(settings, outputs, run, record))
+        return finish(run, record["attempts"][-1])
+    return finish(run, attend(run))
 
 
 def status(settings: Settings) -> None:
     """Print what is known of one run."""
-    outputs, run, record = chosen(settings)
-    state = state_of(settings, outputs, run, record)
+    run = chosen(settings)
+    record, state = run.record, state_of(run)
     for name, value in (
-        ("run", run),
+        ("run", run.id),
         ("state", state["state"]),
         ("exit code", state["exit_code"]),
         ("cause", state["cause"]),
@@ -274,54 +283,52 @@ def status(settings: Settings) -> None:
         ("image", record.get("image")),
         ("revision", record.get("revision")),
         ("task", record.get("task")),
-        ("cost", "" if settings.sandbox else cost.shown(state.get("cost"))),
+        ("cost", cost.shown(state.get("cost")) if settings.there.billed else ""),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
-        ("files", request.run_uri(settings, outputs, run)),
+        ("files", run.uri),
     ):
         if value not in (None, ""):
             say(f"{name:<10} {value}")
-    for line in saved.summary(settings, outputs, run):
+    for line in saved.summary(run):
         say(line)
 
 
 def stop(settings: Settings) -> None:
     """Stop a run for good: its task, and any attempt that would follow."""
     try:
-        outputs, run, record = chosen(settings)
+        run = chosen(settings)
     except NoRecordError as error:
-        stop_by_name(settings, str(error))
+        stop_by_name(named(settings), str(error))
         return
-    state = state_of(settings, outputs, run, record)["state"]
+    state = state_of(run)["state"]
     if state in ("Succeeded", "Interrupted", "Failed"):
-        note(f"run {run} has ended already: {state.lower()}")
+        note(f"run {run.id} has ended already: {state.lower()}")
         if state != "Interrupted":  # else somebody may be about to try it again
             return
-    halt(settings, outputs, run, record, "make stop")
+    halt(run, "make stop")
 
 
-def stop_by_name(settings: Settings, why: str) -> None:
+def stop_by_name(run: Run, why: str) -> None:
     """Stop the tasks of a run that has no record, or a damaged one."""
-    outputs = stack.outputs(settings)
-    run = records.resolve(settings, outputs)
-    stopped = halt_by_name(settings, outputs, run)
+    stopped = halt_by_name(run)
     count = f"{stopped} stopped" if stopped else "ECS shows none that goes on"
-    note(f"{plain(why)}\nlooked for tasks of run {run} by their names: {count}")
+    note(f"{plain(why)}\nlooked for tasks of run {run.id} by their names: {count}")
 
 
-def shell_line(settings: Settings, outputs: Mapping[str, str], record: Mapping) -> list[str]:
+def shell_line(run: Run) -> list[str]:
     """Return the command that opens a shell in a run's container.
 
     Raises:
         UserError: the run was started without the channel that it needs.
     """
-    if not record["request"].get("enableExecuteCommand"):
+    if not run.record["request"].get("enableExecuteCommand"):
         raise UserError(
-            f"run {record['run']} was started without EXEC=1, and nobody can look into it; for the "
+            f"run {run.id} was started without EXEC=1, and nobody can look into it; for the "
             "next: make cluster EXEC=1, then make run EXEC=1"
         )
     return [
-        settings.aws, "ecs", "execute-command", "--cluster", outputs["Cluster"],
-        "--task", record["task"], "--container", CONTAINER, "--interactive",
+        run.settings.aws, "ecs", "execute-command", "--cluster", run.outputs["Cluster"],
+        "--task", run.record["task"], "--container", CONTAINER, "--interactive",
         "--command", "/bin/sh",
     ]  # fmt: skip
 
@@ -333,13 +340,15 @@ def shell(settings: Settings) -> None:
             "the AWS CLI opens a shell by the session-manager plugin only, and it is not on PATH: "
             "install it as the user guide of AWS Systems Manager says, under Session Manager"
         )
-    outputs, run, record = with_task(settings)
-    if not record["task"]:
-        raise UserError(no_task(run, record))
-    line = shell_line(settings, outputs, record)
-    state = state_of(settings, outputs, run, record)["state"]
+    run = with_task(settings)
+    if not run.record["task"]:
+        raise UserError(no_task(run))
+    line = shell_line(run)
+    state = state_of(run)["state"]
     if state != "Running":
-        raise UserError(f"run {run} is not running: {state.lower()}; type: make status RUN={run}")
+        raise UserError(
+            f"run {run.id} is not running: {state.lower()}; type: make status RUN={run.id}"
+        )
     refuse_aliases()
     note("$ " + shlex.join(["aws", *line[1:]]))
     os.execvp(line[0], line)

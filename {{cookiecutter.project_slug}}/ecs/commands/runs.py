@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ecs import cost, parse
+from ecs.commands.run import named
 from ecs.console import cell, note, plain, say
 from ecs.errors import UserError
+from ecs.history import index as runs_index
 from ecs.history import measures, records
 from ecs.history.download import RUNS, download, folder_of, save
 from ecs.history.report import page, read
+from ecs.history.run import Run
 from ecs.history.sound import DamagedError
 from ecs.run.here import local_run
 from ecs.run.state import state_of
@@ -36,26 +39,46 @@ def runs(settings: Settings) -> None:
     outputs = stack.outputs(settings)
     limit = parse.whole_number("LIMIT", settings.limit, 1, 10000, "runs")
     ids, strange = records.folders(settings, outputs)
-    ids = ids[:limit]
     rows = [
-        row_of(settings, outputs, run, found)
-        for run, found in zip(ids, records.read_all(settings, outputs, ids), strict=True)
+        dict(zip(COLUMNS, map(cell, row), strict=True))
+        for row in rows_of(settings, outputs, ids, limit)
     ]
     width = Console().width if sys.stdout.isatty() else None
-    Console(width=WIDE).print(fitting(rows, width, settings.sandbox))
-    if settings.sandbox:
+    Console(width=WIDE).print(fitting(rows, width, not settings.there.billed))
+    if not settings.there.billed:
         note(cost.FREE)
     if strange:
         names = ", ".join(repr(plain(name)) for name in strange[:5])
         note(f"{len(strange)} more below runs/ with names that no run has: {names}")
 
 
-def row_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict[str, str]:
-    """Return what the table says of a run, by column."""
+def rows_of(
+    settings: Settings, outputs: Mapping[str, str], ids: Sequence[str], limit: int
+) -> list[list[str]]:
+    """Return what the table says of the first ``limit`` runs of ``ids``, which are all.
+
+    The files are read of those only that the index lacks.
+    """
+    index = runs_index.load(settings, outputs)
+    rows = index.rows if index.columns == [*COLUMNS] else {}
+    rows = {each: rows[each] for each in ids if each in rows}
+    missing = [Run(settings, outputs, each) for each in ids[:limit] if each not in rows]
+    shown, ended = {}, {}
+    for run, found in zip(missing, records.read_all(missing), strict=True):
+        state = end_of(run, found)
+        shown[run.id] = row_of(run, found, state)
+        if found["run.json"] and state["state"] in records.ENDED:
+            ended[run.id] = shown[run.id]
+    if len(ended) >= runs_index.NEW:
+        runs_index.save(settings, outputs, replace(index, columns=[*COLUMNS], rows=rows | ended))
+    return [rows.get(each) or shown[each] for each in ids[:limit]]
+
+
+def row_of(run: Run, found: Mapping, state: Mapping) -> list[str]:
+    """Return what the table says of a run of which the files were read, column by column."""
     record = found["run.json"]
-    state = end_of(settings, outputs, run, found)
     words = (
-        run,
+        run.id,
         (record or {}).get("started", ""),
         (record or {}).get("tag", ""),
         state["state"],
@@ -65,7 +88,7 @@ def row_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping
         cost.shown(state.get("cost")),
         measures.command(record) or state["cause"],
     )
-    return dict(zip(COLUMNS, map(cell, words), strict=True))
+    return [str(each) for each in words]
 
 
 def fitting(rows: Sequence[Mapping[str, str]], width: int | None, free: bool = False) -> Table:
@@ -96,12 +119,12 @@ def fitting(rows: Sequence[Mapping[str, str]], width: int | None, free: bool = F
     return table
 
 
-def end_of(settings: Settings, outputs: dict[str, str], run: str, found: Mapping) -> dict:
+def end_of(run: Run, found: Mapping) -> dict:
     """Return what became of a run of which the files were read; of a damaged one, that it is."""
     if found["damage"]:
         return {"state": "Damaged", "exit_code": None, "cause": str(found["damage"])}
     try:
-        return found["result.json"] or state_of(settings, outputs, run, found["run.json"])
+        return found["result.json"] or state_of(replace(run, record=found["run.json"] or {}))
     except DamagedError as error:  # since it was read
         return {"state": "Damaged", "exit_code": None, "cause": str(error)}
 
@@ -120,10 +143,11 @@ def compare(settings: Settings) -> None:
     known = records.run_ids(settings, outputs)
     ids = [records.resolve(replace(settings, run=each), outputs, known) for each in named]
     table = Table("", "", *ids, box=None)
-    found = records.read_all(settings, outputs, ids)
-    for run, each in zip(ids, found, strict=True):
-        each["result.json"] = end_of(settings, outputs, run, each)
-        if settings.sandbox:
+    runs = [Run(settings, outputs, each) for each in ids]
+    found = records.read_all(runs)
+    for run, each in zip(runs, found, strict=True):
+        each["result.json"] = end_of(run, each)
+        if not settings.there.billed:
             each["result.json"] = {**each["result.json"], "cost": None}
     for name, values, differs in measures.compare(found):
         table.add_row("*" if differs else "", *map(cell, (name, *values)))
@@ -132,8 +156,7 @@ def compare(settings: Settings) -> None:
 
 def fetch(settings: Settings) -> int:
     """Download what a run wrote to runs/, with progress; return 1 where a file was left out."""
-    outputs = stack.outputs(settings)
-    paths, left_out = download(settings, outputs, records.resolve(settings, outputs))
+    paths, left_out = download(named(settings))
     for path in paths:
         say(path)
     return told(left_out)
@@ -150,10 +173,9 @@ def report(settings: Settings) -> int:
     """Write report.html of a run below runs/, which is fetched when it is not there yet."""
     folder, left_out = local_run(settings.run), {}
     if folder is None:
-        outputs = stack.outputs(settings)
-        run = records.resolve(settings, outputs)
-        _, left_out = download(settings, outputs, run)
-        folder = RUNS / run
+        run = named(settings)
+        _, left_out = download(run)
+        folder = RUNS / run.id
     folder = folder_of(folder.name)
     if not any(folder.glob("*.json")):
         raise UserError(f"{plain(folder)} has no record of a run: no script has ended there")

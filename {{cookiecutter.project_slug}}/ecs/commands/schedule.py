@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ecs.commands.run import asked_for, resolved
+from ecs.commands.run import asked_for, with_known_data
 from ecs.commands.runs import show_table
 from ecs.console import as_json, cell, note
 from ecs.errors import UserError
@@ -29,7 +29,7 @@ def schedule(settings: Settings) -> None:
     if settings.dry_run:
         settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
     else:
-        settings = resolved(settings, outputs)
+        settings = with_known_data(settings, outputs)
     if "SchedulerRoleArn" not in outputs:
         raise UserError("the stack knows no schedules yet; type: make cluster")
 

@@ -12,8 +12,8 @@ from ecs.aws import client, side_by_side
 from ecs.console import note, plain
 from ecs.errors import UserError
 from ecs.history import records, saved
+from ecs.history.run import Run
 from ecs.refusals import code_and_message
-from ecs.settings import Settings
 
 RUNS = Path("runs")
 LONGEST_NAME = 255  # bytes, on every usual file system
@@ -111,16 +111,11 @@ def save(path: Path, folder: Path, size: int, write: Callable[[str], None]) -> N
             partial.unlink()
 
 
-def there(
-    settings: Settings, outputs: Mapping[str, str], run: str
-) -> tuple[dict[str, int], dict | None]:
+def there(run: Run) -> tuple[dict[str, int], dict | None]:
     """Return the sizes of a run's files, by name, and what its last attempt says of them, if it says anything."""
-    prefix = records.key(settings, run)
-    sizes = {
-        each["Key"].removeprefix(prefix): each["Size"]
-        for each in saved.objects(settings, outputs, run)
-    }
-    listed = saved.files_of(settings, outputs, run)
+    prefix = records.key(run)
+    sizes = {each["Key"].removeprefix(prefix): each["Size"] for each in saved.objects(run)}
+    listed = saved.files_of(run)
     if listed is None:
         note("the last attempt left no list of its files: all that lies there is fetched")
         return sizes, None
@@ -139,9 +134,7 @@ def wanted_of(sizes: Mapping[str, int], folder: Path) -> tuple[list[str], dict[s
     return good, bad
 
 
-def download(
-    settings: Settings, outputs: Mapping[str, str], run: str
-) -> tuple[list[Path], dict[str, str]]:
+def download(run: Run) -> tuple[list[Path], dict[str, str]]:
     """Download all files of a run but its checkpoints to runs/ID/, with progress.
 
     Returns:
@@ -151,18 +144,18 @@ def download(
     from rich.console import Console  # 0.09 s
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    prefix, s3 = records.key(settings, run), client(settings, "s3")
-    folder = folder_of(run)
-    sizes, listed = there(settings, outputs, run)
+    prefix, s3 = records.key(run), client(run.settings, "s3")
+    folder = folder_of(run.id)
+    sizes, listed = there(run)
     good, bad = wanted_of(sizes, folder)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"run {run}", total=sum(sizes[name] for name in good))
+        bar = progress.add_task(f"run {run.id}", total=sum(sizes[name] for name in good))
 
         def fetch(name: str) -> str:
             def write(path: str) -> None:
                 s3.download_file(
-                    outputs["Bucket"], prefix + name, path,
+                    run.outputs["Bucket"], prefix + name, path,
                     Callback=lambda count: progress.advance(bar, count),
                 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from ecs.aws import client
 from ecs.errors import UserError
 from ecs.history import sound
 from ecs.history.measures import RECORDS, words
-from ecs.request.request import run_uri
+from ecs.history.run import Run
 from ecs.settings import Settings
 
 # What a run may be called, and a folder on this machine with it; anything else below runs/ is no run.
@@ -30,16 +30,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def key(settings: Settings, run: str, name: str = "") -> str:
+def key(run: Run, name: str = "") -> str:
     """Return the S3 key of one file of a run."""
-    return f"{settings.project}/runs/{run}/{name}"
+    return f"{run.settings.project}/runs/{run.id}/{name}"
 
 
-def write(
-    settings: Settings, stack: Mapping[str, str], run: str, name: str, content: dict | list
-) -> None:
+def write(run: Run, name: str, content: dict | list) -> None:
     """Write one JSON file of a run."""
-    put(settings, stack, key(settings, run, name), content)
+    put(run.settings, run.outputs, key(run, name), content)
 
 
 def put(
@@ -64,66 +62,56 @@ def put(
     )
 
 
-def read(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> dict | None:
+def read(run: Run, name: str) -> dict | None:
     """Return one JSON file of a run, or None where there is none."""
-    return read_version(settings, stack, run, name)[0]
+    return read_version(run, name)[0]
 
 
-def read_version(
-    settings: Settings, stack: Mapping[str, str], run: str, name: str
-) -> tuple[dict | None, str]:
+def read_version(run: Run, name: str) -> tuple[dict | None, str]:
     """Return one JSON file of a run and its ETag, or None and "" where there is none.
 
     Raises:
         DamagedError: it is no JSON, or no record of a run.
     """
-    s3 = client(settings, "s3")
+    s3 = client(run.settings, "s3")
     try:
-        answer = s3.get_object(Bucket=stack["Bucket"], Key=key(settings, run, name))
+        answer = s3.get_object(Bucket=run.outputs["Bucket"], Key=key(run, name))
     except s3.exceptions.NoSuchKey:
         return None, ""
     try:
         found = sound.parsed(answer["Body"].read())
     except ValueError as error:
-        raise damaged(settings, stack, run, name, f"it is no JSON ({error})") from error
+        raise damaged(run, name, f"it is no JSON ({error})") from error
     if name == contract.RUN and (why := sound.damage(found)):
-        raise damaged(settings, stack, run, name, why)
+        raise damaged(run, name, why)
     return found, answer["ETag"]
 
 
-def damaged(
-    settings: Settings, stack: Mapping[str, str], run: str, name: str, why: str
-) -> sound.DamagedError:
+def damaged(run: Run, name: str, why: str) -> sound.DamagedError:
     """Return the error that says that a file of a run cannot be read, and what can still be done."""
     return sound.DamagedError(
-        f"{run_uri(settings, stack, run)}{name} is damaged: {why}; to stop its task, if it has one: "
-        f"make stop RUN={run}; its files: make fetch RUN={run}"
+        f"{run.uri}{name} is damaged: {why}; to stop its task, if it has one: "
+        f"make stop RUN={run.id}; its files: make fetch RUN={run.id}"
     )
 
 
-def create(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> None:
+def create(run: Run) -> None:
     """Write ``run.json`` of a new run.
 
     Raises:
         UserError: there is one of this id already.
     """
     try:
-        put(settings, stack, key(settings, run, "run.json"), dict(record), IfNoneMatch="*")
+        put(run.settings, run.outputs, key(run, "run.json"), dict(run.record), IfNoneMatch="*")
     except Exception as error:
         # an answer that was lost makes boto3 send it again, and find what it wrote itself
         if not conflict(error):
             raise
-        if readable(settings, stack, run, "run.json") != record:
-            raise UserError(f"there is a run {run} already; type the same once more") from error
+        if readable(run, "run.json") != run.record:
+            raise UserError(f"there is a run {run.id} already; type the same once more") from error
 
 
-def update(
-    settings: Settings,
-    stack: Mapping[str, str],
-    run: str,
-    record: dict,
-    change: Callable[[dict], None],
-) -> None:
+def update(run: Run, change: Callable[[dict], None]) -> None:
     """Change ``run.json`` as it is in the bucket now, and bring ``record`` up to date with it.
 
     Somebody else may write at the same time, so S3 is told to write only over what was just read;
@@ -131,21 +119,21 @@ def update(
     lost. ``change`` gets the newest record, each time, and changes it in place.
     """
     for left in reversed(range(TRIES)):
-        found, version = read_version(settings, stack, run, "run.json")
+        found, version = read_version(run, "run.json")
         latest = with_attempts(found)
         if latest is None:
-            raise UserError(f"run {run} has no run.json any more; type: make runs")
+            raise UserError(f"run {run.id} has no run.json any more; type: make runs")
         before = copy.deepcopy(latest)
         change(latest)
         try:
             if latest != before:
-                put(settings, stack, key(settings, run, "run.json"), latest, IfMatch=version)
+                put(run.settings, run.outputs, key(run, "run.json"), latest, IfMatch=version)
         except Exception as error:
             if not conflict(error) or not left:
                 raise
             continue
-        record.clear()
-        record.update(latest)
+        run.record.clear()
+        run.record.update(latest)
         return
 
 
@@ -154,11 +142,11 @@ def conflict(error: Exception) -> bool:
     return getattr(error, "response", {}).get("Error", {}).get("Code") in CONFLICTS
 
 
-def write_result(settings: Settings, stack: Mapping[str, str], run: str, result: Mapping) -> None:
+def write_result(run: Run, result: Mapping) -> None:
     """Write ``result.json``, unless somebody has gone on to another attempt meanwhile."""
-    latest = with_attempts(readable(settings, stack, run, "run.json"))
+    latest = with_attempts(readable(run, "run.json"))
     if latest is None or len(latest["attempts"]) <= len(result["attempts"]):
-        write(settings, stack, run, "result.json", dict(result))
+        write(run, "result.json", dict(result))
 
 
 def under_way(record: Mapping) -> bool:
@@ -173,9 +161,9 @@ def unanswered(record: Mapping) -> bool:
     return not attempts or under_way(record) and not attempts[-1]["task"]
 
 
-def record(settings: Settings, stack: Mapping[str, str], run: str) -> dict | None:
+def record(run: Run) -> dict | None:
     """Return ``run.json`` with its list of attempts, or None where there is none."""
-    return with_attempts(read(settings, stack, run, "run.json"))
+    return with_attempts(read(run, "run.json"))
 
 
 def with_attempts(record: dict | None) -> dict | None:
@@ -190,9 +178,9 @@ def with_attempts(record: dict | None) -> dict | None:
     return record
 
 
-def result(settings: Settings, stack: Mapping[str, str], run: str, record: Mapping) -> dict | None:
+def result(run: Run) -> dict | None:
     """Return ``result.json``, or None where there is none of the latest attempt, or no certain one."""
-    return of_latest(readable(settings, stack, run, "result.json"), record)
+    return of_latest(readable(run, "result.json"), run.record)
 
 
 def of_latest(found: Any, record: Mapping) -> dict | None:
@@ -261,32 +249,30 @@ def files_in(manifest: Any, record: Mapping | None) -> dict[str, Any] | None:
     return files if manifest.get("attempt", attempts) == attempts else None
 
 
-def readable(settings: Settings, stack: Mapping[str, str], run: str, name: str) -> Any:
+def readable(run: Run, name: str) -> Any:
     """Return one JSON file of a run; None where there is none, or where it is damaged, as scripts may write it."""
     try:
-        return read(settings, stack, run, name)
+        return read(run, name)
     except sound.DamagedError:
         return None
 
 
-def read_all(
-    settings: Settings, stack: Mapping[str, str], ids: Iterable[str]
-) -> list[dict[str, dict | None]]:
-    """Return the JSON files of each of ``ids`` by name, read side by side; None: not there, or damaged.
+def read_all(runs: Sequence[Run]) -> list[dict[str, dict | None]]:
+    """Return the JSON files of each run by name, read side by side; None: not there, or damaged.
 
     Three calls of S3 a run, and a fourth where it was tried again: metrics that the last attempt has not
     written, by its manifest, are an earlier one's, and left out. ``damage`` says why run.json cannot be read.
     """
-    ids, step = list(ids), len(RECORDS)
+    step = len(RECORDS)
 
-    def read_one(pair: tuple[str, str]) -> Any:
+    def read_one(pair: tuple[Run, str]) -> Any:
         try:
-            return read(settings, stack, *pair)
+            return read(*pair)
         except sound.DamagedError as error:
             return error
 
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(read_one, [(run, name) for run in ids for name in RECORDS]))
+        found = list(pool.map(read_one, [(run, name) for run in runs for name in RECORDS]))
         records = [
             dict(zip(RECORDS, found[at : at + step], strict=True))
             for at in range(0, len(found), step)
@@ -298,7 +284,7 @@ def read_all(
             each["result.json"] = of_latest(each["result.json"], each["run.json"] or {})
         again = [
             (run, each)
-            for run, each in zip(ids, records, strict=True)
+            for run, each in zip(runs, records, strict=True)
             if len((each["run.json"] or {}).get("attempts", ())) > 1 and each[contract.METRICS]
         ]
         manifests = pool.map(read_one, [(run, contract.MANIFEST) for run, _ in again])
@@ -316,9 +302,8 @@ def latest(settings: Settings, stack: Mapping[str, str]) -> str:
         UserError: there is none.
     """
     for run in run_ids(settings, stack)[:LOOKED_THROUGH]:
-        ended, asked = (
-            readable(settings, stack, run, name) for name in ("result.json", "run.json")
-        )
+        each = Run(settings, stack, run)
+        ended, asked = (readable(each, name) for name in ("result.json", "run.json"))
         good = bool(sound.result(ended) and asked) and ended.get("state") == "Succeeded"
         if good and words(asked)[0] != settings.script:
             return run

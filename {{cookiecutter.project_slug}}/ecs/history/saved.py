@@ -7,34 +7,31 @@ from ecs import contract
 from ecs.aws import client
 from ecs.history.measures import measures
 from ecs.history.records import files_in, key, read_all, readable, with_attempts
-from ecs.request.request import run_uri
-from ecs.settings import Settings
+from ecs.history.run import Run
 
 
-def objects(settings: Settings, stack: Mapping[str, str], run: str) -> list[dict[str, Any]]:
+def objects(run: Run) -> list[dict[str, Any]]:
     """Return all objects of a run as S3 lists them (``Key``, ``Size`` in bytes, …)."""
     pages = (
-        client(settings, "s3")
+        client(run.settings, "s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=stack["Bucket"], Prefix=key(settings, run))
+        .paginate(Bucket=run.outputs["Bucket"], Prefix=key(run))
     )
     return [each for page in pages for each in page.get("Contents", [])]
 
 
-def summary(settings: Settings, stack: Mapping[str, str], run: str) -> list[str]:
+def summary(run: Run) -> list[str]:
     """Return lines that tell what a run made: where the model is, and its metrics."""
-    (found,) = read_all(settings, stack, [run])
-    manifest, lines = readable(settings, stack, run, contract.MANIFEST), []
-    files, prefix = files_in(manifest, found[contract.RUN]), key(settings, run)
-    sizes = {
-        each["Key"].removeprefix(prefix): each["Size"] for each in objects(settings, stack, run)
-    }
+    (found,) = read_all([run])
+    manifest, lines = readable(run, contract.MANIFEST), []
+    files, prefix = files_in(manifest, found[contract.RUN]), key(run)
+    sizes = {each["Key"].removeprefix(prefix): each["Size"] for each in objects(run)}
     made = [name for name in sizes if name not in contract.RESERVED]
     for name in made:
         known = files is None or name in files
         if known and name.rpartition("/")[2].startswith("model.") and not of_checkpoint(name):
             size = sizes[name] / 1e3
-            lines.append(f"model: {run_uri(settings, stack, run)}{name} ({size:,.1f} kB)")
+            lines.append(f"model: {run.uri}{name} ({size:,.1f} kB)")
     for part, values in measures(found[contract.METRICS]).items():
         shown = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
         lines.append(f"{part}: {shown}" if part else shown)
@@ -55,11 +52,9 @@ def of_checkpoint(name: str) -> bool:
     return name.startswith(contract.CHECKPOINTS)
 
 
-def files_of(settings: Settings, stack: Mapping[str, str], run: str) -> dict[str, Any] | None:
+def files_of(run: Run) -> dict[str, Any] | None:
     """Return the files of a run, by the manifest of its last attempt; None where that has left none."""
-    manifest, asked = (
-        readable(settings, stack, run, name) for name in (contract.MANIFEST, contract.RUN)
-    )
+    manifest, asked = (readable(run, name) for name in (contract.MANIFEST, contract.RUN))
     return files_in(manifest, with_attempts(asked))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecs.aws import client
 from ecs.errors import UserError
-from ecs.settings import WITH_GPU, Settings
+from ecs.settings import Settings
 
 CUDA = "cuda"  # the extra with which the library computes on a GPU, where there is one
 # What an image may have beyond the rest; each has a lock file of its own.
@@ -27,7 +27,7 @@ def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) 
     Raises:
         UserError: the library knows no GPU, or EXTRAS leaves its build for GPUs out.
     """
-    if settings.capacity not in WITH_GPU:
+    if not settings.kind.gpu:
         return
     if not (folder / f"requirements-{CUDA}.txt").is_file():
         raise UserError(

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from ecs.errors import UserError
-from ecs.settings import CONTAINER, INSTANCES, MANAGED, WITH_GPU, Settings
+from ecs.settings import CONTAINER, Settings
 
 FILE = Path("task-definition.json")
 
@@ -47,25 +47,6 @@ def fill(value: Any, names: Mapping[str, str]) -> Any:
         ) from error
 
 
-def network_mode(settings: Settings) -> str:
-    """Return how the container is attached to the network.
-
-    On instances an ``awsvpc`` task gets no public address, so there the instance's own is shared;
-    ECS Managed Instances know no bridge. The emulator listens on loopback, which only a container
-    in the host's network reaches.
-    """
-    if settings.sandbox or settings.capacity in MANAGED:
-        return "host"
-    return "bridge" if settings.capacity in INSTANCES else "awsvpc"
-
-
-def compatibility(capacity: str) -> str:
-    """Return what ``requiresCompatibilities`` says for a capacity."""
-    if capacity in MANAGED:
-        return "MANAGED_INSTANCES"
-    return "EC2" if capacity in INSTANCES else "FARGATE"
-
-
 def with_gpu(container: Mapping) -> dict:
     """Return the container's definition with one GPU, unless it says itself what it needs."""
     return {"resourceRequirements": [{"type": "GPU", "value": "1"}], **container}
@@ -78,8 +59,8 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         "Region": settings.region,
         "Image": image_uri,
         "CpuArchitecture": settings.architecture.upper(),
-        "LaunchType": compatibility(settings.capacity),
-        "NetworkMode": network_mode(settings),
+        "LaunchType": settings.kind.launch_type,
+        "NetworkMode": settings.there.network_mode or settings.kind.network_mode,
         **{name: stack[name] for name in ("ExecutionRoleArn", "TaskRoleArn", "LogGroup", "Bucket")},
     }
     filled = fill(definition, names)
@@ -88,7 +69,7 @@ def render(definition: dict, settings: Settings, stack: Mapping[str, str], image
         filled["containerDefinitions"] = [
             {**each, "readonlyRootFilesystem": False} for each in filled["containerDefinitions"]
         ]
-    if settings.capacity in WITH_GPU:
+    if settings.kind.gpu:
         filled["containerDefinitions"] = [
             with_gpu(each) if each.get("name") == CONTAINER else each
             for each in filled["containerDefinitions"]

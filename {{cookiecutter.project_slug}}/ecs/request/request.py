@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ecs import contract
+from ecs.capacity import EVERYWHERE
 from ecs.console import PASSWORD, redacted
 from ecs.errors import UserError
 from ecs.parse import environment, retries, seconds, words
 from ecs.request import channels
 from ecs.request.sizes import check_fits, gpus, size
-from ecs.settings import CONTAINER, FARGATE, Settings
+from ecs.settings import CONTAINER, Settings
 
-SANDBOX_STOP = 5  # seconds, which the emulator gives whatever the task definition says
 # variables that the launcher sets in any case
 LAUNCHERS = re.compile(
     r"SM_(CHANNELS|CHANNEL_.*|MODEL_DIR|OUTPUT_DATA_DIR|INPUT_DIR|USER_ARGS|HPS|NUM_CPUS|NUM_GPUS|CURRENT_HOST|HOSTS)"
@@ -108,9 +108,9 @@ def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
     Raises:
         UserError: the stack was made for another.
     """
-    provider = {"fargate": "FARGATE", "fargate-spot": "FARGATE_SPOT"}.get(settings.capacity)
+    provider = settings.kind.provider
     if not provider:
-        has = stack.get("Capacities", ",".join(FARGATE))
+        has = stack.get("Capacities", ",".join(EVERYWHERE))
         # a placeholder stands for any
         if settings.capacity not in has.split(",") and not has.startswith("<"):
             mend = (
@@ -127,14 +127,12 @@ def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
 
 def stop_seconds(settings: Settings, definition: Mapping) -> int:
     """Return the seconds between SIGTERM and SIGKILL: of task-definition.json, by default 30."""
-    if settings.sandbox:
-        return SANDBOX_STOP
     found = [
         each.get("stopTimeout", 30)
         for each in definition.get("containerDefinitions", [])
         if each.get("name") == CONTAINER
     ]
-    return int(found[0]) if found else 30
+    return settings.there.stop or int(found[0] if found else 30)
 
 
 def result_uri(settings: Settings) -> str:
@@ -297,7 +295,7 @@ def run_task_request(
         "propagateTags": "TASK_DEFINITION",
         **({"enableExecuteCommand": True} if settings.exec else {}),
     }
-    if settings.capacity in FARGATE:
+    if settings.kind.fargate:
         where = {
             "subnets": stack["Subnets"].split(",")[:16],
             "securityGroups": [stack["SecurityGroup"]],

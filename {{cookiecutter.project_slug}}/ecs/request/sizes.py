@@ -6,7 +6,7 @@ from ecs.errors import UserError
 from ecs.fargate import check_fargate_size, nearest
 from ecs.machines import fitting, machine
 from ecs.parse import meant, whole_number, words
-from ecs.settings import FARGATE, INSTANCES, WITH_GPU, Settings
+from ecs.settings import Settings
 
 RANGES = {"cpu": (128, 196608, "CPU units (1024 a vCPU)"), "memory": (64, 3145728, "MiB")}
 
@@ -18,7 +18,7 @@ def typed(settings: Settings, definition: Mapping) -> str:
         meant(name.upper(), text, *RANGES[name][:2]) if text else int(definition[name])
         for name, text in given.items()
     )
-    if settings.capacity in FARGATE:
+    if settings.kind.fargate:
         cpu, memory = nearest(cpu, memory)
     sizes = {"cpu": cpu, "memory": memory}
     return " ".join(
@@ -45,14 +45,14 @@ def size(settings: Settings, definition: Mapping) -> dict:
 
             override[name] = str(whole_number(name.upper(), text, low, high, unit, hint))
     if settings.disk:
-        if settings.capacity not in FARGATE:
+        if not settings.kind.fargate:
             raise UserError(
                 f"DISK is Fargate's ephemeral storage; on {settings.capacity} the instance's disk "
                 "holds: leave it out"
             )
         disk = whole_number("DISK", settings.disk, 21, 200, "GiB")
         override["ephemeralStorage"] = {"sizeInGiB": disk}
-    if settings.capacity in FARGATE:
+    if settings.kind.fargate:
         check_fargate_size(
             int(override.get("cpu", definition["cpu"])),
             int(override.get("memory", definition["memory"])),
@@ -69,11 +69,11 @@ def check_fits(settings: Settings, definition: Mapping, asked: Mapping, instance
         UserError: they cannot.
     """
     has = machine(instance_type)
-    if settings.capacity not in INSTANCES or has is None:
+    if not settings.kind.group or has is None:
         return
     cpu = int(asked.get("cpu", definition["cpu"]))
     memory = int(asked.get("memory", definition["memory"]))
-    count = int(settings.gpus or settings.capacity in WITH_GPU)
+    count = int(settings.gpus or settings.kind.gpu)
     if has.holds(cpu, memory, count):
         return
     larger = fitting(instance_type, cpu, memory, count)
@@ -96,7 +96,7 @@ def gpus(settings: Settings) -> list[dict]:
     if not settings.gpus:
         return []
     count = whole_number("GPUS", settings.gpus, 1, 16, "GPUs")
-    if settings.capacity not in WITH_GPU:
+    if not settings.kind.gpu:
         raise UserError(
             f"GPUS={count}: CAPACITY={settings.capacity} has none; type: CAPACITY=gpu GPUS={count}"
         )
@@ -107,7 +107,7 @@ def gpu_note(settings: Settings) -> str:
     """Return a reminder where a GPU is paid for and train.py is not told to use it; else ""."""
     options = {word.partition("=")[0] for word in words(settings.args)}
     trains = settings.script == "train.py" and "--device" not in options
-    if trains and settings.capacity in WITH_GPU:
+    if trains and settings.kind.gpu:
         return 'note: the GPU is idle unless ARGS says so; type: make run ARGS="--device cuda …"'
     return ""
 

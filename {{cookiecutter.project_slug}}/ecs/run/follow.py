@@ -15,12 +15,8 @@ from ecs.settings import CONTAINER
 from ecs.verdict.rules import AGAIN
 from ecs.verdict.verdict import verdict
 
-POLL = 2.0  # seconds between two looks
 # DescribeTasks may not know a new task for a while (eventual consistency).
 MISSING_LIMIT = 60.0
-# After STOPPED lines may still be on their way. The program's own end mark says there are no more;
-# without it (a killed container, a script that prints none) this long without a line is the end.
-DRAIN_LIMIT = 10.0
 # codes of credentials that were good once
 EXPIRED = (
     "ExpiredToken",
@@ -33,6 +29,7 @@ SESSION_OVER = (
     "your AWS session is over, and the run goes on; sign in again, for example by: aws sso login, then "
     "type: make attach"
 )
+EMULATOR_GONE = "the sandbox has ended, and nobody follows its containers any more; type: make sandbox, then make runs"
 # ECS shows a task as deleted for a moment between stopped and forgotten.
 ENDED = ("STOPPED", "DELETED")
 LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
@@ -131,9 +128,10 @@ def follow(
     cluster: str,
     task_arn: str,
     show: Callable[[str], None],
-    poll: float = POLL,
-    drain_limit: float = DRAIN_LIMIT,
+    poll: float,
+    drain_limit: float,
     limits: Limits | None = None,
+    ended: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     chance: Callable[[], float] = random.random,
@@ -150,12 +148,18 @@ def follow(
         task_arn: the task.
         show: called with each line of the log, in order, once.
         poll: seconds between two looks.
-        drain_limit: seconds without a line after which the log of a stopped task is complete.
+        drain_limit: seconds without a line after which the log of a stopped task is complete. Lines may
+            still be on their way; the program's end mark says that there are no more, but a killed
+            container prints none.
         limits: when to stop the task; None: never.
+        ended: tells whether there is nobody left who could answer.
         sleep, clock, chance: for tests.
 
     Returns:
         The stopped task, or None where ECS does not know it.
+
+    Raises:
+        UserError: nobody answers any more, or the user's session is over.
     """
     began = phase_began = seen = clock()
     phase, silent, wait = "", False, poll
@@ -166,6 +170,8 @@ def follow(
         except Exception as error:
             if not may_pass(error):
                 raise
+            if ended():
+                raise UserError(EMULATOR_GONE) from error
             # The run goes on without us.
             if not silent:
                 note(f"-- no answer from AWS ({code_and_message(error)[0]}): trying again")

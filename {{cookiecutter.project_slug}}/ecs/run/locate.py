@@ -11,9 +11,8 @@ from time import sleep
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.history import records
-from ecs.request.request import run_uri
+from ecs.history.run import Run
 from ecs.run.submit import find
-from ecs.settings import Settings
 
 LOOKS, LOOK_EVERY = 10, 2.0  # while another follower sends; seconds
 # ECS is only sure to show a stopped task for this long (API reference of DescribeTasks); a
@@ -22,13 +21,7 @@ REMEMBERED = timedelta(hours=1)
 OF_AN_END = ("state", "exit_code", "cause", "remedy", "retry", "reason", "rule", "recorded")
 
 
-def keep(
-    settings: Settings,
-    outputs: Mapping[str, str],
-    run: str,
-    record: dict,
-    change: Callable[[dict], None],
-) -> None:
+def keep(run: Run, change: Callable[[dict], None]) -> None:
     """Change ``run.json``; where that fails say so, and go on with what is known here.
 
     For what is true already: there is a task, or it has ended. A later write makes up for it, or a
@@ -37,29 +30,29 @@ def keep(
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        records.update(settings, outputs, run, record, change)
+        records.update(run, change)
     except (BotoCoreError, ClientError, UserError) as error:  # damaged, or deleted by now
         note(f"-- run.json could not be written, the run goes on: {error}")
-        change(record)
+        change(run.record)
 
 
-def record_end(settings: Settings, outputs: Mapping[str, str], run: str, result: Mapping) -> None:
+def record_end(run: Run, result: Mapping) -> None:
     """Write ``result.json``; where that fails say so: the run has ended as it has, recorded or not."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        records.write_result(settings, outputs, run, result)
+        records.write_result(run, result)
     except (BotoCoreError, ClientError) as error:
-        uri = run_uri(settings, outputs, run)
+        uri = run.uri
         note(
             f"-- the end of the run could not be recorded in {uri}result.json: {error}; once S3 takes "
-            f"it, within an hour: make status RUN={run}"
+            f"it, within an hour: make status RUN={run.id}"
         )
 
 
-def take(settings: Settings, outputs: Mapping[str, str], run: str, record: dict, task: str) -> None:
+def take(run: Run, task: str) -> None:
     """Record the task of the latest attempt."""
-    number = len(record["attempts"]) or 1
+    number = len(run.record["attempts"]) or 1
 
     def change(latest: dict) -> None:
         if not latest["attempts"]:  # sent by a version that recorded it afterwards
@@ -71,7 +64,7 @@ def take(settings: Settings, outputs: Mapping[str, str], run: str, record: dict,
                 attempt.pop(name, None)
         latest["task"] = latest["attempts"][-1]["task"]
 
-    keep(settings, outputs, run, record, change)
+    keep(run, change)
 
 
 def sent_request(record: Mapping) -> Mapping:
@@ -83,26 +76,24 @@ def sent_request(record: Mapping) -> Mapping:
     return record["request"] | {"startedBy": name, "clientToken": name}
 
 
-def locate(
-    settings: Settings, outputs: Mapping[str, str], run: str, record: dict, looks: int = 1
-) -> None:
+def locate(run: Run, looks: int = 1) -> None:
     """Look for the task of the latest attempt if its answer is not known, and record it."""
     for left in reversed(range(looks)):
-        if not records.unanswered(record):
+        if not records.unanswered(run.record):
             return
-        if task := find(settings, sent_request(record)):
-            take(settings, outputs, run, record, task)
+        if task := find(run.settings, sent_request(run.record)):
+            take(run, task)
         elif left:
             sleep(LOOK_EVERY)
 
 
-def settled(settings: Settings, outputs: Mapping[str, str], run: str, record: dict) -> None:
+def settled(run: Run) -> None:
     """Wait a while for an attempt that another follower may be sending at this moment."""
-    note(f"-- attempt {len(record['attempts'])} is being sent already: looking for its task")
+    note(f"-- attempt {len(run.record['attempts'])} is being sent already: looking for its task")
     for _ in range(LOOKS):
-        records.update(settings, outputs, run, record, lambda _: None)
-        locate(settings, outputs, run, record)
-        if not records.unanswered(record):
+        records.update(run, lambda _: None)
+        locate(run)
+        if not records.unanswered(run.record):
             return
         sleep(LOOK_EVERY)
 

@@ -9,11 +9,12 @@ import copy
 from collections.abc import Mapping, Sequence
 
 from ecs import contract
+from ecs.capacity import CAPACITIES
 from ecs.verdict.rules import ELSEWHERE, NEVER, RESUME
 
-FIRST, LONGEST = 10.0, 300.0  # seconds between two attempts
+LONGEST = 300.0  # seconds between two attempts
 RESUMES = "train.py"  # of images without a launcher: its --resume goes on from a checkpoint
-CAPACITIES = {"FARGATE": "fargate", "FARGATE_SPOT": "fargate-spot"}
+CAPACITIES_OF = {each.provider: each.name for each in CAPACITIES.values() if each.provider}
 
 
 def next_request(
@@ -71,7 +72,7 @@ def subnets_of(request: Mapping) -> list[str]:
 
 def capacity(request: Mapping, own: str = "ec2") -> str:
     """Return the ``CAPACITY`` that a request asks for; ``own`` is that of the stack's own provider."""
-    return CAPACITIES.get(request["capacityProviderStrategy"][0]["capacityProvider"], own)
+    return CAPACITIES_OF.get(request["capacityProviderStrategy"][0]["capacityProvider"], own)
 
 
 def difference(first: Mapping, request: Mapping) -> str:
@@ -87,7 +88,7 @@ def difference(first: Mapping, request: Mapping) -> str:
     return ", ".join(words)
 
 
-def pause(number: int, chance: float, shortest: float = FIRST, longest: float = LONGEST) -> float:
+def pause(number: int, chance: float, shortest: float, longest: float = LONGEST) -> float:
     """Return how many seconds to wait before try ``number``, from 1: twice as long each time.
 
     ``chance``, from 0 to 1, spreads it between half and one and a half of that, so that many who

@@ -88,9 +88,10 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
         Capabilities=["CAPABILITY_IAM"],
         Tags=mark.tags(settings),
     )
-    pause = 0.2 if settings.sandbox else 2.0
     try:
-        answer = waited(lambda: cloudformation.describe_change_set(**names), "_IN_PROGRESS", pause)
+        answer = waited(
+            lambda: cloudformation.describe_change_set(**names), "_IN_PROGRESS", settings.there.look
+        )
         reason = answer.get("StatusReason", "")
         if answer["Status"] == "FAILED":
             if "didn't contain changes" in reason or "No updates" in reason:
@@ -120,7 +121,7 @@ def drifts(settings: Settings) -> list[dict] | None:
         answer = waited(
             lambda: cloudformation.describe_stack_drift_detection_status(**names),
             "_IN_PROGRESS",
-            0.2 if settings.sandbox else 2.0,
+            settings.there.look,
         )
     except ClientError as error:
         note(f"drift: {error}")

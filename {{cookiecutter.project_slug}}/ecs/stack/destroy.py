@@ -1,5 +1,6 @@
 """Everything of the project in AWS: list it, ask, stop, empty, delete."""
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -195,7 +196,7 @@ def delete_stack(settings: Settings, stack_id: str) -> None:
     try:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=stack_id,
-            WaiterConfig={"Delay": 2 if settings.sandbox else 10, "MaxAttempts": 360},
+            WaiterConfig={"Delay": math.ceil(5 * settings.there.look), "MaxAttempts": 360},
         )
     except WaiterError as error:
         left = [each for each in resources(settings) if each["ResourceStatus"] in NOT_DELETED]

@@ -26,8 +26,7 @@ def looked_up(settings: Settings) -> dict[str, str]:
 def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     """Return the stack's parameters as ``Name=value``, as `aws cloudformation deploy` reads them."""
     values = {
-        # the emulator knows no capacity providers; see sandbox/README.md
-        "Capacity": "emulated" if settings.sandbox else settings.capacity,
+        "Capacity": settings.there.capacity or settings.capacity,
         "Architecture": settings.architecture,
         "PublicIp": settings.public_ip,
         "Exec": "ENABLED" if settings.exec else "DISABLED",
@@ -75,7 +74,7 @@ def github(settings: Settings) -> dict[str, str]:
         UserError: ``GITHUB`` is no repository, or the provider is for others than AWS.
     """
     trusted = subject(settings.github)
-    if not trusted or settings.sandbox:  # the emulator knows no providers
+    if not trusted or not settings.there.account:
         return {"GitHub": trusted, "NewProvider": "false"}
     made = present(settings) or {}
     if made.get("GitHub") and made.get("NewProvider") == "true":

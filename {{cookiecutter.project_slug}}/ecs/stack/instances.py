@@ -11,21 +11,16 @@ from collections.abc import Callable, Mapping
 from botocore.exceptions import ClientError
 
 from ecs.aws import client
+from ecs.capacity import Capacity, capacity
 from ecs.console import note
 from ecs.errors import UserError
-from ecs.settings import INSTANCES, MANAGED, Settings
+from ecs.settings import Settings
 from ecs.stack.claim import resources
 from ecs.stack.stack import present_in
 
 LOGICAL_ID = "Instances"
 OF_A_CALL = 50  # instances that SetInstanceProtection takes
 LIMIT, PAUSE = 900.0, 10.0  # seconds
-LAUNCH_TYPES = {**dict.fromkeys(INSTANCES, "EC2"), **dict.fromkeys(MANAGED, "MANAGED_INSTANCES")}
-
-
-def kind(capacity: str) -> tuple[str, ...]:
-    """Return the capacities whose machines are the same resources of the stack."""
-    return next((each for each in (INSTANCES, MANAGED) if capacity in each), ())
 
 
 def make_way(settings: Settings, stack: Mapping | None) -> None:
@@ -34,8 +29,9 @@ def make_way(settings: Settings, stack: Mapping | None) -> None:
     Raises:
         UserError: tasks run on them, or they do not end.
     """
-    before = present_in(stack).get("Capacity", "") if stack else ""
-    if settings.sandbox or not kind(before) or kind(before) == kind(settings.capacity):
+    before = capacity(present_in(stack).get("Capacity", "") if stack else "")
+    # capacities of one launch type share the resources of the stack
+    if before.fargate or before.launch_type == settings.kind.launch_type:
         return
     check_idle(settings, before)
     group = next(
@@ -50,18 +46,18 @@ def make_way(settings: Settings, stack: Mapping | None) -> None:
     end(settings, group, "make cluster")
 
 
-def check_idle(settings: Settings, before: str) -> None:
+def check_idle(settings: Settings, before: Capacity) -> None:
     """Return if no task runs on the machines of the capacity that the stack has.
 
     Raises:
         UserError: one does.
     """
-    asked = {"cluster": settings.project, "launchType": LAUNCH_TYPES[before]}
+    asked = {"cluster": settings.project, "launchType": before.launch_type}
     tasks = client(settings, "ecs").list_tasks(**asked)["taskArns"]
     if tasks:
         raise UserError(
             f"{len(tasks)} tasks run on the instances that CAPACITY={settings.capacity} takes away; wait "
-            f"until they have ended, or type: make cluster CAPACITY={before}"
+            f"until they have ended, or type: make cluster CAPACITY={before.name}"
         )
 
 

@@ -10,7 +10,7 @@ Source: the service authorization reference. ``"*"`` stands where an action know
 
 from collections.abc import Iterable
 
-from ecs.settings import INSTANCES, MANAGED, Settings
+from ecs.settings import Settings
 from ecs.stack.inputs import ISSUER
 
 # These know no resource, or list what there is before anybody can name it.
@@ -261,9 +261,9 @@ def provider(names: Names) -> dict:
 
 def network(names: Names) -> dict:
     """Return the policy for the network of the stack, and for its machines where it has any."""
-    capacity = names.settings.capacity
-    machines = instances(names) if capacity in INSTANCES else []
-    managed = managed_instances(names) if capacity in MANAGED else []
+    kind = names.settings.kind
+    machines = instances(names) if kind.group else []
+    managed = managed_instances(names) if kind.managed else []
     return document([*addresses(names), *machines, *managed])
 
 
@@ -295,7 +295,7 @@ def instance_role(names: Names, *policies: str) -> list[dict]:
     account, project = names.account, names.settings.project
     profile = f"arn:{names.partition}:iam::{account}:instance-profile/{project}-*"
     roles = [names.role("InstanceRole-*")]
-    if names.settings.capacity in MANAGED:
+    if names.settings.kind.managed:
         roles.append(names.role("InfrastructureRole-*"))
     return [
         allow(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from botocore.exceptions import ClientError
 
 from ecs.aws import client
+from ecs.capacity import Capacity, capacity
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.refusals import code_and_message
-from ecs.settings import INSTANCES, MANAGED, Settings
+from ecs.settings import Settings
 from ecs.stack.stack import in_review, named, present_in
 
 # In these CloudFormation takes no update, and nothing but a deletion helps.
@@ -58,14 +59,9 @@ def check(settings: Settings, stack: dict | None, again: str) -> dict | None:
     return stack
 
 
-def services(capacity: str) -> set[str]:
+def services(capacity: Capacity) -> set[str]:
     """Return the services whose roles in the account a stack of this capacity needs."""
-    found = {"ecs.amazonaws.com"}
-    if capacity in INSTANCES:
-        found.add("autoscaling.amazonaws.com")
-    if capacity in MANAGED:
-        found.add("ecs-compute.amazonaws.com")
-    return found
+    return {"ecs.amazonaws.com", capacity.service} - {""}
 
 
 def make_roles(
@@ -76,12 +72,10 @@ def make_roles(
     ECS would make its own, and the first cluster of the account fail meanwhile.
     Source: aws-cloudformation/cloudformation-coverage-roadmap 818.
     """
-    if settings.sandbox:  # the emulator needs none
+    if not settings.there.account:
         return
-    before = services(present_in(stack).get("Capacity", "fargate")) if stack else set()
-    made = [
-        each for each in sorted(services(settings.capacity) - before) if make_role(settings, each)
-    ]
+    before = services(capacity(present_in(stack).get("Capacity", "fargate"))) if stack else set()
+    made = [each for each in sorted(services(settings.kind) - before) if make_role(settings, each)]
     if made:
         note(f"made the account's role for {' and '.join(made)}; waiting until AWS knows it")
         sleep(SETTLING)

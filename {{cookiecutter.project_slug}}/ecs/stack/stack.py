@@ -95,12 +95,11 @@ def remember(settings: Settings, stack: Mapping) -> dict[str, str]:
         return found
     found |= {"Region": settings.region, "ProjectId": mark.read()}
     found |= {"Project": settings.project, "Credentials": identity()}
-    if settings.sandbox:
+    if host := settings.there.registry:
         # The emulator's registry is the emulator itself, under the name that Docker trusts.
-
         port = urlsplit(os.environ["AWS_ENDPOINT_URL"]).port
         repository = found["RepositoryUri"].partition("/")[2]
-        found["RepositoryUri"] = f"localhost:{port}/{repository}"
+        found["RepositoryUri"] = f"{host}:{port}/{repository}"
     write_private(settings, cache(settings), json.dumps(found, indent=2))
     return found
 
@@ -137,8 +136,7 @@ def named(settings: Settings) -> str:
 def from_before(settings: Settings, stack: Mapping) -> bool:
     """Tell whether a stack looks like one that this project made before there were ids."""
     tags = mark.tags_of(stack.get("Tags", []))
-    # the emulator forgets the description
-    described = settings.sandbox or stack.get("Description", "").startswith(DESCRIPTION)
+    described = not settings.there.account or stack.get("Description", "").startswith(DESCRIPTION)
     return mark.unmarked(settings, tags) and bool(described)
 
 

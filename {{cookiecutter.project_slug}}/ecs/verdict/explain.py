@@ -14,10 +14,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecs.capacity import Capacity, capacity
 from ecs.distributions import distribution
 from ecs.fargate import FARGATE_SIZES
 from ecs.machines import fitting
-from ecs.settings import INSTANCE_TYPES, INSTANCES, MANAGED, WITH_GPU
 from ecs.verdict.rules import ANY, NEVER, OWN, RULES, UNKNOWN, Rule
 
 
@@ -60,42 +60,44 @@ def larger(cpu: int, memory: int) -> str:
 
 def more_memory(evidence: Evidence) -> str:
     """Return what to type for twice the memory, where the run was: Fargate has sizes, others have machines."""
-    capacity, twice = evidence.capacity, 2 * evidence.memory
-    if capacity in INSTANCES:
-        usual = INSTANCE_TYPES.get((capacity, "x86_64"), "")
-        found = fitting(usual, evidence.cpu, twice, int(capacity in WITH_GPU))
+    where, twice = capacity(evidence.capacity), 2 * evidence.memory
+    again = f"make run CAPACITY={where.name} MEMORY={twice}"
+    if where.group:
+        found = fitting(where.machines["x86_64"], evidence.cpu, twice, int(where.gpu))
         kind = f"INSTANCE_TYPE={found or '…, with more memory'}"
-        return f"make cluster CAPACITY={capacity} {kind}, then make run CAPACITY={capacity} MEMORY={twice}"
-    if capacity in MANAGED:  # ECS takes an instance that has room
-        return f"make run CAPACITY={capacity} MEMORY={twice}"
+        return f"make cluster CAPACITY={where.name} {kind}, then {again}"
+    if where.managed:  # ECS takes an instance that has room
+        return again
     return f"make run {larger(evidence.cpu, evidence.memory)}"
 
 
-def more_disk(capacity: str) -> str:
+def more_disk(where: Capacity) -> str:
     """Return what to type for more disk, which only Fargate's tasks may choose."""
-    if capacity in WITH_GPU:
-        return f"make run with less data: with CAPACITY={capacity} the disk is the instance's own"
-    if capacity in INSTANCES + MANAGED:
-        return f"make run CAPACITY=fargate DISK=50, since with {capacity} the disk is the instance's own"
-    return "make run DISK=50"
+    if where.fargate:
+        return "make run DISK=50"
+    if where.gpu:
+        return f"make run with less data: with CAPACITY={where.name} the disk is the instance's own"
+    return (
+        f"make run CAPACITY=fargate DISK=50, since with {where.name} the disk is the instance's own"
+    )
 
 
-def smaller(capacity: str, cpu: int, memory: int) -> str:
+def smaller(where: Capacity, cpu: int, memory: int) -> str:
     """Return what to type for a task of a usual size."""
-    there = f"CAPACITY={capacity} " if capacity in INSTANCES + MANAGED else ""
+    there = "" if where.fargate else f"CAPACITY={where.name} "
     return f"make run {there}CPU={cpu} MEMORY={memory}"
 
 
-def empty_provider(capacity: str) -> str:
+def empty_provider(where: Capacity) -> str:
     """Return what to type where no instance came for a task."""
-    if capacity in INSTANCES:
+    if where.group:
         return (
             "aws autoscaling describe-scaling-activities, which says why none started (a quota of 0, no "
-            f"machines left); a task too large for INSTANCE_TYPE: make cluster CAPACITY={capacity} "
+            f"machines left); a task too large for INSTANCE_TYPE: make cluster CAPACITY={where.name} "
             "INSTANCE_TYPE=…, larger"
         )
-    if capacity in MANAGED:
-        return f"make verify CAPACITY={capacity}"
+    if where.managed:
+        return f"make verify CAPACITY={where.name}"
     return "make cluster CAPACITY=ec2, or make run CAPACITY=fargate"
 
 
@@ -135,18 +137,19 @@ def explain(evidence: Evidence) -> Explanation:
 
     Where no rule holds the cause is AWS's own words, as they are, and nothing is tried again.
     """
+    where = capacity(evidence.capacity)
     for rule in RULES:
         groups = matches(rule, evidence)
         if groups is not None:
             words = {
                 "code": evidence.exit_code,
                 "larger": more_memory(evidence),
-                "disk": more_disk(evidence.capacity),
-                "smallest": smaller(evidence.capacity, 256, 512),
-                "usual": smaller(evidence.capacity, 1024, 4096),
-                "start_instances": empty_provider(evidence.capacity),
-                "instances": "gpu" if evidence.capacity in WITH_GPU else "ec2",
-                "larger_type": "g6.4xlarge" if evidence.capacity in WITH_GPU else "c7i.4xlarge",
+                "disk": more_disk(where),
+                "smallest": smaller(where, 256, 512),
+                "usual": smaller(where, 1024, 4096),
+                "start_instances": empty_provider(where),
+                "instances": "gpu" if where.gpu else "ec2",
+                "larger_type": "g6.4xlarge" if where.gpu else "c7i.4xlarge",
                 "reason": evidence.reason or "AWS gives no reason",
                 "said": said(evidence.log),
                 "stop": evidence.stop,
