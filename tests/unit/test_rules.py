@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import rules_aws
 from botocore.model import StructureShape
+from ecs import aws
 from ecs.capacity import CAPACITIES
 from ecs.checks import permissions
 from ecs.errors import UserError
+from ecs.history import records
 from ecs.request import definition, request
 from ecs.run import retry
 from ecs.settings import ARCHITECTURES, Settings, check
@@ -207,3 +209,22 @@ def test_what_make_verify_tries_breaks_a_rule_where_it_could_change_something():
         assert rules_aws.faults(*action.split(":"), calls[action]) != []
         assert rules_aws.of_a_probe(calls[action])
     assert json.dumps(calls["ecs:RegisterTaskDefinition"]["containerDefinitions"]) == "[]"
+
+
+def test_a_call_against_a_rule_is_seen_whichever_way_it_goes(settings, cloud, tmp_path):
+    """conftest.py lets every unit test fail of such a one; here the faults are looked at and forgotten."""
+    bad = {"logGroupName": "g", "logStreamName": "s", "nextToken": "f/1"}
+    cloud.stub("logs").add_response("get_log_events", {})
+    cloud.services["logs"].get_log_events(**bad)  # boto3
+    (tmp_path / "aws").write_text("#!/bin/sh\necho '{}'\n")
+    (tmp_path / "aws").chmod(0o755)
+    cli = replace(settings, aws=str(tmp_path / "aws"))
+    aws.call_cli(cli, "ecs", "run-task", request={"taskDefinition": "d", "count": 11})
+    aws.call_cli(cli, "ecs", "list-tasks", "--started-by", "r", "--family", "f")
+    with pytest.raises(AssertionError):  # the stand-in's own
+        records.client(settings, "s3").put_object(
+            Bucket="b", Key="k", IfNoneMatch="x", Body=b"", ContentType="x"
+        )
+    calls = [each.partition(":")[0] for each in rules_aws.FOUND]
+    rules_aws.FOUND.clear()
+    assert calls == ["logs.GetLogEvents", "ecs.RunTask", "ecs.ListTasks", "s3.PutObject"]
