@@ -283,6 +283,18 @@ def test_the_aws_cli_s_own_settings_do_not_change_what_a_recipe_gets(
     assert seen["AWS_REGION"] == seen["REGION"] != "eu-south-2"
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_region_of_the_user_s_own_is_known_wherever_it_is_set(copy_of, tmp_path, name, where):
+    project, env = copy_of(), plain_environment(tmp_path)
+    if where == ".env":
+        (project / ".env").write_text(f"{name} = eu-south-2\n")
+    else:
+        env[name] = "eu-south-2"
+    seen = seen_by_recipes(project, tmp_path, env=env)
+    assert (seen["THEIR_REGION"], seen["AWS_REGION"]) == ("eu-south-2", "us-east-1")
+
+
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_environment(
     bake: Callable[..., Path], make: str, tmp_path: Path
 ):

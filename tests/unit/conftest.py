@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import boto3
 import ecs
 import pytest
+import rules_aws
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from ecs import aws, console
@@ -44,6 +47,32 @@ OUTPUTS = {
     "Subnets": "subnet-1,subnet-2",
     "TaskRoleArn": "arn:aws:iam::ACCOUNT:role/task",
 }
+
+
+@pytest.fixture(autouse=True)
+def calls_keep_the_rules(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Look at every call that a test makes, by boto3, by the AWS CLI or of a stand-in: rules_aws.py.
+
+    test_aws.py is about how calls are sent, and makes up its own.
+    """
+    make, run = BaseClient._make_api_call, subprocess.run
+
+    def looked_at(self: BaseClient, operation: str, asked: dict) -> Any:
+        rules_aws.look(self.meta.service_model.service_name, operation, asked)
+        return make(self, operation, asked)
+
+    def run_looked_at(words: Any, *others: Any, **options: Any) -> Any:
+        if isinstance(words, list):
+            rules_aws.look_at_words([str(each) for each in words])
+        return run(words, *others, **options)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", looked_at)
+    monkeypatch.setattr(subprocess, "run", run_looked_at)
+    rules_aws.FOUND.clear()
+    yield
+    assert request.module.__name__ == "test_aws" or rules_aws.FOUND == []
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +202,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch, real_client) -> Iterator[Any]:
     stubs: dict[str, Stubber] = {}
 
     def client(_: Settings, service: str) -> Any:
-        return services[service]
+        found = services[service]
+        return found if isinstance(found, BaseClient) else rules_aws.Checked(service, found)
 
     def stub(service: str) -> Stubber:
         if service not in stubs:

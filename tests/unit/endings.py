@@ -1005,6 +1005,24 @@ ENDINGS = (
         "never", "aws sts get-caller-identity",
     ),
     refused(
+        "a config that cannot be read", BOTOCORE + ", ConfigParseError", "",
+        "Unable to parse config file: /home/ann/.aws/config", "never", "~/.aws/config",
+    ),
+    refused(
+        "a profile of half an SSO", BOTOCORE + ", InvalidConfigError", "",
+        'The profile "work" is configured to use SSO but is missing required configuration: sso_region',
+        "never", "~/.aws/config",
+    ),
+    refused(
+        "a code of MFA that was used", "AWS, STS: AssumeRole; aws/aws-cli 3875", "AccessDenied",
+        "MultiFactorAuthentication failed with invalid MFA one time pass code.", "never", "next code",
+    ),
+    refused(
+        "a page of a proxy", BOTOCORE + ", ResponseParserError", "",
+        "Unable to parse response (syntax error: line 1, column 0), invalid XML received. Further retries may "
+        "succeed: b'<html>'", "never", "HTTPS_PROXY",
+    ),
+    refused(
         "no permission for the roles", "AWS, IAM user guide: iam:PassRole", "AccessDeniedException",
         f"{USER}iam:PassRole on resource: arn:aws:iam::111122223333:role/task", "never",
         "aws sts get-caller-identity",

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import rules_aws
 from botocore.exceptions import ClientError
 from conftest import OUTPUTS, Bucket, NoSuchKey
 from world import World
@@ -84,6 +85,8 @@ class Account:
 
     def json_call(self, operation: str, fields: dict) -> dict:
         """Answer ECS, ECR and CloudWatch Logs."""
+        service = {"DescribeImages": "ecr", "GetLogEvents": "logs"}.get(operation, "ecs")
+        rules_aws.look(service, operation, fields)
         if operation == "DescribeTaskDefinition":
             words = {"Code": "ClientException", "Message": "Unable to describe task definition."}
             raise ClientError({"Error": words}, operation)
@@ -176,6 +179,8 @@ class Handler(BaseHTTPRequestHandler):
         if operation == "PutObject":
             only = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
             given = {each: self.headers.get(header, "") for each, header in only.items()}
+            asked = {each: value for each, value in given.items() if value}
+            rules_aws.look("s3", operation, name | asked)
             bucket.put_object(**name, Body=body, ContentType="", **given)
             return 200, b"", XML, bucket.etag(key)
         if operation == "HeadObject":

@@ -21,6 +21,7 @@ from ecs import aws, refusals
 from ecs.__main__ import sentence
 from ecs.errors import UserError
 from ecs.stack import inputs
+from support import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -397,6 +398,66 @@ def test_a_bucket_that_another_account_has_is_one_sentence_at_any_call(
     assert isinstance(said.value, aws.TakenError) is taken
     if taken:
         assert f"the bucket {OWN} is not of this region and account 123456789012" in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("http://127.0.0.1:4566", True), ("http://localhost:4566", True), ("http://[::1]:4566", True),
+        ("", False), ("https://s3.example.com", False), ("http://127.0.0.1.example.com", False),
+    ],
+)  # fmt: skip
+def test_a_call_of_the_sandbox_s_goes_to_this_machine_only(
+    settings, keys, monkeypatch, address, taken
+):
+    """Without an endpoint boto3 means AWS itself."""
+    keys("AKIAONE")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    if not address:
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+    aws.client(settings, "s3")  # outside the sandbox each is the user's to choose
+    if taken:
+        assert aws.client(replace(settings, sandbox=True), "s3").meta.endpoint_url == address
+    else:
+        with pytest.raises(UserError, match="SANDBOX=1, and s3 would be asked at http"):
+            aws.client(replace(settings, sandbox=True), "s3")
+
+
+def test_an_endpoint_that_is_no_address_is_the_user_s_to_correct(settings, keys, monkeypatch):
+    keys("AKIAONE")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:4566")
+    with pytest.raises(UserError, match="127.0.0.1:4566: .*; correct AWS_ENDPOINT_URL"):
+        aws.client(settings, "s3")
+
+
+def called() -> set[tuple[str, str]]:
+    """Return the commands of the AWS CLI that stand in the recipes and in the program."""
+    program = "".join(path.read_text() for path in (PROJECT / "ecs").rglob("*.py"))
+    words = re.findall(r'"(cloudformation|ecr|ecs|logs|s3|sts)", "([a-z]+-[a-z-]+)"', program)
+    return {
+        *words,
+        *re.findall(r'"\$\$AWS" ([a-z]+) ([a-z-]+)', (PROJECT / "Makefile").read_text()),
+    }
+
+
+def test_the_commands_that_are_called_are_those_whose_aliases_are_refused():
+    known = {(service, name) for service, names in aws.COMMANDS.items() for name in names}
+    assert called() == known
+
+
+@pytest.mark.parametrize(("service", "name"), sorted(called()))
+@pytest.mark.parametrize("shadows", ["[toplevel]\n{0} = !echo\n", "[command {0}]\n{1} = list\n"])
+def test_an_alias_of_each_of_them_is_refused(
+    settings, monkeypatch, tmp_path, service, name, shadows
+):
+    monkeypatch.setattr(aws, "ALIASES", str(tmp_path / "alias"))
+    cli = replace(settings, aws=program(tmp_path / "aws", "echo aws-cli/2.38.5\n"))
+    assert aws.cli_version(cli) == "aws-cli/2.38.5"
+    (tmp_path / "alias").write_text(shadows.format(service, name))
+    with pytest.raises(aws.NotSentError, match="takes the place of `aws .*another name there"):
+        aws.cli_version(cli)
+    with pytest.raises(aws.NotSentError, match=f"`aws {service}"):
+        aws.call_cli(cli, service, name)
 
 
 class Raw(io.BytesIO):

@@ -3,6 +3,7 @@
 import pytest
 import test_cli
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 from ecs import __main__ as cli
 from ecs.errors import UserError
 from ecs.verdict.calls import ANY_CALL, sentence
@@ -36,6 +37,27 @@ ERRORS = [
     (refused("InvalidClientTokenId", "The security token included in the request is invalid."), "aws configure"),
     (refused("SignatureDoesNotMatch", "Signature expired: 1 is now earlier than 2"), "timedatectl"),
     (refused("ThrottlingException", "Rate exceeded"), "the same once more"),
+    (refused("429", "Too Many Requests"), "the same once more"),
+    (refused("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."), "timedatectl"),
+    (refused("UnauthorizedException", "Session token not found or invalid", "GetRoleCredentials"), "aws sso login"),
+    (refused("ForbiddenException", "No access", "GetRoleCredentials"), "this identity may not do"),
+    (refused("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", "AssumeRole"), "with the next code"),
+    (refused("IncompleteSignatureException", "x"), "aws configure"),
+    (refused("AuthFailure", "AWS was not able to validate the provided access credentials"), "aws configure"),
+    (refused("InvalidIdentityToken", "No OpenIDConnect provider found"), "aws configure"),
+    (refused("InvalidToken", "The provided token is malformed or otherwise invalid.", "GetObject"), "aws configure"),
+    (refused("OptInRequired", "You are not subscribed to this service."), "ask AWS support"),
+    (refused("PendingVerification", "Your request for accessing resources in this region is being validated"), "ask AWS support"),
+    (refused("407", "Proxy Authentication Required"), "HTTPS_PROXY"),
+    (exceptions.ConfigParseError(path="/home/ann/.aws/config"), "correct ~/.aws/config"),
+    (exceptions.InvalidConfigError(error_msg='The specified sso-session does not exist: "corp"'), "correct ~/.aws/config"),
+    (exceptions.InfiniteLoopConfigError(source_profile="a", visited_profiles=["a"]), "correct ~/.aws/config"),
+    (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="no"), "correct ~/.aws/config"),
+    (exceptions.InvalidRetryModeError(provided_retry_mode="x", valid_modes=("standard",)), "correct ~/.aws/config"),
+    (exceptions.RefreshWithMFAUnsupportedError(), "with the next code"),
+    (exceptions.LoginTokenLoadError(error_msg="Please reauthenticate with 'aws login'."), "expired"),
+    (exceptions.InvalidRegionError(region_name="us east"), "REGION="),
+    (ResponseParserError("Unable to parse response, invalid XML received:\nb'<html>'"), "HTTPS_PROXY"),
     (refused("ServiceUnavailable", "Please reduce your request rate."), "the same once more"),
     # S3's and EC2's own codes: "Error responses" and "Error codes" in their API references
     (refused("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."), "timedatectl"),
@@ -75,7 +97,7 @@ def test_any_call_that_is_refused_says_what_to_type(error, said):
         words = f"aws ecs stop-task: {error}"
         code = error.response["Error"]["Code"]
         shown = cli.sentence(UserError(words))
-        if code != "403" and "PutObject" not in said:
+        if code not in ("403", "ForbiddenException") and "PutObject" not in said:
             assert said in shown
         assert words in shown
 

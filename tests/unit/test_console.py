@@ -2,11 +2,12 @@
 
 import json
 import re
+import time
 
 import pytest
 import test_cli
 from ecs import console
-from ecs.console import as_json, cell, logged, note, say
+from ecs.console import as_json, cell, logged, note, redacted, say
 from support import PROJECT, targets_of
 
 user = test_cli.user
@@ -98,6 +99,15 @@ def test_commands_print_nothing_that_is_obeyed(user, monkeypatch, where, command
     for line in (out + err).split("\n"):
         assert all(each.isprintable() for each in line), line
         assert not line.strip().startswith("::"), line
+
+
+def test_a_long_line_without_a_password_takes_no_time():
+    """It is looked for in each line of a log, and in ARGS."""
+    begun = time.process_time()
+    assert redacted("x" * 200_000) == "x" * 200_000
+    assert time.process_time() - begun < 2  # it was two minutes
+    long = "x" * 100 + "+https://ann:secret@h"
+    assert redacted(long) == "x" * 100 + "+https://ann:***@h"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import rules_aws
 from botocore.exceptions import ClientError
 from ecs.errors import UserError
 
@@ -56,6 +57,7 @@ class World:
         return [each for each in self.tasks if each["lastStatus"] != "STOPPED"]
 
     def run_task(self, **request: Any) -> dict:
+        rules_aws.look("ecs", "RunTask", request)
         for task in self.tasks if self.tokens else ():
             if task["clientToken"] == request["clientToken"]:
                 if task["request"] != request:
@@ -79,6 +81,7 @@ class World:
         return {"tasks": [{"taskArn": self.tasks[-1]["taskArn"]}], "failures": []}
 
     def list_tasks(self, *, cluster: str, **filters: str) -> dict:
+        rules_aws.look("ecs", "ListTasks", {"cluster": cluster, **filters})
         if "startedBy" in filters:
             assert set(filters) == {"startedBy"}
             found = [t for t in self.alive() if t["startedBy"] == filters["startedBy"]]
@@ -88,6 +91,7 @@ class World:
         return {"taskArns": [each["taskArn"] for each in found]}
 
     def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict:
+        rules_aws.look("ecs", "DescribeTasks", {"cluster": cluster, "tasks": tasks})
         found = [each for each in self.tasks if each["taskArn"] in tasks]
         for each in found:
             each["looks"] += 1

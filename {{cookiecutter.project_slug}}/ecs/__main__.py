@@ -13,7 +13,6 @@ from ecs import console
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.output import guarded, lost
-from ecs.refusals import NOT_AWS
 from ecs.settings import Settings, settings_from
 
 # command -> module:function; the module is imported when its command is called
@@ -58,12 +57,12 @@ AIMED = ("parameters", "plan", "verify", "data", "run", "schedule", "destroy")
 
 
 def tell_region(settings: Settings) -> None:
-    """Say that the Makefile's REGION takes the place of the user's own AWS_REGION."""
+    """Say that the Makefile's REGION takes the place of the user's own AWS_REGION, or AWS_DEFAULT_REGION."""
     theirs = os.environ.get("THEIR_REGION", "")
     if theirs and theirs != settings.region and not settings.sandbox:
         note(
-            f"AWS_REGION={theirs} is not used: this project is in {settings.region}; for the other, type: "
-            f"REGION={theirs}"
+            f"the region {theirs} of your environment is not used: this project is in {settings.region}; for "
+            f"the other, type: REGION={theirs}"
         )
 
 
@@ -83,11 +82,9 @@ def sentence(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from botocore.parsers import ResponseParserError
 
-    if isinstance(error, ResponseParserError):
-        return f"{NOT_AWS}; look at HTTPS_PROXY and NO_PROXY, then type the same again"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials on this machine; type: aws configure, or try the sandbox: make rehearse"
-    if isinstance(error, ClientError | BotoCoreError):
+    if isinstance(error, ClientError | BotoCoreError | ResponseParserError):
         from ecs.aws import distrust
 
         return distrust(error) or refusal(error) or f"AWS: {error}"

@@ -17,14 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecs.console import note
 from ecs.errors import UserError
-from ecs.settings import Settings
+from ecs.settings import LOOPBACK, Settings
 
 # The first versions whose RunTask knows clientToken and which follow AWS_ENDPOINT_URL.
 OLDEST_CLI = {1: (1, 32, 0), 2: (2, 15, 0)}
-CLI_CACHE = "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles
+CLI_CACHE = (
+    "~/.aws/cli/cache"  # where the AWS CLI keeps the credentials of assumed roles and of SSO
+)
 TRIES = 8  # of one call, while AWS throttles or the network fails
 # Exit statuses of the AWS CLI when it has called nobody: words it does not know (2, and 252 from version
 # 2 on), no credentials or no region (253). Version 1 has one status for all that is left, and words.
@@ -33,6 +36,13 @@ NOT_CALLED = re.compile(
     r"^(aws: error: |usage: )?(Parameter validation failed|Error parsing parameter"
     r"|Unable to locate credentials|You must specify a region|The config profile )"
 )
+ALIASES = "~/.aws/cli/alias"
+# the commands of the AWS CLI that the Makefile and this program call
+COMMANDS = {
+    "cloudformation": ("deploy",),
+    "ecr": ("get-login-password",),
+    "ecs": ("execute-command", "register-task-definition", "run-task", "stop-task"),
+}
 # Request files, with the id of the process that wrote them (older versions: without).
 REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_]{8}\.json")
 DAY, GRACE = 86400, 60  # seconds
@@ -60,9 +70,11 @@ def asked_once() -> Callable[[str], str]:
 
 @lru_cache
 def session() -> Any:
-    """Return the boto3 session. It shares the AWS CLI's cache of assumed roles.
+    """Return the boto3 session. It shares the AWS CLI's cache of assumed roles and of SSO.
 
     A role with MFA would otherwise ask for a code in each process, and AWS takes a code only once.
+    Web identity stays out: boto3's keys of that cache do not depend on the token, as the CLI's do, so
+    whoever comes with another token would get the credentials of the one before.
     """
     import boto3
     import botocore.session
@@ -70,7 +82,7 @@ def session() -> Any:
 
     found = botocore.session.get_session()
     providers = found.get_component("credential_provider")
-    for name in ("assume-role", "assume-role-with-web-identity"):
+    for name in ("assume-role", "sso"):
         providers.get_provider(name).cache = JSONFileCache(str(Path(CLI_CACHE).expanduser()))
     providers.get_provider("assume-role")._prompter = asked_once()
     return boto3.Session(botocore_session=found)
@@ -128,7 +140,11 @@ def check_owner(parsed: Mapping, context: Mapping) -> None:
 
 @lru_cache
 def client(settings: Settings, service: str) -> Any:
-    """Return a boto3 client that retries throttling and passing faults by itself."""
+    """Return a boto3 client that retries throttling and passing faults by itself.
+
+    Raises:
+        UserError: it is for the sandbox, and would ask another machine; or the endpoint is no address.
+    """
     from botocore.config import Config
 
     config = Config(
@@ -136,7 +152,18 @@ def client(settings: Settings, service: str) -> Any:
         connect_timeout=10,
         read_timeout=settings.there.answer,
     )
-    made = session().client(service, region_name=settings.region, config=config)
+    try:
+        made = session().client(service, region_name=settings.region, config=config)
+    except ValueError as error:  # of botocore, which has no class for it
+        raise UserError(
+            f"{error}: an address begins with http:// or https://; correct AWS_ENDPOINT_URL, or endpoint_url in "
+            "~/.aws/config, then type the same again"
+        ) from error
+    if settings.sandbox and urlsplit(made.meta.endpoint_url).hostname not in LOOPBACK:
+        raise UserError(
+            f"SANDBOX=1, and {service} would be asked at {made.meta.endpoint_url}, which is not this "
+            "machine; type: make sandbox, then the same again through make"
+        )
     if service == "s3":
         made.meta.events.register(
             "provide-client-params.s3.*",
@@ -175,7 +202,7 @@ def cli_version(settings: Settings) -> str:
     """Return the version of the AWS CLI in use.
 
     Raises:
-        UserError: there is none, or it is too old.
+        UserError: there is none, it is too old, or the user's aliases change what it does.
     """
     try:
         done = subprocess.run(
@@ -183,7 +210,37 @@ def cli_version(settings: Settings) -> str:
         )
     except OSError as error:
         raise UserError(f"no AWS CLI at {settings.aws!r}; type: make install") from error
+    refuse_aliases()
     return check_cli_version(done.stdout or done.stderr, settings.aws)
+
+
+def refuse_aliases() -> None:
+    """Look whether the user's aliases leave the AWS CLI's own commands as they are.
+
+    An alias wins over a command of its name, and no option or variable turns them off: "Creating and
+    using aliases in the AWS CLI" in its user guide.
+
+    Raises:
+        NotSentError: one has the name of a command that this project calls.
+    """
+    from botocore.configloader import raw_config_parse
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        found = raw_config_parse(ALIASES, parse_subsections=False)
+    except (ConfigNotFound, ConfigParseError):  # none, or what the CLI itself cannot read
+        return
+    for service, names in COMMANDS.items():
+        taken = [
+            f"{service} {name}" for name in names if name in found.get(f"command {service}", {})
+        ]
+        if service in found.get("toplevel", {}):
+            taken = [service]
+        if taken:
+            raise NotSentError(
+                f"the alias {taken[0].split()[-1]!r} in {ALIASES} takes the place of `aws {taken[0]}`, which "
+                "this project calls; give it another name there, then type the same again"
+            )
 
 
 def call_cli(
@@ -204,12 +261,12 @@ def call_cli(
         NotSentError: AWS was not asked.
         UserError: the CLI failed, or its answer is not whole; its message is the sentence.
     """
+    refuse_aliases()
     line, path = [settings.aws, *command], None
     if request is not None:
         remove_leftovers(settings.state_folder)
-        path = own_file(
-            settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2, ensure_ascii=False)
-        )
+        # ASCII, since the CLI reads files in the encoding of the user's locale
+        path = own_file(settings, f"{name}-{os.getpid()}", json.dumps(request, indent=2))
         words = of_recipe(settings, *command) or (*command, "--cli-input-json", "file://{request}")
         line = [settings.aws, *(word.replace("{request}", str(path)) for word in words)]
     note("$ " + shlex.join(["aws", *line[1:]]))

@@ -15,6 +15,7 @@ ARCHITECTURES = ("x86_64", "arm64")
 KEPT_BY_ECS = ("aws", "ecs", "fargate")
 # starts of the regions of partitions whose names end otherwise than in amazonaws.com
 ELSEWHERE = ("cn-", "eu-iso", "eusc-", "us-iso")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # this machine
 # the words that a flag may have, in any case of letters
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 

@@ -22,6 +22,12 @@ PORT_FILE = HOME / "port"
 LOG_FILE = HOME / "ministack.log"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 START_LIMIT = 60.0  # seconds
+LOOPBACK_HOSTS = "localhost,127.0.0.1"  # which no proxy reaches
+# variables of AWS's that hold in the sandbox too: the Makefile's own, and who a GitHub workflow is
+KEPT = (
+    "AWS_REGION AWS_DEFAULT_REGION AWS_PAGER AWS_CLI_AUTO_PROMPT AWS_DEFAULT_OUTPUT "
+    "AWS_ROLE_ARN AWS_ROLE_SESSION_NAME AWS_WEB_IDENTITY_TOKEN_FILE"
+)
 
 
 class SandboxError(Exception):
@@ -108,6 +114,27 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+def make_file(port: int) -> str:
+    """Return what aims the AWS CLI and boto3 at the emulator, for the Makefile.
+
+    Nothing that the user has set for AWS, in the environment, in .env or in ~/.aws, has a say in it: an
+    endpoint, a profile, FIPS, or that endpoints are to be ignored. ``override`` is for `make -e`.
+    """
+    values = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # whichever of the two a program reads
+        "NO_PROXY": LOOPBACK_HOSTS,
+        "no_proxy": LOOPBACK_HOSTS,
+    }
+    lines = [f"override {name} := {value}\nexport {name}\n" for name, value in values.items()]
+    return f"unexport $(filter-out {KEPT},$(filter AWS_%,$(.VARIABLES)))\n{''.join(lines)}"
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Keep a second `make sandbox` or `make sandbox-stop` of this folder waiting meanwhile."""
@@ -140,14 +167,7 @@ def start() -> None:
     # the port is part of the repository's name, which is read anew
     (HOME / "stack.json").unlink(missing_ok=True)
     partial = MAKE_FILE.with_suffix(".partial")
-    partial.write_text(
-        f"export AWS_ENDPOINT_URL := http://127.0.0.1:{port}\n"
-        "export AWS_ACCESS_KEY_ID := test\n"
-        "export AWS_SECRET_ACCESS_KEY := test\n"
-        "export AWS_EC2_METADATA_DISABLED := true\n"
-        "export NO_PROXY := localhost,127.0.0.1\n"
-        "unexport AWS_PROFILE AWS_SESSION_TOKEN\n"
-    )
+    partial.write_text(make_file(port))
     partial.replace(MAKE_FILE)  # Make reads it whole or not at all
     print(f"sandbox: AWS on port {port} of this machine; log: {LOG_FILE}", file=sys.stderr)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecs import cost, parse
+from ecs.aws import refuse_aliases
 from ecs.console import as_json, note, plain, say
 from ecs.errors import UserError
 from ecs.history import measures, records, saved, versions
@@ -348,5 +349,6 @@ def shell(settings: Settings) -> None:
         raise UserError(
             f"run {run.id} is not running: {state.lower()}; type: make status RUN={run.id}"
         )
+    refuse_aliases()
     note("$ " + shlex.join(["aws", *line[1:]]))
     os.execvp(line[0], line)

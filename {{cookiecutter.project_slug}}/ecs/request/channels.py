@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from ecs import console
 from ecs.console import plain
 from ecs.errors import UserError
+from ecs.settings import LOOPBACK
 
 TRAIN = "train"  # what a value without a name is
 LATEST = "latest"  # stands for the latest successful run
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 EXAMPLE = 'DATA="train=data/train.csv lookup=data/lookup.csv"'
-SCHEMES = ("s3", "https", "td")  # which the launcher reads
-LOOPBACK = ("127.0.0.1", "::1", "localhost")  # whence it reads http:// as well
+SCHEMES = ("s3", "https", "td")  # which the launcher reads; from loopback http:// as well
 
 
 def parse(text: str) -> dict[str, str]:

@@ -40,7 +40,11 @@ def expression(settings: Settings) -> str:
         UserError: it has not. What the fields mean is left to AWS to judge.
     """
     text = settings.cron.strip()
-    forms = (r"cron\(\S+( +\S+){5}\)", r"rate\(\d+ (minute|hour|day)s?\)", r"at\(\d{4}-[0-9T:-]+\)")
+    forms = (
+        r"cron\(\S+( +\S+){5}\)",
+        r"rate\([1-9]\d* (minute|hour|day)s?\)",
+        r"at\(\d{4}(-\d\d){2}T\d\d(:\d\d){2}\)",
+    )
     if not any(re.fullmatch(form, text) for form in forms):
         raise UserError(
             f"CRON={settings.cron!r}: minutes, hours, day, month, weekday and year, in UTC, as in "

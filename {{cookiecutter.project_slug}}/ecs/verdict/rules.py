@@ -633,7 +633,7 @@ RULES = (
     # ---- RunTask refused
     Rule(
         "throttled-code", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
-        (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown",
+        (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown|429",
     ),
     Rule(
         "pass-role", "this identity may not hand the task's roles to ECS (iam:PassRole)",
@@ -647,9 +647,21 @@ RULES = (
         reason=r"Signature (expired|not yet current)|difference between the request time and the current time",
     ),
     Rule(
+        "config", "the AWS settings of this machine contradict each other, or cannot be read",
+        "correct ~/.aws/config, or the variable that AWS names, then make run", NEVER, (EXCEPTION,),
+        reason=r"Infinite loop in credential|sso-session does not exist"
+        r"|missing required configuration|is inconsistent between|Credential named|from custom-process"
+        r"|(Unsupported|Invalid) configuration value|Invalid value provided to|must be an integer greater",
+    ),
+    Rule(
+        "mfa", "AWS takes each code of MFA once, and only while the device shows it",
+        "make run, with the next code", NEVER, (EXCEPTION,),
+        reason=r"MultiFactorAuthentication failed|MFA token required",
+    ),
+    Rule(
         "expired", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
         reason=r"(?i)(token|session|credentials?)\b.*(has|have|is|was|are) expired|token included "
-        r"in the request is expired|refresh failed|error loading (sso|login session) token",
+        r"in the request is expired|refresh failed|error loading (sso|login session) token|reauthenticate|session token not found",
     ),
     Rule(
         "expired-code", "the AWS credentials have expired", LOGIN, NEVER, (EXCEPTION,),
@@ -667,20 +679,25 @@ RULES = (
         reason=r"(?i)failed to connect to proxy url: \"?(?P<url>[^\"\s]+)",
     ),
     Rule(
-        "config", "the AWS configuration file {file} cannot be read", "correct {file}, then make run", NEVER,
+        "config-file", "the AWS configuration file {file} cannot be read", "correct {file}, then make run", NEVER,
         (EXCEPTION,), reason=r"(Unable to parse config file: |The specified config file \()(?P<file>[^)]+)",
+    ),
+    Rule(
+        "page", "what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "echo $HTTPS_PROXY $NO_PROXY, set them right or unset them, then make run", NEVER, (EXCEPTION,),
+        reason=r"(?i)unable to parse response|proxy authentication required",
     ),
     Rule(
         "no-credentials", "no AWS credentials can be had on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
         reason=r"(?i)unable to locate credentials|partial credentials|retrieving credentials from"
-        r"|must have credentials|infinite loop in credential",
+        r"|must have credentials",
     ),
     Rule(
         "bad-credentials", "AWS does not know these credentials", LOGIN, NEVER, (EXCEPTION,),
         error=r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException"
         r"|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|InvalidIdentityToken\w*|AuthFailure"
-        r"|MissingAuthenticationToken\w*",
+        r"|MissingAuthenticationToken\w*|IncompleteSignature\w*",
     ),
     Rule(
         "denied", "this identity may not do {action}",
@@ -790,8 +807,9 @@ RULES = (
         error=r"UnsupportedFeatureException",
     ),
     Rule(
-        "blocked", "AWS has blocked this account", "ask AWS support in the console, then make run",
-        NEVER, (EXCEPTION,), error=r"BlockedException",
+        "blocked", "AWS has blocked this account, or not opened it for this service yet",
+        "ask AWS support in the console, then make run",
+        NEVER, (EXCEPTION,), error=r"BlockedException|PendingVerification",
     ),
     Rule(
         "conflict", "another request was sent under this run's id", "make runs, then make run",
