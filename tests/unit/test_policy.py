@@ -22,8 +22,9 @@ LONGEST = 6144
 
 def documents(settings, capacity: str, network: str, boundary: str) -> list[dict]:
     asked = replace(
-        settings, capacity=capacity, network=network, boundary=boundary, exec=True, github="o/n"
-    )
+        settings, capacity=capacity, network=network, boundary=boundary, exec=True, github="o/n",
+        max_vcpus="64",
+    )  # fmt: skip
     names = policies.Names(asked, ACCOUNT, "aws")
     return [policies.runs(names), policies.cluster(names), policies.network(names)]
 
@@ -51,6 +52,8 @@ def test_a_resource_is_the_projects_or_of_those_whose_id_aws_chooses(settings, v
                 named = resource.startswith(("churn", "/ecs/churn")) or "/churn" in resource
                 named = named or resource.startswith(("log-group:/ecs/churn", "secret:churn/"))
                 by_id = service == "ec2" and resource.endswith("/*")
+                tagged = "/project" in str(each.get("Condition", {}).get("StringEquals"))
+                by_id = by_id or resource == "job/*" and tagged
                 others = (
                     "role/aws-service-role/*", "parameter/aws/service/ecs/*", "key-pair/mine",
                     "oidc-provider/token.actions.githubusercontent.com",
@@ -155,6 +158,9 @@ def test_who_makes_the_stack_may_make_what_is_in_it(settings, capacity):
 
 # What a schema's handlers may ask for and this template never makes them ask: by pattern, with the reason.
 UNUSED = {
+    r"eks:.*|batch:SetCapacityTags": "no such property: the service-linked role is Batch's own",
+    r"ec2:DescribeLaunchTemplateVersions": "an environment on Fargate has no launch template",
+    r"batch:Un[Tt]agResource": "tags are never taken away",
     r"kms:.*|ecs:PutAccountSetting.*|firehose:.*|s3:REST\..*|s3tables:.*": "no such property",
     r"vpc-lattice:.*|vpce:.*|managed-fleets:.*|elasticloadbalancing:.*|cloudwatch:.*": "no such property",
     r"\w+:(Untag\w+|DeleteBucketTagging)": "tags are never taken away",
@@ -181,6 +187,7 @@ def test_the_policies_have_what_cloudformation_s_handlers_ask_for(settings, capa
     """Source: ``handlers`` and ``tagging`` of the resource types' schemas, which cfn-lint ships."""
     template = plain(cfnlint.decode.cfn_yaml.load(str(PROJECT / "infrastructure.yaml")))
     given = {"Capacity": capacity, "GitHub": "o/n:ref:refs/heads/main", "NewProvider": "true"}
+    given |= {"MaxVcpus": "64"}
     if network == "default":
         given |= {"VpcId": "vpc-1", "Subnets": "subnet-1"}
     kinds = {each["Type"] for each in process(template, given)["Resources"].values()}
@@ -196,6 +203,8 @@ def test_the_policies_have_what_cloudformation_s_handlers_ask_for(settings, capa
         for name in ("create", "read", "update", "delete"):
             wanted |= set(schema.get("handlers", {}).get(name, {}).get("permissions", []))
         wanted |= set(schema.get("tagging", {}).get("permissions", []))
+    # the schemas of AWS::Batch write Batch:, Iam: and UnTagResource
+    wanted = {each.partition(":")[0].lower() + ":" + each.partition(":")[2] for each in wanted}
     lacking = {
         each
         for each in wanted

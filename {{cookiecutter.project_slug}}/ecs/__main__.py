@@ -36,6 +36,8 @@ COMMANDS = {
     "secret": "ecs.commands.stack:secret",
     "register": "ecs.commands.run:register",
     "run": "ecs.commands.run:run",
+    "submit": "ecs.commands.batch:submit",
+    "sweep": "ecs.commands.batch:sweep",
     "rerun": "ecs.commands.run:rerun",
     "attach": "ecs.commands.run:attach",
     "schedule": "ecs.commands.schedule:schedule",
@@ -53,7 +55,7 @@ COMMANDS = {
     "destroy": "ecs.commands.stack:destroy",
 }
 # where it matters which region is meant
-AIMED = ("parameters", "plan", "verify", "data", "run", "schedule", "destroy")
+AIMED = ("parameters", "plan", "verify", "data", "run", "submit", "sweep", "schedule", "destroy")
 
 
 def tell_region(settings: Settings) -> None:

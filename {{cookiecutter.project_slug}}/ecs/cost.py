@@ -72,16 +72,22 @@ def shown(amount: float | None) -> str:
     return "" if amount is None else f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"
 
 
-def estimate(size: Mapping, timeout: float, start_timeout: float = math.inf) -> str:
-    """Return one line for before the run. Both limits are in seconds, infinite where not given."""
+def estimate(size: Mapping, timeout: float, start_timeout: float = math.inf, times: int = 1) -> str:
+    """Return one line for before the run. Both limits are in seconds, infinite where not given.
+
+    ``times``: so many tasks, of as many runs or attempts.
+    """
     price = hourly(size)
     if price is None:
         return "cost: not estimated; that of the instances, as long as they are up"
     spot = "; Spot takes up to 70 % less" if size["capacity"] == "fargate-spot" else ""
+    each = f"{shown(price)} an hour" + (" each" if times > 1 else "")
     if math.isinf(timeout):
-        return f"cost: about {shown(price)} an hour ({REGION}{spot})"
-    most = dollars(size, longest(timeout, start_timeout))
-    return f"cost: about {shown(most)} at most ({shown(price)} an hour, {REGION}{spot})"
+        many = f", {times} tasks at most" if times > 1 else ""
+        return f"cost: about {each}{many} ({REGION}{spot})"
+    most = times * dollars(size, longest(timeout, start_timeout))
+    many = f" for {times} tasks" if times > 1 else ""
+    return f"cost: about {shown(most)} at most{many} ({each}, {REGION}{spot})"
 
 
 def longest(timeout: float, start_timeout: float) -> float:
@@ -90,9 +96,14 @@ def longest(timeout: float, start_timeout: float) -> float:
 
 
 def check_budget(
-    budget: str, size: Mapping, timeout: float, start_timeout: float, detach: bool
+    budget: str,
+    size: Mapping,
+    timeout: float,
+    start_timeout: float,
+    detach: bool,
+    times: int = 1,
 ) -> None:
-    """Refuse a run that could cost more than ``budget`` dollars; an empty one allows all.
+    """Refuse ``times`` tasks that could cost more than ``budget`` dollars; an empty one allows all.
 
     Raises:
         UserError: it could, or nobody could say.
@@ -113,9 +124,9 @@ def check_budget(
         raise UserError("BUDGET needs a limit of the time; type for example: TIMEOUT=3600")
     if detach:
         raise UserError("BUDGET needs somebody who stops the task in time; leave DETACH out")
-    most = dollars(size, longest(timeout, start_timeout))
+    most = times * dollars(size, longest(timeout, start_timeout))
     if most > limit:
-        fits = int(limit / hourly(size) * 3600 - longest(0, start_timeout))
+        fits = int(limit / times / hourly(size) * 3600 - longest(0, start_timeout))
         advice = f"TIMEOUT={fits}" if fits >= 1 else f"BUDGET={math.ceil(most * 100) / 100:g}"
         raise UserError(
             f"BUDGET={budget}: the run could cost about ${most:.4f} ({REGION}); type: {advice}"

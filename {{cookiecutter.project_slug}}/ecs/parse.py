@@ -63,6 +63,8 @@ EXAMPLES = {
     "CPU": 1024,
     "DISK": 50,
     "RETRIES": 3,
+    "MAX_VCPUS": 64,
+    "SAMPLE": 50,
 }
 
 

@@ -38,6 +38,7 @@ class Settings:
     github: str = ""  # owner/name of a repository
     instance_type: str = ""
     max_instances: str = "2"
+    max_vcpus: str = "0"  # of the jobs in one queue of AWS Batch; 0: no queues
     script: str = "train.py"
     args: str = ""
     data: str = "data/train.csv"
@@ -55,6 +56,7 @@ class Settings:
     runs: str = ""  # run ids for compare
     limit: str = "50"  # runs in the table
     budget: str = ""  # dollars
+    sample: str = ""  # runs of a sweep, at random
     tag: str = ""
     extras: str = ""  # names, separated by blanks
     package: str = ""  # requirements to add or remove

@@ -103,7 +103,7 @@ def literal(text: str) -> object:
 
 
 def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
-    """Return script and arguments; those that were too long for ECS stand in a file.
+    """Return script and arguments; those that were too long for ECS stand in a file, those of a sweep in a row of it.
 
     Raises:
         UserError, PassingError: the file is not there, or is none.
@@ -114,7 +114,9 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
     text = Transfer({"do": "read", "uri": uri}).result()["text"]
     try:
         more = json.loads(text or "")
-    except ValueError:
+        if index := environ.get(attempt.BATCH_INDEX):
+            more = more[int(index)]
+    except (ValueError, LookupError, TypeError):
         more = None
     if not isinstance(more, list) or not all(isinstance(word, str) for word in more):
         raise UserError(f"{contract.ARGV_URI}={uri}: no list of words is there")
@@ -298,15 +300,15 @@ def main(words: list[str]) -> int:
     """Run a script and return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    told = Told()
+    told, environ = Told(), attempt.of_sweep(os.environ)
     if not words:
         say(USAGE)
         return 2
     if sagemaker.starts(words):
         return as_sagemaker(words, told)
-    code = launch(words, os.environ, told)
-    run_id = os.environ.get(contract.RUN_ID)
-    if run_id and os.environ.get(contract.RUN_URI):
+    code = launch(words, environ, told)
+    run_id = environ.get(contract.RUN_ID)
+    if run_id and environ.get(contract.RUN_URI):
         # Docker reads the two streams side by side: let it take standard error's last line first.
         sys.stderr.flush()
         if attempt.in_image():

@@ -14,6 +14,8 @@ from job.errors import UserError, fault
 
 ROOT = Path(__file__).resolve().parent.parent  # the project; in the image /app
 SCRATCH = Path("/scratch")  # of the image; nowhere else does it count
+# what AWS Batch sets: the attempt, from 1; the place of a run in its sweep, from 0 ("Job environment variables")
+BATCH_ATTEMPT, BATCH_INDEX = "AWS_BATCH_JOB_ATTEMPT", "AWS_BATCH_JOB_ARRAY_INDEX"
 LINKS = ("model", "output", "input", "checkpoints")  # of /opt/ml, to the working folder
 
 
@@ -43,6 +45,18 @@ class Job:
         return float(text) if text.isdecimal() else 10.0
 
 
+def of_sweep(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of one run of a sweep, whose files lie below the sweep's; any other's as it is."""
+    index = environ.get(BATCH_INDEX)
+    if not index or not environ.get(contract.RUN_URI):
+        return environ
+    own = {
+        contract.RUN_ID: f"{environ.get(contract.RUN_ID)}/{index}",
+        contract.RUN_URI: f"{environ[contract.RUN_URI]}{index}/",
+    }
+    return {**environ, **own}
+
+
 def in_image() -> bool:
     """Tell whether this is the image, and not a laptop."""
     return Path("/app") == ROOT and SCRATCH.is_dir()
@@ -54,7 +68,8 @@ def plan(words: list[str], environ: Mapping[str, str]) -> Job:
     Raises:
         UserError: it asks for what there cannot be.
     """
-    base, attempt = environ.get(contract.RUN_URI, ""), environ.get(contract.ATTEMPT) or "1"
+    base = environ.get(contract.RUN_URI, "")
+    attempt = environ.get(BATCH_ATTEMPT) or environ.get(contract.ATTEMPT) or "1"
     if not attempt.isdecimal() or not int(attempt):
         raise UserError(f"{contract.ATTEMPT}={attempt!r}: a whole number from 1 on")
     if not base:

@@ -24,6 +24,7 @@ from ecs.stack.policies import Names
 # Each makes something, or is granted for what another call makes (ecs:TagResource) or hands on.
 # iam:PassRole has a check of its own; s3:DeleteObject succeeds where there is nothing, and leaves a marker.
 UNTRIED = (
+    "batch:RegisterJobDefinition", "batch:SubmitJob", "batch:TagResource", "batch:TerminateJob",
     "ecr:InitiateLayerUpload", "ecr:PutImage", "ecs:RegisterTaskDefinition", "ecs:TagResource",
     "iam:PassRole", "s3:DeleteObject", "scheduler:CreateSchedule", "secretsmanager:CreateSecret",
 )  # fmt: skip
@@ -112,7 +113,17 @@ def calls(names: Names, absent: str) -> dict[str, dict[str, Any]]:
         "secretsmanager:RestoreSecret": secret,
         "secretsmanager:TagResource": {**secret, "Tags": [{"Key": "project", "Value": project}]},
         **(of_instances(nothing) if names.settings.kind.group else {}),
+        **(of_batch(project, nothing) if names.settings.max_vcpus != "0" else {}),
     }  # fmt: skip
+
+
+def of_batch(project: str, nothing: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the calls that only jobs need."""
+    return {
+        "batch:DescribeJobDefinitions": {"jobDefinitionName": project, "maxResults": 1},
+        "batch:DescribeJobs": {"jobs": [nothing]},
+        "batch:ListJobs": {"jobQueue": f"{project}-fargate", "maxResults": 1},
+    }
 
 
 def of_instances(nothing: str) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from ecs.image import image
 from ecs.output import lost
 from ecs.request import definition, request, sizes
 from ecs.request.channels import with_latest
-from ecs.run import registration, retry
+from ecs.run import queued, registration, retry
 from ecs.run.attempts import attend, finish, halt, halt_by_name, log_of, show, tell, watch
 from ecs.run.here import become
 from ecs.run.locate import locate, recent, unfound
@@ -111,22 +111,25 @@ def asked_for(
     }
 
 
-def check_cost(settings: Settings, size: dict) -> None:
-    """Say what the run may cost.
+def check_cost(settings: Settings, size: dict, times: int = 1) -> None:
+    """Say what the run may cost, or ``times`` of it.
 
     Raises:
         UserError: more than BUDGET.
     """
     limit = parse.seconds("TIMEOUT", settings.timeout)
     start_limit = parse.seconds("START_TIMEOUT", settings.start_timeout)
-    cost.check_budget(settings.budget, size, limit, start_limit, settings.detach)
-    note(cost.estimate(size, limit, start_limit) if settings.there.billed else cost.FREE)
+    cost.check_budget(settings.budget, size, limit, start_limit, settings.detach, times)
+    note(cost.estimate(size, limit, start_limit, times) if settings.there.billed else cost.FREE)
 
 
 def rerun(settings: Settings) -> int:
     """Start a recorded run once more: same image, arguments, sizes, environment and data."""
     chosen_run = chosen(settings)
-    outputs, former, old = chosen_run.outputs, chosen_run.id, chosen_run.record
+    queued.refuse_sweep(chosen_run)
+    outputs, former = chosen_run.outputs, chosen_run.id
+    # it runs on ECS, wherever it ran before
+    old = {name: value for name, value in chosen_run.record.items() if name != "batch"}
     if "size" not in old:
         raise UserError(f"run {former} was recorded by an older version; type: make run")
     data = versions.data_versions(settings, outputs, old["request"])
@@ -180,6 +183,8 @@ def attach(settings: Settings) -> int:
     retries = parse.retries(settings)
     run = chosen(settings)
     record = run.record
+    if "batch" in record:
+        return queued.follow(run)
     result = records.result(run)
     if result is not None:
         ended = [*record["attempts"][:-1], result]
@@ -206,7 +211,7 @@ def chosen(settings: Settings) -> Run:
     """Return the run that RUN means, with its record."""
     run = named(settings)
     try:
-        run.record = records.record(run) or {}
+        run.record = (queued.child(run) if "/" in run.id else records.record(run)) or {}
     except DamagedError as error:
         raise NoRecordError(str(error)) from error
     if not run.record:
@@ -227,6 +232,10 @@ def with_task(settings: Settings) -> Run:
         UserError: none has, or none that ECS shows.
     """
     run = chosen(settings)
+    if "batch" in run.record:
+        raise UserError(
+            f"run {run.id} is on AWS Batch, where nobody can open a shell; type: make logs"
+        )
     locate(run)
     if not any(each["task"] for each in run.record["attempts"]):
         raise UserError(no_task(run))
@@ -248,6 +257,9 @@ def no_task(run: Run) -> str:
 
 def logs(settings: Settings) -> int:
     """Print a run's log, attempt by attempt; a run that goes on is followed to its end."""
+    run = chosen(settings)
+    if "batch" in run.record:
+        return queued.follow(run)
     run = with_task(settings)
     record = run.record
     ended = records.result(run) is not None
@@ -283,13 +295,14 @@ def status(settings: Settings) -> None:
         ("image", record.get("image")),
         ("revision", record.get("revision")),
         ("task", record.get("task")),
+        ("job", (record.get("batch") or {}).get("job")),
         ("cost", cost.shown(state.get("cost")) if settings.there.billed else ""),
         ("attempts", len(record["attempts"]) if len(record["attempts"]) > 1 else None),
         ("files", run.uri),
     ):
         if value not in (None, ""):
             say(f"{name:<10} {value}")
-    for line in saved.summary(run):
+    for line in queued.summary(run) if record.get("sweep") else saved.summary(run):
         say(line)
 
 

@@ -1,6 +1,7 @@
 """What the tables show of a run: metrics, durations, parameters."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,6 +18,8 @@ SETS = ("train", "validation")
 
 # The first of these that a run measured stands for it in the table.
 HEADLINES = ("auc", "accuracy", "r2", "rmse", "log_loss")
+# of these measures the smallest is the best, of any other the largest
+SMALLEST = re.compile(r"(?i)loss|err|rmse|mae|mse|mape|deviance|nll|perplexity")
 
 
 def measures(metrics: Mapping | None) -> dict[str, dict[str, float]]:
@@ -38,13 +41,35 @@ def measures(metrics: Mapping | None) -> dict[str, dict[str, float]]:
 
 def headline(metrics: Mapping | None) -> str:
     """Return a run's first measure, of its validation set if there is one: ``auc 0.9912``."""
+    found = first(metrics)
+    return f"{found[0]} {found[1]:.5g}" if found else ""
+
+
+def best(metrics: Mapping[int, Mapping | None]) -> tuple[int, str] | None:
+    """Return the number of the best of several runs and its measure; of equal ones the first.
+
+    They are compared by the first measure of the first run that has any.
+    """
+    found = {number: measure for number, each in metrics.items() if (measure := first(each))}
+    if not found:
+        return None
+    name = found[min(found)][0]
+    sign = 1 if SMALLEST.search(name) else -1
+    value, number = min(
+        (sign * each[1], number) for number, each in found.items() if each[0] == name
+    )
+    return number, f"{name} {sign * value:.5g}"
+
+
+def first(metrics: Mapping | None) -> tuple[str, float] | None:
+    """Return the name and value of the measure that stands for a run; None where it has none."""
     found = measures(metrics)
     order = [name for name in (*SETS[::-1], "") if name in found] + list(found)
     for part in order:
         for name in (*HEADLINES, *found[part]):
             if name in found[part]:
-                return f"{name} {found[part][name]:.5g}"
-    return ""
+                return name, found[part][name]
+    return None
 
 
 def duration(result: Mapping) -> str:

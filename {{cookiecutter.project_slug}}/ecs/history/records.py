@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -224,6 +225,9 @@ def resolve(settings: Settings, stack: Mapping[str, str], ids: Sequence[str] = (
         UserError: no run, or more than one, has an id that begins so.
     """
     ids = ids or run_ids(settings, stack)
+    sweep, slash, index = settings.run.rpartition("/")
+    if slash and index.isascii() and index.isdecimal():  # one run of a sweep
+        return f"{resolve(replace(settings, run=sweep), stack, ids)}/{int(index)}"
     if not ids:
         raise UserError("there are no runs yet; type: make run")
     found = [each for each in ids if each.startswith(settings.run)]
@@ -246,7 +250,9 @@ def files_in(manifest: Any, record: Mapping | None) -> dict[str, Any] | None:
     if not isinstance(files, dict):
         return None
     attempts = len((record or {}).get("attempts") or [1])
-    return files if manifest.get("attempt", attempts) == attempts else None
+    # Batch counts them itself, and whoever looks at the end records them
+    counted = bool(record and record.get("batch")) and not record["attempts"]
+    return files if counted or manifest.get("attempt", attempts) == attempts else None
 
 
 def readable(run: Run, name: str) -> Any:

@@ -47,16 +47,27 @@ def damage(record: Any) -> str:
         return why
     if not isinstance(record.get("data"), Mapping | None):
         return "data is no JSON object"
+    if "batch" in record and not is_job(record["batch"]):
+        return "batch names no queue"
+    if "sweep" in record and type(record["sweep"]) is not int:
+        return "sweep is no number"
     if "attempts" in record:
         return damage_of_attempts(record["attempts"])
     return ""
+
+
+def is_job(batch: Any) -> bool:
+    """Tell whether it is what ``run.json`` says of a job of AWS Batch."""
+    if not isinstance(batch, Mapping) or not isinstance(batch.get("queue"), str):
+        return False
+    return is_text(batch.get("job", 0))
 
 
 def damage_of_attempts(attempts: Any) -> str:
     if not isinstance(attempts, list) or not all(isinstance(each, Mapping) for each in attempts):
         return "attempts is no list of JSON objects"
     for number, each in enumerate(attempts, 1):
-        known = [each.get(name) for name in ("task", "state", "capacity", "sender", *WORDS)]
+        known = [each.get(name) for name in ("task", "log", "state", "capacity", "sender", *WORDS)]
         numbers = [each.get(name) for name in ("exit_code", "cost")]
         if not all(map(is_text, known)) or not all(n is None or is_number(n) for n in numbers):
             return f"attempt {number} has a field of another kind"

@@ -17,7 +17,7 @@ from ecs.errors import UserError
 from ecs.history import index, records, saved
 from ecs.history.run import Run
 from ecs.request import request
-from ecs.run import retry
+from ecs.run import batch, retry
 from ecs.run.follow import ENDED, Limits, Log, follow, stream_name
 from ecs.run.locate import keep, locate, record_end, settled, take, unfound
 from ecs.run.signals import Signals, Terminated
@@ -285,6 +285,9 @@ def halt(run: Run, reason: str, looks: int = 1) -> None:
 
     # Before anything else: a follower looks at it before each attempt, and once ECS has answered.
     keep(run, change)
+    if "batch" in run.record:
+        batch.stop(run, reason)
+        return
     locate(run, looks)
     if records.unanswered(run.record):
         raise UserError(
@@ -302,8 +305,8 @@ def halt_by_name(run: Run) -> int:
     """
     ecs = client(run.settings, "ecs")
     cluster, found = run.outputs["Cluster"], 0
-    for batch in batches(listed(ecs, cluster=cluster, family=run.settings.project), MOST_DESCRIBED):
-        for task in ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]:
+    for some in batches(listed(ecs, cluster=cluster, family=run.settings.project), MOST_DESCRIBED):
+        for task in ecs.describe_tasks(cluster=cluster, tasks=some)["tasks"]:
             name = task.get("startedBy") or ""
             if name.rpartition("-")[0] == run.id and task.get("lastStatus") not in ENDED:
                 stop_task(run, "make stop", task["taskArn"])

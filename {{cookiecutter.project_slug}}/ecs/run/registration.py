@@ -8,6 +8,7 @@ from ecs.aws import call_cli, client
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.image import image
+from ecs.request import job
 from ecs.request.definition import read, render
 from ecs.settings import Settings
 from ecs.stack import mark
@@ -85,4 +86,47 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
     )
     arn = answer["taskDefinition"]["taskDefinitionArn"]
     note(f"task definition: {arn.rpartition('/')[2]} (new)")
+    return arn, image_uri
+
+
+def job_definitions(settings: Settings) -> dict[str, str]:
+    """Return the ARNs of the project's job definitions by the hash of their content."""
+    pages = client(settings, "batch").get_paginator("describe_job_definitions")
+    asked = {"jobDefinitionName": settings.project, "status": "ACTIVE"}
+    return {
+        each.get("tags", {}).get(CONTENT_TAG, ""): each["jobDefinitionArn"]
+        for page in pages.paginate(**asked)
+        for each in page["jobDefinitions"]
+    }
+
+
+def register_job(
+    settings: Settings, stack: Mapping[str, str], overrides: Mapping
+) -> tuple[str, str]:
+    """Register the job definition with the image's digest, unless there is one that is the same.
+
+    ``overrides`` are those of the RunTask request.
+
+    Returns:
+        The revision's ARN, and the image as ``repository@sha256:…``.
+
+    Raises:
+        UserError: the image is not in the registry, or the definition has what no job can have.
+    """
+    image_uri = current_image(settings, stack)
+    rendered = render(with_secrets(read(), settings), settings, stack, image_uri)
+    request = job.definition(with_arns(settings, rendered), settings, stack, overrides)
+    if arn := job_definitions(settings).get(content(request)):
+        note(f"job definition: {arn.rpartition('/')[2]} (unchanged)")
+        return arn, image_uri
+    tags = mark.tags_of(mark.tags(settings)) | {CONTENT_TAG: content(request)}
+    answer = call_cli(
+        settings,
+        "batch",
+        "register-job-definition",
+        request={**request, "tags": tags},
+        name="job-definition",
+    )
+    arn = answer["jobDefinitionArn"]
+    note(f"job definition: {arn.rpartition('/')[2]} (new)")
     return arn, image_uri

@@ -7,8 +7,10 @@ from ecs import contract, cost
 from ecs.aws import client
 from ecs.history import records
 from ecs.history.run import Run
+from ecs.run import batch
 from ecs.run.follow import ENDED, describe
-from ecs.run.locate import locate, record_end, unfound
+from ecs.run.locate import keep, locate, record_end, unfound
+from ecs.verdict.rules import NEVER
 from ecs.verdict.verdict import UNKNOWN, verdict
 
 STOPPED = 143  # what the launcher says of a script that was told to stop
@@ -69,6 +71,8 @@ def state_of(run: Run) -> dict:
     unknown = {"state": UNKNOWN, "exit_code": None}
     if not run.record:
         return {**unknown, "cause": "it has no run.json"}
+    if "batch" in run.record:
+        return of_job(run)
     locate(run)
     if records.unanswered(run.record):
         return {**unknown, "cause": unfound(run.record)}
@@ -86,4 +90,65 @@ def state_of(run: Run) -> dict:
         return {"state": task["lastStatus"].capitalize(), "exit_code": None, "cause": ""}
     result = outcome(run, task)
     record_end(run, result)
+    return result
+
+
+def of_job(run: Run) -> dict:
+    """Return what ``state_of`` does, of a run on AWS Batch."""
+    job = batch.look(run)
+    if job is None:
+        unknown = {"state": UNKNOWN, "exit_code": None, "cause": batch.unfound(run.record)}
+        return by_manifest(run) or unknown
+    if run.record.get("sweep"):
+        return of_sweep(run, job)
+    if job["status"] not in batch.ENDED:
+        why = job.get("statusReason") or ""
+        return {"state": job["status"].capitalize(), "exit_code": None, "cause": why}
+    tasks = batch.tasks_of(job)
+    capacity = (run.record.get("size") or {}).get("capacity", run.settings.capacity)
+    attempts = [
+        {"attempt": number, "task": each["taskArn"], "capacity": capacity, "log": each["log"]}
+        for number, each in enumerate(tasks, 1)
+    ]
+    record_attempts(run, attempts)
+    ends = [outcome(run, each) for each in tasks]
+    for attempt, end in zip(attempts, ends, strict=True):
+        attempt |= {name: end[name] for name in ("state", "exit_code", "cause", "cost")}
+    costs = [each["cost"] for each in ends if each["cost"] is not None]
+    result = {**ends[-1], "attempts": attempts, "cost": sum(costs) if costs else None}
+    record_end(run, result)
+    return result
+
+
+def record_attempts(run: Run, attempts: list[dict]) -> None:
+    """Record the attempts that Batch has made; ``run.json`` of a sweep's run is nowhere."""
+
+    def change(latest: dict) -> None:
+        latest["attempts"], latest["task"] = attempts, attempts[-1]["task"]
+
+    if "/" in run.id:
+        change(run.record)
+    else:
+        keep(run, change)
+
+
+def of_sweep(run: Run, job: Mapping) -> dict:
+    """Return what became of a sweep; its job has ended when all its runs have."""
+    counts = batch.counts(job)
+    state, cause = (
+        job["status"].capitalize(),
+        ", ".join(f"{n} {name}" for name, n in counts.items()),
+    )
+    result = {"state": state, "exit_code": None, "cause": cause}
+    if job["status"] in batch.ENDED:
+        failed = counts.get("failed", 0)
+        result["state"] = "Failed" if failed else "Succeeded"
+        ended = batch.moment(job.get("stoppedAt"))
+        result |= {"retry": NEVER, "recorded": records.now(), "task": None, "attempts": []}
+        result |= (
+            {"createdAt": str(batch.moment(job["createdAt"])), "stoppedAt": str(ended)}
+            if ended
+            else {}
+        )
+        record_end(run, result)
     return result

@@ -53,13 +53,17 @@ def classify(answer: Mapping, error: str | None) -> str:
         error: what it wrote of an error, or why it could not be called; None where it succeeded.
     """
     if error is not None:
-        code, message = code_and_message(error)
-        unclear = not code or MAY_HAVE_STARTED.fullmatch(code) or THROTTLED.search(message)
-        return UNCLEAR if unclear else REFUSED
+        return REFUSED if refused(error) else UNCLEAR
     if task_of(answer):
         return ACCEPTED
     whole = answer.get("tasks") == [] and isinstance(answer.get("failures"), list)
     return REFUSED if whole else UNCLEAR
+
+
+def refused(error: str) -> bool:
+    """Tell whether an error says that the call has done nothing: a client error that will not pass."""
+    code, message = code_and_message(error)
+    return bool(code) and not (MAY_HAVE_STARTED.fullmatch(code) or THROTTLED.search(message))
 
 
 def task_of(answer: Mapping) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ecs.aws import client
 from ecs.console import note
 from ecs.errors import UserError
+from ecs.parse import whole_number
 from ecs.settings import Settings, instance_type
 from ecs.stack import bucket as bucket_of
 from ecs.stack.claim import resources
@@ -46,6 +47,8 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "RunDays": settings.run_days,
         "InstanceType": instance_type(settings),
         "MaxInstances": settings.max_instances,
+        # the sandbox has no Batch
+        "MaxVcpus": "0" if settings.sandbox else str(vcpus(settings)),
         **network,
     }
     # What a variable that is empty leaves to the template, and what it takes back: a parameter that
@@ -53,6 +56,17 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
     given = {name: value for name, value in values.items() if value}
     given |= {"Boundary": settings.boundary, **network}
     return [f"{name}={value}" for name, value in given.items()]
+
+
+def vcpus(settings: Settings) -> int:
+    """Return how many vCPUs the jobs of one queue may have at a time; 0 for no queues.
+
+    Raises:
+        UserError: it is no whole number.
+    """
+    return whole_number(
+        "MAX_VCPUS", settings.max_vcpus, 0, 100000, "vCPUs of a queue, 0 for no queues"
+    )
 
 
 def subject(github: str) -> str:

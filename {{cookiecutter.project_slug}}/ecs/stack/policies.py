@@ -17,6 +17,11 @@ from ecs.stack.inputs import ISSUER
 NO_RESOURCE = {
     "autoscaling:Describe*",
     "autoscaling:DescribeScalingActivities",
+    "batch:DescribeComputeEnvironments",
+    "batch:DescribeJobDefinitions",
+    "batch:DescribeJobQueues",
+    "batch:DescribeJobs",
+    "batch:ListJobs",
     "cloudformation:DescribeStackDriftDetectionStatus",
     "cloudformation:GetTemplateSummary",
     "ec2:Describe*",
@@ -165,8 +170,40 @@ def runs(names: Names) -> dict:
             passing("ScheduleRole", "scheduler", names.role("SchedulerRole-*")),
             *([allow("Shell", "ecs", "ExecuteCommand", cluster, task)] if settings.exec else []),
             *(waiting() if settings.kind.group else []),
+            *(jobs(names) if settings.max_vcpus != "0" else []),
         ]
     )  # fmt: skip
+
+
+def jobs(names: Names) -> list[dict]:
+    """Return what `make submit` and `make sweep` need. Ids of jobs are AWS's: a tag says whose one is."""
+    project = names.settings.project
+    definitions = [names.arn("batch", f"job-definition/{project}{end}") for end in ("", ":*")]
+    job = names.arn("batch", "job/*")
+    return [
+        allow("Definitions", "batch", "RegisterJobDefinition", *definitions),
+        allow("Submit", "batch", "SubmitJob", names.arn("batch", f"job-queue/{project}-*"), *definitions),
+        allow("TagJobs", "batch", "TagResource", job, *definitions, StringEquals={"aws:RequestTag/project": project}),
+        allow("EndJobs", "batch", "TerminateJob", job, StringEquals={"aws:ResourceTag/project": project}),
+        allow("FindJobs", "batch", "DescribeJobDefinitions DescribeJobs ListJobs", "*"),
+    ]  # fmt: skip
+
+
+def queues(names: Names) -> list[dict]:
+    """Return what the queues and their compute environments need, and what ends the jobs in them."""
+    project = names.settings.project
+    found = "DescribeComputeEnvironments DescribeJobDefinitions DescribeJobQueues ListJobs"
+    return [
+        allow(
+            "Queues", "batch",
+            "CreateComputeEnvironment CreateJobQueue DeleteComputeEnvironment DeleteJobQueue "
+            "ListTagsForResource TagResource UpdateComputeEnvironment UpdateJobQueue",
+            names.arn("batch", f"compute-environment/{project}-*"), names.arn("batch", f"job-queue/{project}-*"),
+        ),
+        allow("EndJobs", "batch", "TerminateJob", names.arn("batch", "job/*"), StringEquals={"aws:ResourceTag/project": project}),
+        allow("EndDefinitions", "batch", "DeregisterJobDefinition", names.arn("batch", f"job-definition/{project}:*")),
+        allow("FindQueues", "batch", found, "*"),
+    ]  # fmt: skip
 
 
 def waiting() -> list[dict]:
@@ -234,7 +271,7 @@ def cluster(names: Names) -> dict:
                 f"arn:{names.partition}:iam::{names.account}:role/aws-service-role/*",
                 StringEquals={
                     "iam:AWSServiceName": [
-                        "autoscaling.amazonaws.com", "ecs-compute.amazonaws.com", "ecs.amazonaws.com",
+                        "autoscaling.amazonaws.com", "batch.amazonaws.com", "ecs-compute.amazonaws.com", "ecs.amazonaws.com",
                     ]
                 },
             ),
@@ -270,11 +307,12 @@ def provider(names: Names) -> dict:
 
 
 def network(names: Names) -> dict:
-    """Return the policy for the network of the stack, and for its machines where it has any."""
+    """Return the policy for the network of the stack, for its machines and its queues where it has any."""
     kind = names.settings.kind
     machines = instances(names) if kind.group else []
     managed = managed_instances(names) if kind.managed else []
-    return document([*addresses(names), *machines, *managed])
+    batch = queues(names) if names.settings.max_vcpus != "0" else []
+    return document([*addresses(names), *machines, *managed, *batch])
 
 
 def addresses(names: Names) -> list[dict]:

@@ -74,9 +74,10 @@ def check(settings: Settings, stack: dict | None, again: str) -> dict | None:
     return stack
 
 
-def services(capacity: Capacity) -> set[str]:
-    """Return the services whose roles in the account a stack of this capacity needs."""
-    return {"ecs.amazonaws.com", capacity.service} - {""}
+def services(capacity: Capacity, vcpus: str) -> set[str]:
+    """Return the services whose roles in the account a stack needs; ``vcpus`` is ``MAX_VCPUS``."""
+    queues = "" if vcpus == "0" else "batch.amazonaws.com"
+    return {"ecs.amazonaws.com", capacity.service, queues} - {""}
 
 
 def make_roles(
@@ -89,8 +90,14 @@ def make_roles(
     """
     if not settings.there.account:
         return
-    before = services(capacity(present_in(stack).get("Capacity", "fargate"))) if stack else set()
-    made = [each for each in sorted(services(settings.kind) - before) if make_role(settings, each)]
+    had = present_in(stack) if stack else {}
+    before = (
+        services(capacity(had.get("Capacity", "fargate")), had.get("MaxVcpus", "0"))
+        if stack
+        else set()
+    )
+    needed = services(settings.kind, settings.max_vcpus) - before
+    made = [each for each in sorted(needed) if make_role(settings, each)]
     if made:
         note(f"made the account's role for {' and '.join(made)}; waiting until AWS knows it")
         sleep(SETTLING)

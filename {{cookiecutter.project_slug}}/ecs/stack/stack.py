@@ -13,7 +13,7 @@ from ecs.stack import mark
 
 OUTPUTS = (
     "Bucket", "Capacities", "CapacityProvider", "Cluster", "ClusterArn", "Exec", "ExecutionRoleArn",
-    "GitHubRoleArn", "InstanceType", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
+    "FargateQueue", "FargateSpotQueue", "GitHubRoleArn", "InstanceType", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
 # what a stack had before its tags held the project's id
