@@ -19,7 +19,7 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 SERVICES = (
-    "autoscaling", "cloudformation", "ec2", "ecr", "ecs", "iam", "logs", "s3", "scheduler", "secretsmanager",
+    "autoscaling", "batch", "cloudformation", "ec2", "ecr", "ecs", "iam", "logs", "s3", "scheduler", "secretsmanager",
     "ssm", "sts",
 )  # fmt: skip
 ON_FARGATE = ({"FARGATE"}, {"FARGATE_SPOT"}, {"FARGATE", "FARGATE_SPOT"})
@@ -156,7 +156,87 @@ PUBLISHED = "scheduler.CreateSchedule|scheduler.UpdateSchedule"
 IN_GUIDE = "Amazon ECS developer guide, "
 BUCKET = {"Bucket": "b", "Key": "k"}
 
+JOB = {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}
+JOBS = "batch.SubmitJob"
+IN_BATCH_GUIDE = "AWS Batch user guide, "
+
+
+def job_definition(**members: Any) -> dict:
+    """Return a job definition for Fargate whose container has more members."""
+    needed = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "4096"}]
+    container = {"name": "train", "image": "i", "resourceRequirements": needed, **members}
+    task = {"containers": [container], "executionRoleArn": "r"}
+    return {
+        "jobDefinitionName": "d", "type": "container", "platformCapabilities": ["FARGATE"],
+        "ecsProperties": {"taskProperties": [task]},
+    }  # fmt: skip
+
+
+def job_tasks(asked: Mapping) -> list[Mapping]:
+    return asked.get("ecsProperties", {}).get("taskProperties", [])
+
+
+def job_containers(asked: Mapping) -> list[Mapping]:
+    return [each for task in job_tasks(asked) for each in task["containers"]]
+
+
+def job_size(container: Mapping) -> dict:
+    """Return what a container of a job reserves, as sizes of tasks have it."""
+    found = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    if not {"VCPU", "MEMORY"} <= set(found):
+        return {"cpu": "0", "memory": "0"}
+    return {"cpu": float(found["VCPU"]) * 1024, "memory": found["MEMORY"]}
+
+
+def strategy(asked: Mapping) -> Mapping:
+    return asked.get("retryStrategy", {})
+
+
+def patterns(asked: Mapping) -> list[str]:
+    return [
+        text
+        for rule in strategy(asked).get("evaluateOnExit", [])
+        for name, text in rule.items()
+        if name in ("onReason", "onStatusReason")
+    ]
+
+
 RULES = [
+    # ---- AWS Batch
+    Rule("batch.ListJobs", "You must specify only one of the following items", "", one_of("jobQueue", "arrayJobId", "multiNodeJobId"),
+         {"jobQueue": "q", "arrayJobId": "a"}),
+    Rule("batch.ListJobs", "Only one filter can be used at a time", "filters", within("filters", 1),
+         {"jobQueue": "q", "filters": [{"name": "JOB_NAME", "values": ["a"]}] * 2}),
+    Rule("batch.ListJobs", "When the filter is used, jobStatus is ignored", "filters", not_both("filters", "jobStatus"),
+         {"jobQueue": "q", "jobStatus": "FAILED", "filters": [{"name": "JOB_NAME", "values": ["a"]}]}),
+    Rule("batch.DescribeJobs", "A list of up to 100 job IDs", "jobs", within("jobs", 100), {"jobs": ["j"] * 101}),
+    Rule(JOBS, "It can be up to 128 letters long. The first character must be alphanumeric, can contain uppercase and lowercase letters, numbers, hyphens (-), and underscores (_)",
+         "jobName", lambda asked: re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", asked["jobName"]), JOB | {"jobName": "a.b"}),
+    Rule(JOBS, "The array size can be between 2 and 10,000", "arrayProperties",
+         lambda asked: 2 <= asked.get("arrayProperties", {"size": 2})["size"] <= 10000, JOB | {"arrayProperties": {"size": 1}}),
+    Rule(JOBS, "The minimum value for the timeout is 60 seconds", "timeout",
+         lambda asked: asked.get("timeout", {}).get("attemptDurationSeconds", 60) >= 60, JOB | {"timeout": {"attemptDurationSeconds": 59}}),
+    Rule(JOBS, "You can specify between 1 and 10 attempts", "retryStrategy.attempts",
+         lambda asked: 1 <= strategy(asked).get("attempts", 1) <= 10, JOB | {"retryStrategy": {"attempts": 11}}),
+    Rule(JOBS, "Array of up to 5 objects", "retryStrategy.evaluateOnExit", lambda asked: len(strategy(asked).get("evaluateOnExit", [])) <= 5,
+         JOB | {"retryStrategy": {"attempts": 2, "evaluateOnExit": [{"onExitCode": "1", "action": "RETRY"}] * 6}}),
+    Rule(JOBS, "then the attempts parameter must also be specified", "retryStrategy.evaluateOnExit",
+         lambda asked: "evaluateOnExit" not in strategy(asked) or "attempts" in strategy(asked),
+         JOB | {"retryStrategy": {"evaluateOnExit": [{"onExitCode": "1", "action": "RETRY"}]}}),
+    Rule(JOBS, "It can contain only numbers, and can end with an asterisk (*)", "retryStrategy.evaluateOnExit.onExitCode",
+         lambda asked: all(re.fullmatch(r"\d*\*?", each.get("onExitCode", "1")) for each in strategy(asked).get("evaluateOnExit", [])),
+         JOB | {"retryStrategy": {"attempts": 2, "evaluateOnExit": [{"onExitCode": "!0", "action": "RETRY"}]}}),
+    Rule(JOBS, "It can contain letters, numbers, periods (.), colons (:), and white space", "retryStrategy.evaluateOnExit.onReason",
+         lambda asked: all(re.fullmatch(r"[\w.:\s]*\*?", each) for each in patterns(asked)),
+         JOB | {"retryStrategy": {"attempts": 2, "evaluateOnExit": [{"onReason": "a (b)", "action": "RETRY"}]}}),
+    Rule("batch.RegisterJobDefinition", "For jobs that run on Fargate resources, you must provide an execution role", "ecsProperties.taskProperties.executionRoleArn",
+         lambda asked: all("executionRoleArn" in each for each in job_tasks(asked)),
+         job_definition() | {"ecsProperties": {"taskProperties": [{"containers": job_containers(job_definition())}]}}),
+    Rule("batch.RegisterJobDefinition", "must match one of the supported values and the VCPU values must be one of the values supported for that memory value",
+         "ecsProperties.taskProperties.containers.resourceRequirements.value", lambda asked: all(is_size(job_size(each)) for each in job_containers(asked)),
+         job_definition(resourceRequirements=[{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "4096"}])),
+    Rule("batch.RegisterJobDefinition", "The minimum value is 2 seconds and the maximum value for Fargate is 120 seconds", "ecsProperties.taskProperties.containers.stopTimeout",
+         lambda asked: all(2 <= each.get("stopTimeout", 30) <= 120 for each in job_containers(asked)), job_definition(stopTimeout=121)),
     # ---- CloudWatch Logs
     Rule("logs.GetLogEvents", "you must specify true for startFromHead", "startFromHead",
          lambda asked: "nextToken" not in asked or asked.get("startFromHead") is True,

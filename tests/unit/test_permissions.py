@@ -28,7 +28,7 @@ from sandbox import __main__ as sandbox
 from support import PROJECT, everything
 
 ACCOUNT = "0" * 12
-SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
+SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True, max_vcpus="64")
 NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policies.runs(NAMES))
 # As in tests/test_end_to_end.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it

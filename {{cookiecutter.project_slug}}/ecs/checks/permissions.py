@@ -244,7 +244,7 @@ def lacking(
         # who came by a federation has no policies that IAM could look at
         if not denied(error) and error.response["Error"]["Code"] not in NO_SOURCE:
             raise
-        missing, unknown = set(), {*UNTRIED} - {"iam:PassRole"}
+        missing, unknown = set(), {*UNTRIED} & {*actions(document)} - {"iam:PassRole"}
     services = {action.partition(":")[0] for action in wanted}
     clients = {service: client(service) for service in services}
     return missing | tried(clients, {action: made[action] for action in wanted}), unknown

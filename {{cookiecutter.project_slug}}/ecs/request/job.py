@@ -14,7 +14,6 @@ from ecs.settings import CONTAINER, Settings
 
 MOST_ATTEMPTS = 10
 SHORTEST_LIMIT = 60  # seconds, of one attempt
-LARGEST_CPU = 16384  # units
 # of a container of task-definition.json; Batch knows no others, and calls these as ECS does
 KNOWN = {
     "command", "environment", "essential", "image", "linuxParameters", "logConfiguration", "mountPoints", "name",
@@ -72,11 +71,6 @@ def definition(
             f"task-definition.json: a job on AWS Batch has no {', '.join(unknown)}; type: make run"
         )
     size = full_size(settings, rendered, overrides)
-    if size["cpu"] > LARGEST_CPU:
-        raise UserError(
-            f"CPU={size['cpu']}: a job on AWS Batch has {LARGEST_CPU} at most; "
-            f"type: CPU={LARGEST_CPU} MEMORY=122880, or make run"
-        )
     needed = {"VCPU": f"{size['cpu'] / 1024:g}", "MEMORY": str(size["memory"])}
     container = {
         **containers[0],

@@ -20,6 +20,7 @@ from ecs.run.submit import CALLS, FIRST, LONGEST, refused
 from ecs.settings import CONTAINER, Settings
 
 ENDED = ("SUCCEEDED", "FAILED")
+LOOKS = 3  # for a job, before it is sent again
 STATES = (*ENDED, "RUNNING", "STARTING", "RUNNABLE", "PENDING", "SUBMITTED")
 SUBMIT = ("batch", "submit-job")
 KEPT_DAYS = 7  # Batch shows a job that has ended at least so long ("Job states" in its user guide)
@@ -66,8 +67,6 @@ def send(
         UserError: Batch refused it, or nobody knows yet whether it took it.
     """
     for number in range(1, CALLS + 1):
-        if number > 1 and (job := looked_for(settings, request)):
-            return job
         try:
             answer = call_cli(settings, *SUBMIT, request=dict(request), name="submit-job", tries=1)
             if job := answer.get("jobId"):
@@ -81,9 +80,12 @@ def send(
                 raise
             error = str(failure)
         note(f"-- {error}: looking whether the job is there")
-        sleep(pause(number, chance(), FIRST, LONGEST))
-    if job := looked_for(settings, request):
-        return job
+        for look in range(
+            LOOKS
+        ):  # a list may lag behind, and a second job would write the same files
+            sleep(pause(number + look, chance(), FIRST, LONGEST))
+            if job := looked_for(settings, request):
+                return job
     run = request["jobName"]
     raise UserError(
         f"nobody knows yet whether Batch took the job: {error}; in a minute: make status RUN={run}"

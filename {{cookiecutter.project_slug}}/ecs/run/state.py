@@ -110,26 +110,16 @@ def of_job(run: Run) -> dict:
         {"attempt": number, "task": each["taskArn"], "capacity": capacity, "log": each["log"]}
         for number, each in enumerate(tasks, 1)
     ]
-    record_attempts(run, attempts)
+    run.record |= {"attempts": attempts, "task": attempts[-1]["task"]}
     ends = [outcome(run, each) for each in tasks]
     for attempt, end in zip(attempts, ends, strict=True):
         attempt |= {name: end[name] for name in ("state", "exit_code", "cause", "cost")}
     costs = [each["cost"] for each in ends if each["cost"] is not None]
     result = {**ends[-1], "attempts": attempts, "cost": sum(costs) if costs else None}
+    if "/" not in run.id:  # run.json of a sweep's run is nowhere
+        keep(run, lambda latest: latest.update(attempts=attempts, task=run.record["task"]))
     record_end(run, result)
     return result
-
-
-def record_attempts(run: Run, attempts: list[dict]) -> None:
-    """Record the attempts that Batch has made; ``run.json`` of a sweep's run is nowhere."""
-
-    def change(latest: dict) -> None:
-        latest["attempts"], latest["task"] = attempts, attempts[-1]["task"]
-
-    if "/" in run.id:
-        change(run.record)
-    else:
-        keep(run, change)
 
 
 def of_sweep(run: Run, job: Mapping) -> dict:

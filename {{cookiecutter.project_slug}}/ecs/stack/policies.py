@@ -11,7 +11,9 @@ Source: the service authorization reference. ``"*"`` stands where an action know
 from collections.abc import Iterable
 
 from ecs.settings import Settings
+from ecs.stack import queues
 from ecs.stack.inputs import ISSUER
+from ecs.stack.statements import Names, allow
 
 # These know no resource, or list what there is before anybody can name it.
 NO_RESOURCE = {
@@ -61,38 +63,10 @@ MANAGED_POLICIES = (
 )
 
 
-class Names:
-    """The ARNs of what the stack makes, known before it is made."""
-
-    def __init__(self, settings: Settings, account: str, partition: str) -> None:
-        self.settings, self.account, self.partition = settings, account, partition
-        self.bucket = f"arn:{partition}:s3:::{settings.project}-{account}-{settings.region}"
-
-    def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource in the project's region and account."""
-        return f"arn:{self.partition}:{service}:{self.settings.region}:{self.account}:{resource}"
-
-    def role(self, logical: str) -> str:
-        """Return the ARN of a role to which CloudFormation gives a name."""
-        name = f"{self.settings.project}-{logical}"
-        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
-
-
 def of_caller(settings: Settings, arn: str) -> Names:
     """Return the names in the account and partition of the caller that ``arn`` names."""
     _, partition, _, _, account, _ = arn.split(":", 5)
     return Names(settings, account, partition)
-
-
-def allow(sid: str, service: str, actions: str, *resources: str, **conditions: dict) -> dict:
-    """Return one statement; ``actions`` are words without the service's prefix."""
-    statement: dict = {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": [f"{service}:{action}" for action in sorted(actions.split())],
-        "Resource": list(resources),
-    }
-    return statement | ({"Condition": conditions} if conditions else {})
 
 
 def anywhere(allowed: Iterable[dict]) -> list[dict]:
@@ -170,40 +144,9 @@ def runs(names: Names) -> dict:
             passing("ScheduleRole", "scheduler", names.role("SchedulerRole-*")),
             *([allow("Shell", "ecs", "ExecuteCommand", cluster, task)] if settings.exec else []),
             *(waiting() if settings.kind.group else []),
-            *(jobs(names) if settings.max_vcpus != "0" else []),
+            *(queues.jobs(names) if settings.max_vcpus != "0" else []),
         ]
     )  # fmt: skip
-
-
-def jobs(names: Names) -> list[dict]:
-    """Return what `make submit` and `make sweep` need. Ids of jobs are AWS's: a tag says whose one is."""
-    project = names.settings.project
-    definitions = [names.arn("batch", f"job-definition/{project}{end}") for end in ("", ":*")]
-    job = names.arn("batch", "job/*")
-    return [
-        allow("Definitions", "batch", "RegisterJobDefinition", *definitions),
-        allow("Submit", "batch", "SubmitJob", names.arn("batch", f"job-queue/{project}-*"), *definitions),
-        allow("TagJobs", "batch", "TagResource", job, *definitions, StringEquals={"aws:RequestTag/project": project}),
-        allow("EndJobs", "batch", "TerminateJob", job, StringEquals={"aws:ResourceTag/project": project}),
-        allow("FindJobs", "batch", "DescribeJobDefinitions DescribeJobs ListJobs", "*"),
-    ]  # fmt: skip
-
-
-def queues(names: Names) -> list[dict]:
-    """Return what the queues and their compute environments need, and what ends the jobs in them."""
-    project = names.settings.project
-    found = "DescribeComputeEnvironments DescribeJobDefinitions DescribeJobQueues ListJobs"
-    return [
-        allow(
-            "Queues", "batch",
-            "CreateComputeEnvironment CreateJobQueue DeleteComputeEnvironment DeleteJobQueue "
-            "ListTagsForResource TagResource UpdateComputeEnvironment UpdateJobQueue",
-            names.arn("batch", f"compute-environment/{project}-*"), names.arn("batch", f"job-queue/{project}-*"),
-        ),
-        allow("EndJobs", "batch", "TerminateJob", names.arn("batch", "job/*"), StringEquals={"aws:ResourceTag/project": project}),
-        allow("EndDefinitions", "batch", "DeregisterJobDefinition", names.arn("batch", f"job-definition/{project}:*")),
-        allow("FindQueues", "batch", found, "*"),
-    ]  # fmt: skip
 
 
 def waiting() -> list[dict]:
@@ -311,7 +254,7 @@ def network(names: Names) -> dict:
     kind = names.settings.kind
     machines = instances(names) if kind.group else []
     managed = managed_instances(names) if kind.managed else []
-    batch = queues(names) if names.settings.max_vcpus != "0" else []
+    batch = queues.queues(names) if names.settings.max_vcpus != "0" else []
     return document([*addresses(names), *machines, *managed, *batch])
 
 
