@@ -42,7 +42,7 @@ FILES = {
     "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
     "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py instances.py mark.py policies.py readiness.py scheduler.py secrets.py stack.py",
     "ecs/verdict/": "__init__.py calls.py explain.py rules.py verdict.py",
-    "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
+    "docs/": "batch.md capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "README.md __init__.py __main__.py attempt.py contract.py errors.py machine.py paths.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
     "job/sources/": "__init__.py s3.py treasure_data.py web.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh differences.json requirements.in requirements.txt",

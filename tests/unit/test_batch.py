@@ -670,6 +670,7 @@ def test_a_damaged_record_is_a_sentence(user, world, damage):
 
 def test_a_run_is_repeated_on_ecs_with_its_words(user, world):
     begun(user, world, RUNNING=4)
+    user.monkeypatch.setattr(registration, "call_cli", aws.call_cli)
     user.ends(test_cli.stopped(0, stopCode="EssentialContainerExited"))
     user.monkeypatch.setattr("ecs.commands.run.new_run_id", lambda: "20260102T030406Z-abcdef")
     user.cloud.services["logs"] = test_cli.Logs("[end of run 20260102T030406Z-abcdef]")

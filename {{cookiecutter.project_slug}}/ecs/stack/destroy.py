@@ -12,7 +12,7 @@ from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
 from ecs.stack import bucket as bucket_of
-from ecs.stack import instances, mark, readiness, scheduler
+from ecs.stack import instances, jobs, mark, readiness, scheduler
 from ecs.stack.claim import own, resources
 from ecs.stack.inputs import ISSUER
 from ecs.stack.secrets import delete_secrets, stored_secrets
@@ -111,6 +111,7 @@ class Belongings:
     cluster: str = ""
     repository: str = ""
     group: str = ""  # of instances
+    queues: list[str] = field(default_factory=list)  # of AWS Batch
     bucket: Bucket = field(default_factory=dict)  # with its owner; empty: none
     tags: dict[str, str] = field(default_factory=dict)  # of the bucket
     definitions: list[str] = field(default_factory=list)
@@ -130,6 +131,7 @@ def belongings(settings: Settings) -> Belongings:
     physical = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed}
     found = Belongings(listed, physical.get("Cluster", ""), physical.get("Repository", ""))
     found.group = physical.get(instances.LOGICAL_ID, "")
+    found.queues = [physical[name] for name in jobs.QUEUES if physical.get(name)]
     try:
         name, account = bucket_of.kept(settings)
     except TakenError as error:  # the rest of the project is ours all the same
@@ -172,6 +174,9 @@ def destroy(settings: Settings) -> None:
     confirm(settings)
     for name in found.schedules:  # before the tasks: none must start another
         scheduler.delete(settings, name)
+    if found.queues:
+        jobs.end(settings, found.queues)
+        jobs.deregister(settings)
     stop_tasks(settings, found.cluster, running_tasks(settings, found.cluster))
     instances.end(settings, found.group, "make destroy")
     empty_repository(settings, found.repository, pushed)
