@@ -425,3 +425,44 @@ def test_arguments_that_were_too_long_for_ecs_stand_in_a_file(folder):
     assert (folder.path / "runs/r/x").read_text() == repr(["--a", "é" * 9000, "--last"])
     words.write_text("{}")
     assert folder.launch("x.py", ARGV_URI=str(words))[0] in (2, 81)
+
+
+# ---- on AWS Batch ("Job environment variables" in its user guide)
+
+
+def test_batch_counts_the_attempts_and_checkpoints_come_back(folder):
+    folder.write("long.py", CHECKPOINTS)
+    uri = f"{folder.path}/runs/r/"
+    assert folder.launch("long.py", RUN_URI=uri, AWS_BATCH_JOB_ATTEMPT="1")[0] == 137
+    code, said = folder.launch("long.py", RUN_URI=uri, RUN_ATTEMPT="1", AWS_BATCH_JOB_ATTEMPT="2")
+    assert code == 0, said
+    assert "found ['1.json', '1.model', '2.json', '2.model']" in said
+    assert folder.manifest()["attempt"] == 2
+
+
+def test_a_run_of_a_sweep_takes_its_words_by_its_index_and_has_a_folder_of_its_own(folder):
+    folder.write(
+        "x.py", "import os, sys\nopen('x', 'w').write(repr([sys.argv[1:], os.environ['RUN_ID']]))\n"
+    )
+    words = folder.write("argv.json", json.dumps([["--a", "0"], ["--a", "1"]]))
+    uri = f"{folder.path}/runs/r/"
+    for index in "10":
+        given = {"ARGV_URI": str(words), "RUN_URI": uri, "AWS_BATCH_JOB_ARRAY_INDEX": index}
+        code, said = folder.launch("x.py", **given)
+        assert code == 0, said
+        assert said.rstrip().endswith(f"[end of run r/{index}]")
+        made = folder.path / "runs/r" / index
+        assert (made / "x").read_text() == repr([["--a", index], f"r/{index}"])
+        assert json.loads((made / "manifest.json").read_text())["run"] == f"r/{index}"
+    assert {each.name for each in (folder.path / "runs/r").iterdir()} == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    "table", ['[["a"]]', '["a", "b"]', "{}", "[[], [1]]", "[[], 1]", "1", "null"]
+)
+def test_a_table_without_words_for_a_run_is_a_sentence(folder, table):
+    folder.write("x.py", "open('x', 'w')\n")
+    words = folder.write("argv.json", table)
+    code, said = folder.launch("x.py", ARGV_URI=str(words), AWS_BATCH_JOB_ARRAY_INDEX="1")
+    assert code == 2
+    assert "no list of words is there" in said

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import rules_aws
 import test_cli
-from conftest import OUTPUTS
+from conftest import ID, OUTPUTS
 from ecs import aws, contract
 from ecs.commands import batch as commands
 from ecs.errors import UserError
 from ecs.history import measures
 from ecs.request import definition, grid, job
 from ecs.run import batch, queued, registration
+from ecs.stack import jobs
 from ecs.verdict.verdict import verdict
 from support import PROJECT
 from world import Killed
@@ -696,3 +697,68 @@ def test_a_run_is_repeated_on_ecs_with_its_words(user, world):
 )
 def test_the_best_run_is_that_of_the_best_measure(metrics, best):
     assert measures.best(metrics) == best
+
+
+# ---- the end
+
+
+def test_destroy_closes_the_queues_and_ends_what_is_in_them(settings, cloud):
+    """Before the queues are deleted: disable, drain, delete."""
+    calls, left = [], [["a"], ["b", "c"], []]
+
+    def paginate(*, jobQueue: str, jobStatus: str) -> Any:
+        calls.append(("list", jobQueue, jobStatus))
+        found = left[0] if (jobQueue, jobStatus) == ("q1", "PENDING") else []
+        return iter(
+            [{"jobSummaryList": []}, {"jobSummaryList": [{"jobId": each} for each in found]}]
+        )
+
+    cloud.services["batch"] = SimpleNamespace(
+        update_job_queue=lambda **asked: calls.append(asked),
+        get_paginator=lambda name: SimpleNamespace(paginate=paginate),
+        terminate_job=lambda jobId, reason: calls.append(jobId),
+    )
+    naps = []
+    jobs.end(settings, ["q1", "q2"], lambda seconds: naps.append(left.pop(0)))
+    assert calls[:2] == [{"jobQueue": name, "state": "DISABLED"} for name in ("q1", "q2")]
+    assert [each for each in calls if isinstance(each, str)] == ["a", "b", "c"]
+    states = {each[2] for each in calls if isinstance(each, tuple)}
+    assert states == {"SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING"}
+    assert len(naps) == 2
+
+
+def test_jobs_that_never_end_are_an_error_that_says_what_to_type(settings, cloud):
+    cloud.services["batch"] = SimpleNamespace(
+        update_job_queue=lambda **_: None,
+        get_paginator=lambda _: SimpleNamespace(
+            paginate=lambda **_: iter([{"jobSummaryList": [{"jobId": "a"}]}])
+        ),
+        terminate_job=lambda **_: None,
+    )
+    naps: list[float] = []
+    with pytest.raises(UserError, match="have not ended yet; type: make destroy"):
+        jobs.end(settings, ["q"], naps.append)
+    assert sum(naps) == 600
+
+
+def test_only_the_project_s_own_definitions_are_deregistered(settings, cloud):
+    gone = []
+    found = [
+        {"jobDefinitionArn": "mine", "tags": {"project": "churn", "project-id": ID}},
+        {"jobDefinitionArn": "another", "tags": {"project": "churn", "project-id": "other"}},
+        {"jobDefinitionArn": "older"},
+    ]
+    cloud.services["batch"] = SimpleNamespace(
+        get_paginator=lambda _: SimpleNamespace(
+            paginate=lambda **_: iter([{"jobDefinitions": found}])
+        ),
+        deregister_job_definition=lambda jobDefinition: gone.append(jobDefinition),
+    )
+    jobs.deregister(settings)
+    assert gone == ["mine"]
+
+
+def test_a_definition_carries_the_project_s_mark(user, world):
+    user.call("submit")
+    tags = world.definitions[0]["tags"]
+    assert (tags["project"], tags["project-id"]) == ("churn", ID)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from ecs import contract
+from ecs.errors import UserError
 from ecs.settings import Settings, settings_from
 from ecs.stack import inputs, policies
 from kinds import FARGATE, INSTANCES, MANAGED, WITH_GPU
@@ -380,6 +381,45 @@ def test_a_stack_has_the_resources_of_its_capacity_and_no_others(template, varia
     assert set(made["Outputs"]) - set(plain_one["Outputs"]) == (
         {"CapacityProvider"} | kind if own else set()
     )
+
+
+OF_BATCH = {"FargateEnvironment", "FargateQueue", "FargateSpotEnvironment", "FargateSpotQueue"}
+
+
+@pytest.mark.parametrize("network", ["own", "named"])
+def test_queues_are_there_only_where_they_are_asked_for(template, network):
+    variant = ("fargate", "x86_64", network)
+    plain_one, made = processed(template, *variant), processed(template, *variant, MAX_VCPUS="64")
+    assert set(made["Resources"]) - set(plain_one["Resources"]) == OF_BATCH
+    assert set(made["Outputs"]) - set(plain_one["Outputs"]) == {"FargateQueue", "FargateSpotQueue"}
+    for name, kind in (("Fargate", "FARGATE"), ("FargateSpot", "FARGATE_SPOT")):
+        environment = made["Resources"][f"{name}Environment"]["Properties"]
+        machines = environment["ComputeResources"]
+        assert (machines["Type"], int(machines["MaxvCpus"])) == (kind, 64)
+        assert machines["SecurityGroupIds"] == [{"Ref": "SecurityGroup"}]
+        subnets = [{"Ref": "SubnetA"}, {"Ref": "SubnetB"}]
+        assert machines["Subnets"] == (subnets if network == "own" else [NAMED["Subnets"]])
+        queue = made["Resources"][f"{name}Queue"]["Properties"]
+        # a queue of Spot waits for Spot
+        assert [each["ComputeEnvironment"] for each in queue["ComputeEnvironmentOrder"]] == [
+            {"Ref": f"{name}Environment"}
+        ]
+        # make policy knows them by their names
+        assert queue["JobQueueName"].startswith("churn-") or "${AWS::StackName}-" in str(
+            queue["JobQueueName"]
+        )
+        assert made["Outputs"][f"{name}Queue"]["Value"] == {"Ref": f"{name}Queue"}
+
+
+def test_the_sandbox_has_no_queues(template):
+    made = processed(template, "fargate", "x86_64", "named", MAX_VCPUS="64", SANDBOX="1")
+    assert OF_BATCH & set(made["Resources"]) == set()
+
+
+@pytest.mark.parametrize("text", ["-1", "64 ", "many", "1.5"])
+def test_max_vcpus_is_a_whole_number(template, text):
+    with pytest.raises(UserError, match="type for example: MAX_VCPUS=64$|MAX_VCPUS=1$"):
+        processed(template, "fargate", "x86_64", "named", MAX_VCPUS=text)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)

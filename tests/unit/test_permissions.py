@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import emulators
 import pytest
+import rules_aws
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from ecs import aws
@@ -28,7 +29,7 @@ from sandbox import __main__ as sandbox
 from support import PROJECT, everything
 
 ACCOUNT = "0" * 12
-SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True, max_vcpus="64")
+SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policies.runs(NAMES))
 # As in tests/test_end_to_end.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it
@@ -175,7 +176,7 @@ def test_with_the_whole_policy_nothing_fails(verified):
     assert status == 0, lines
     assert {line[:6] for line in lines} == {"[ok]  ", "[skip]"}
     # what no call can show is named too
-    assert {*permissions.UNTRIED} <= named(lines, "skip")
+    assert {*permissions.UNTRIED} & {*EVERY} <= named(lines, "skip")
 
 
 @pytest.mark.parametrize("action", [each for each in EVERY if each not in permissions.UNTRIED])
@@ -312,6 +313,16 @@ def test_access_denied_alone_tells_that_a_permission_is_missing(code, message, t
     assert permissions.allowed(SimpleNamespace(run_task=run_task), "ecs:RunTask", {}) is there
 
 
+def test_where_there_are_queues_the_calls_of_jobs_are_tried_too():
+    names = policies.Names(replace(SETTINGS, max_vcpus="64"), ACCOUNT, "aws")
+    every = set(permissions.actions(policies.runs(names)))
+    assert {each for each in every if each.startswith("batch:")} == every - set(EVERY) != set()
+    made = permissions.calls(names, "0" * 32)
+    assert set(made) == every - set(permissions.UNTRIED)
+    for action in every - set(EVERY) - set(permissions.UNTRIED):
+        assert rules_aws.faults(*action.split(":"), made[action]) == []
+
+
 def test_each_action_of_the_policy_is_one_that_something_here_calls():
     """What nothing needs is not asked for."""
     text = "".join(
@@ -323,13 +334,14 @@ def test_each_action_of_the_policy_is_one_that_something_here_calls():
     others = {
         "ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload",
         "ecr:PutImage", "ecr:UploadLayerPart", "s3:AbortMultipartUpload", "ecs:TagResource",
-        "secretsmanager:TagResource",
+        "secretsmanager:TagResource", "batch:TagResource",
     }  # fmt: skip
     known = {
         "ecr:GetAuthorizationToken": "get-login-password", "iam:PassRole": "RoleArn",
         "s3:ListBucket": "list_objects_v2",
     }  # fmt: skip
-    for action in set(EVERY) - others:
+    names = policies.Names(replace(SETTINGS, max_vcpus="64"), ACCOUNT, "aws")
+    for action in set(permissions.actions(policies.runs(names))) - others:
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action.partition(":")[2]).lower()
         words = [known.get(action, snake), snake.replace("_", "-")]
         assert any(word in text for word in words), action

@@ -113,6 +113,20 @@ def test_a_new_account_gets_the_roles_before_the_stack(settings, cloud, capacity
     assert waited == [readiness.SETTLING]
 
 
+@pytest.mark.parametrize("had", ["0", "64"])
+def test_batch_s_role_is_made_for_the_first_queues_only(settings, cloud, had):
+    iam, stack = cloud.stub("iam"), found("CREATE_COMPLETE")
+    stack["Parameters"] = [
+        {"ParameterKey": "Capacity", "ParameterValue": "fargate"},
+        {"ParameterKey": "MaxVcpus", "ParameterValue": had},
+    ]
+    if had == "0":
+        asked = {"AWSServiceName": "batch.amazonaws.com"}
+        iam.add_response("create_service_linked_role", {}, asked)
+    readiness.make_roles(replace(settings, max_vcpus="64"), stack, lambda _: None)
+    iam.assert_no_pending_responses()
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [

@@ -106,6 +106,7 @@ def test_parameters_are_what_the_user_set_and_nothing_that_is_empty(settings):
         "RunDays=0",
         "InstanceType=c7i.xlarge",
         "MaxInstances=5",
+        "MaxVcpus=0",
         "VpcId=vpc-1",
         "Subnets=subnet-1,subnet-2",
         "Boundary=",
