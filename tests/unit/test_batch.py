@@ -5,7 +5,9 @@ real account.
 """
 
 import fnmatch
+import hashlib
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -80,8 +82,14 @@ class Batch:
             raise UserError(f"aws batch submit-job: {error}")
         return made
 
+    class exceptions:
+        class ClientException(Exception):
+            pass
+
     def list_jobs(self, **asked: Any) -> dict:
         if "arrayJobId" in asked:
+            if not self.jobs:
+                raise self.exceptions.ClientException
             failed = [
                 each for each in self.jobs if each["jobId"].startswith(asked["arrayJobId"] + ":")
             ]
@@ -466,6 +474,20 @@ def test_stop_terminates_the_job(user, world):
     assert user.recorded("run.json")["stopped"]
 
 
+@pytest.mark.parametrize("damage", [b"{", None])
+def test_stop_finds_the_job_of_a_run_without_a_record_by_its_name(user, world, damage):
+    user.cloud.services["ecs"] = SimpleNamespace(list_tasks=lambda **_: {"taskArns": []})
+    submitted(user, world, status="RUNNING")
+    key = f"churn/runs/{RUN}/run.json"
+    user.cloud.bucket.objects[key.replace("run.json", "metrics.json")] = b"{}"
+    user.cloud.bucket.objects.pop(key)
+    if damage:
+        user.cloud.bucket.objects[key] = damage
+    _, _, err = user.call("stop", RUN=RUN)
+    assert world.terminated == [("job-1", "make stop")] * 2  # each queue of this world shows it
+    assert "2 stopped" in err
+
+
 def test_nobody_opens_a_shell_in_a_job(user, world, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _: "/bin/true")
     submitted(user, world, status="RUNNING")
@@ -625,11 +647,48 @@ def test_a_run_of_a_sweep_is_a_run_of_its_own(user, world):
     assert f"churn/runs/{RUN}/3/result.json" in user.cloud.bucket.objects
 
 
+def test_a_run_of_a_sweep_is_fetched_drawn_and_compared(user, world):
+    begun(user, world, RUNNING=4)
+    for index, auc in ((1, 0.7), (3, 0.9)):
+        body = json.dumps({"auc": auc}).encode()
+        files = {"metrics.json": {"sha256": hashlib.sha256(body).hexdigest()}}
+        manifest = {"attempt": 2, "exit_code": 0, "files": files}
+        key = f"churn/runs/{RUN}/{index}/"
+        user.cloud.bucket.objects[key + "metrics.json"] = body
+        user.cloud.bucket.objects[key + "manifest.json"] = json.dumps(manifest).encode()
+    assert user.call("fetch", RUN=f"{RUN}/3")[:2] == (0, f"runs/{RUN}/3/manifest.json\nruns/{RUN}/3/metrics.json\n")  # fmt: skip
+    assert user.call("report", RUN=f"{RUN}/3")[:2] == (0, f"runs/{RUN}/3/report.html\n")
+    _, out, _ = user.call("compare", RUNS=f"{RUN}/1 {RUN}/3")
+    assert "train.py --eta 0.1 --depth 5" in out
+    assert "train.py --eta 0.3 --depth 5" in out
+    assert re.search(r"auc +0.7 +0.9", out)
+
+
+def test_a_sweep_is_not_the_latest_model(user, world):
+    begun(user, world, SUCCEEDED=4)
+    world.jobs[0]["status"] = "SUCCEEDED"
+    assert user.call("status", RUN=RUN)[0] == 0
+    status, _, err = user.call("run", SCRIPT="predict.py", DATA="model=latest")
+    assert status == 1
+    assert "no run has succeeded yet" in err
+
+
+def test_a_sweep_that_batch_forgot_has_its_recorded_end(user, world):
+    begun(user, world, SUCCEEDED=3, FAILED=1)
+    world.jobs[0]["status"] = "FAILED"
+    user.call("status", RUN=RUN)
+    world.jobs.clear()
+    status, out, _ = user.call("status", RUN=RUN)
+    assert status == 0
+    assert "3 succeeded, 1 failed" in out
+
+
 def test_stop_ends_one_run_of_a_sweep_or_all(user, world):
     begun(user, world, RUNNING=4)
     world.jobs.append({"jobId": "job-1:3", "jobName": RUN, "status": "RUNNING"})
-    user.call("stop", RUN=f"{RUN}/3")
+    _, _, err = user.call("stop", RUN=f"{RUN}/3")
     assert world.terminated == [("job-1:3", "make stop")]
+    assert "could not be written" not in err
     user.call("stop", RUN=RUN)
     assert world.terminated[1:] == [("job-1", "make stop")]
 

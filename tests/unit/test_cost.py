@@ -113,22 +113,22 @@ def test_the_estimate_is_an_hour_s_without_a_limit_and_says_what_it_is_worth():
 
 
 def test_many_tasks_cost_as_many_times_as_much():
-    one, many = (cost.estimate(SIZE, 3600, times=times) for times in (1, 12))
+    one, many = (cost.estimate(ONE, 3600, times=times) for times in (1, 12))
     first, second = (float(each.split("$")[1].split()[0]) for each in (one, many))
     assert second == pytest.approx(12 * first, rel=0.01)
     assert " for " not in one
     assert "at most for 12 tasks ($" in many
     assert "an hour each, " in many
-    assert "an hour each, 12 tasks at most (" in cost.estimate(SIZE, math.inf, times=12)
-    assert cost.estimate(SIZE, math.inf).startswith("cost: about $")
-    assert "tasks" not in cost.estimate(SIZE, math.inf)
+    assert "an hour each, 12 tasks at most (" in cost.estimate(ONE, math.inf, times=12)
+    assert cost.estimate(ONE, math.inf).startswith("cost: about $")
+    assert "tasks" not in cost.estimate(ONE, math.inf)
 
 
 def test_a_budget_is_that_of_all_tasks_and_its_hint_fits():
-    most = cost.dollars(SIZE, 3600 + cost.STOPPING)
-    cost.check_budget(str(12 * most * 1.001), SIZE, 3600, math.inf, False, 12)
+    most = cost.dollars(ONE, 3600 + cost.STOPPING)
+    cost.check_budget(str(12 * most * 1.001), ONE, 3600, math.inf, False, 12)
     with pytest.raises(UserError) as error:
-        cost.check_budget(str(11 * most), SIZE, 3600, math.inf, False, 12)
+        cost.check_budget(str(11 * most), ONE, 3600, math.inf, False, 12)
     fits = int(str(error.value).rpartition("TIMEOUT=")[2])
     assert 3000 < fits < 3600
-    cost.check_budget(str(11 * most), SIZE, fits, math.inf, False, 12)
+    cost.check_budget(str(11 * most), ONE, fits, math.inf, False, 12)

@@ -18,8 +18,6 @@ from ecs.run import batch, registration
 from ecs.settings import Settings
 from ecs.stack import stack
 
-QUEUES = {"fargate": "FargateQueue", "fargate-spot": "FargateSpotQueue"}  # outputs of the stack
-
 
 def submit(settings: Settings) -> None:
     """Put the script, as ``run`` would start it, into a queue, and go."""
@@ -41,7 +39,7 @@ def check(settings: Settings) -> Settings:
     """
     if settings.sandbox:
         raise UserError("the sandbox has no AWS Batch yet; to run the same there, type: make run")
-    if settings.capacity not in QUEUES:
+    if settings.capacity not in batch.QUEUES:
         raise UserError(
             f"CAPACITY={settings.capacity}: the queues are of Fargate; type: CAPACITY=fargate, or "
             "CAPACITY=fargate-spot"
@@ -62,7 +60,7 @@ def queue_of(settings: Settings, outputs: Mapping[str, str]) -> str:
     Raises:
         UserError: the stack has none.
     """
-    name = QUEUES[settings.capacity]
+    name = batch.QUEUES[settings.capacity]
     found = outputs.get(name) or stack.refresh(settings).get(name)
     if not found:
         raise UserError(
@@ -105,7 +103,7 @@ def dry_run(settings: Settings, table: Sequence[Sequence[str]]) -> None:
     for index, words in enumerate(table):
         say(f"{index:>5}  {shlex.join([settings.script, *words])}")
     tell_cost(settings, run_request, table)
-    queue, name = known[QUEUES[settings.capacity]], settings.project
+    queue, name = known[batch.QUEUES[settings.capacity]], settings.project
     print(as_json(job.submit_request(run_request, settings, queue, name, len(table))))
 
 

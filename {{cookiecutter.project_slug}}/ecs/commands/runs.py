@@ -22,6 +22,7 @@ from ecs.history.report import page, read
 from ecs.history.run import Run
 from ecs.history.sound import DamagedError
 from ecs.refusals import code_and_message
+from ecs.run import queued
 from ecs.run.here import local_run
 from ecs.run.state import state_of
 from ecs.settings import Settings
@@ -160,6 +161,8 @@ def compare(settings: Settings) -> None:
     runs = [Run(settings, outputs, each) for each in ids]
     found = records.read_all(runs)
     for run, each in zip(runs, found, strict=True):
+        if "/" in run.id:
+            each["run.json"] = queued.child(run)
         each["result.json"] = end_of(run, each)
         if not settings.there.billed:
             each["result.json"] = {**each["result.json"], "cost": None}
@@ -190,10 +193,11 @@ def report(settings: Settings) -> int:
         run = named(settings)
         _, left_out = download(run)
         folder = RUNS / run.id
-    folder = folder_of(folder.name)
+    name = folder.relative_to(RUNS).as_posix()
+    folder = folder_of(name)
     if not any(folder.glob("*.json")):
         raise UserError(f"{plain(folder)} has no record of a run: no script has ended there")
-    path, text = folder / "report.html", page(folder.name, read(folder)).encode()
+    path, text = folder / "report.html", page(name, read(folder)).encode()
     save(path, folder, len(text), lambda partial: Path(partial).write_bytes(text))
     say(path)
     return told(left_out)

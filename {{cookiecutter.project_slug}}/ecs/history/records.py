@@ -311,6 +311,7 @@ def latest(settings: Settings, stack: Mapping[str, str]) -> str:
         each = Run(settings, stack, run)
         ended, asked = (readable(each, name) for name in ("result.json", "run.json"))
         good = bool(sound.result(ended) and asked) and ended.get("state") == "Succeeded"
+        good = good and not asked.get("sweep")  # which has no model of its own
         if good and words(asked)[0] != settings.script:
             return run
     raise UserError("latest: no run has succeeded yet; type: make run, or name one: model=runs/ID")

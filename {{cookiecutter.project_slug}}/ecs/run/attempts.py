@@ -284,7 +284,8 @@ def halt(run: Run, reason: str, looks: int = 1) -> None:
         latest.setdefault("stopped", records.now())
 
     # Before anything else: a follower looks at it before each attempt, and once ECS has answered.
-    keep(run, change)
+    if "/" not in run.id:  # else one run of a sweep, of which Batch itself makes no other attempt
+        keep(run, change)
     if "batch" in run.record:
         batch.stop(run, reason)
         return
@@ -311,7 +312,7 @@ def halt_by_name(run: Run) -> int:
             if name.rpartition("-")[0] == run.id and task.get("lastStatus") not in ENDED:
                 stop_task(run, "make stop", task["taskArn"])
                 found += 1
-    return found
+    return found + batch.stop_by_name(run, "make stop")
 
 
 def log_of(run: Run, task: str) -> Log:

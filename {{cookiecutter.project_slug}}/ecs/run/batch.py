@@ -19,6 +19,7 @@ from ecs.run.retry import pause
 from ecs.run.submit import CALLS, FIRST, LONGEST, refused
 from ecs.settings import CONTAINER, Settings
 
+QUEUES = {"fargate": "FargateQueue", "fargate-spot": "FargateSpotQueue"}  # outputs of the stack
 ENDED = ("SUCCEEDED", "FAILED")
 LOOKS = 3  # for a job, before it is sent again
 STATES = (*ENDED, "RUNNING", "STARTING", "RUNNABLE", "PENDING", "SUBMITTED")
@@ -214,8 +215,22 @@ def stop(run: Run, reason: str) -> None:
     job = run.record["batch"]["job"]
     if not job:
         raise UserError(f"run {run.id}: {unfound(run.record)}; in a minute: make stop RUN={run.id}")
+    terminate(run, job, reason)
+
+
+def terminate(run: Run, job: str, reason: str) -> None:
+    """Ask Batch to end a job."""
     call_cli(run.settings, "batch", "terminate-job", "--job-id", job, "--reason", reason)
     note(f"run {run.id} is stopping; what runs has up to two minutes to save its work")
+
+
+def stop_by_name(run: Run, reason: str) -> int:
+    """End the jobs that have the name of a run without a record; return how many there were."""
+    queues = [queue for name in QUEUES.values() if (queue := run.outputs.get(name))]
+    found = [job for queue in queues if (job := find(run.settings, queue, run.id))]
+    for job in found:
+        terminate(run, job, reason)
+    return len(found)
 
 
 def counts(job: Mapping) -> dict[str, int]:
@@ -225,10 +240,17 @@ def counts(job: Mapping) -> dict[str, int]:
 
 
 def failures(run: Run, most: int) -> list[tuple[int, str, int | None]]:
-    """Return up to ``most`` runs of a sweep that failed: index, Batch's words, exit code."""
-    page = client(run.settings, "batch").list_jobs(
-        arrayJobId=run.record["batch"]["job"], jobStatus="FAILED", maxResults=most
-    )
+    """Return up to ``most`` runs of a sweep that failed: index, Batch's words, exit code.
+
+    None of one that Batch does not know any more.
+    """
+    batch = client(run.settings, "batch")
+    try:
+        page = batch.list_jobs(
+            arrayJobId=run.record["batch"]["job"], jobStatus="FAILED", maxResults=most
+        )
+    except batch.exceptions.ClientException:
+        return []
     return [
         (
             each["arrayProperties"]["index"],
