@@ -14,7 +14,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from ecs import contract
 from ecs.errors import UserError
 from ecs.settings import Settings, settings_from
-from ecs.stack import inputs, policies
+from ecs.stack import inputs, policies, stack
 from kinds import FARGATE, INSTANCES, MANAGED, WITH_GPU
 from processed import plain, process
 from support import ARCHITECTURES, BIN, COMPUTES, PROJECT, call
@@ -409,6 +409,13 @@ def test_queues_are_there_only_where_they_are_asked_for(template, network):
             queue["JobQueueName"]
         )
         assert made["Outputs"][f"{name}Queue"]["Value"] == {"Ref": f"{name}Queue"}
+
+
+def test_an_output_that_may_be_missing_is_one_that_a_condition_makes(template):
+    """Without it `make verify` would call a stack broken that lacks nothing."""
+    assert {*stack.OUTPUTS} == {*template["Outputs"]}
+    conditional = {name for name, each in template["Outputs"].items() if "Condition" in each}
+    assert {*stack.CONDITIONAL} == conditional
 
 
 def test_the_sandbox_has_no_queues(template):

@@ -75,12 +75,7 @@ def check_stack(context: Context) -> Result:
     if way := readiness.remedy(settings, status, "make verify"):
         return fail(f"stack {settings.project}: {status}", way)
     context.outputs = stack.remember(settings, found)
-    missing = (
-        set(stack.OUTPUTS)
-        - {"CapacityProvider", "GitHubRoleArn", "InstanceType"}
-        - set(context.outputs)
-    )
-    if missing:
+    if missing := set(stack.OUTPUTS) - set(stack.CONDITIONAL) - set(context.outputs):
         return fail(f"the stack has no output {', '.join(sorted(missing))}", "make cluster")
     context.parameters = {
         each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])

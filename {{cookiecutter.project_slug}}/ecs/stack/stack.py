@@ -16,6 +16,15 @@ OUTPUTS = (
     "FargateQueue", "FargateSpotQueue", "GitHubRoleArn", "InstanceType", "LogGroup", "PublicIp", "RepositoryUri", "SchedulerRoleArn", "SecurityGroup", "Subnets", "TaskRoleArn",
 )  # fmt: skip
 
+# those that a stack has only where its parameters ask for what they name
+CONDITIONAL = (
+    "CapacityProvider",
+    "FargateQueue",
+    "FargateSpotQueue",
+    "GitHubRoleArn",
+    "InstanceType",
+)
+
 # what a stack had before its tags held the project's id
 DESCRIPTION = "All that lasts of one training project: "
 
