@@ -129,7 +129,7 @@ def test_a_column_may_turn_out_to_be_wider_far_down(run, monkeypatch):
     lines = [f"{n % 2},{n},{'' if n < 900 else n / 4},{n % 400},{n % 3}" for n in range(999)]
     lines.append("1,2.5,7,violet,")
     Path("late.csv").write_text("label,whole,gaps,text,few\n" + "\n".join(lines) + "\n")
-    model(run, "late.csv")
+    model(run, "late.csv", "--text", "text")
     columns = json.loads(Path("model/schema.json").read_text())["columns"]
     assert [column["kind"] for column in columns] == ["number", "number", "category", "number"]
     assert len(columns[2]["categories"]) == 401
