@@ -135,6 +135,7 @@ def load(
         return Dataset(understood, {"train": Rows(table, known)})
     fraction, seed = options.validation_fraction, options.seed
     if known.group is not None:
+        print(f"held out are whole groups of {understood.group!r}")
         train, validation = split_groups(known.group, fraction, seed)
     else:
         train, validation = split(known.label, fraction, seed, bool(understood.classes))
@@ -179,7 +180,7 @@ def learn(
         [name for name in kinds if name not in {*beside_them, *out}], kinds, label, dtype, reading
     )
     columns = read(found, {name: kinds[name] for name in (label, *aside.values())}, features.append)
-    known_as = labels.infer(label, columns[label], objective, aside, reading.text)
+    known_as = labels.infer(label, columns[label], objective, aside, reading)
     kept, left_out = features.finish()
     understood = dataclasses.replace(
         known_as,

@@ -9,7 +9,6 @@ import csv
 import io
 import itertools
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +45,7 @@ WIDER = {
     "date32[day]": pyarrow.timestamp("s"),
     "timestamp[s]": pyarrow.timestamp("ns"),
 }
-NAMED = {"\t": "a tab"}
+NAMES = {sign: name for name, sign in reading.SEPARATORS.items() if name.isalpha()}
 
 
 class Unbroken:
@@ -216,7 +215,7 @@ def not_text(encoding: str) -> UserError:
     """Return the error of a file that is not in its encoding."""
     other = "latin-1" if encoding == "utf-8" else "utf-8"
     return UserError(
-        f"it is not {encoding} text: type --encoding and what wrote it, such as --encoding {other}"
+        f"it is not {encoding} text; type its encoding, for example: --encoding {other}"
     )
 
 
@@ -231,11 +230,11 @@ def separator_of(text: str, whole: bool, name: str) -> str:
         if len(set(lines)) == 1 and lines[0] > 1:
             found[sign] = lines[0]
     if len(found) > 1:
-        words = " or ".join(f"--separator {shlex.quote(sign)}" for sign in found if sign != "\t")
+        words = ", or ".join(f"--separator {NAMES[sign]}" for sign in found)
         raise UserError(f"its columns may be separated by several signs: type {words}")
     sign = next(iter(found), ",")
     if sign != ",":
-        print(f"{name}: columns are separated by {NAMED.get(sign, repr(sign))}")
+        print(f"{name}: columns are separated by {sign!r} (--separator {NAMES[sign]})")
     return sign
 
 
@@ -273,7 +272,7 @@ def headerless(fields: list[str], second: pyarrow.RecordBatch | None, how: How) 
         if how.known is None and counted(filled):
             raise UserError(
                 f"its first line is {schema.listed(filled, 3)}: names of columns or a row? type "
-                "--header yes or --header no"
+                "--header yes, or --header no"
             )
     if how.known is None:
         if not how.label:

@@ -73,7 +73,7 @@ class Features:
         ]
         self.levels = dict.fromkeys(text, pyarrow.array([], pyarrow.string()))  # as they came
         self.texts = {
-            place: values.Text(names[place], reading.missing or ())
+            place: values.Text(names[place], reading)
             for place in text
             if names[place] not in reading.text
         }

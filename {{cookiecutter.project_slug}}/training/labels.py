@@ -8,6 +8,7 @@ import pyarrow.compute
 
 from training import values
 from training.errors import UserError, nearest, option
+from training.reading import Reading
 from training.schema import CATEGORY, Schema, check_label, is_number, kind_of, listed
 
 # Whole-number labels with no more distinct values than this are taken for classes.
@@ -21,17 +22,17 @@ def infer(
     labels: pyarrow.ChunkedArray,
     objective: str | None,
     aside: dict[str, str],
-    text: Collection[str] = (),
+    reading: Reading = Reading(),  # noqa: B008 - it is frozen
 ) -> Schema:
     """Return the schema of a training table without its features; say on the log what was inferred.
 
     ``label`` is the label's column and ``labels`` its values, ``objective`` one of OBJECTIVES, None:
     what they look like, and ``aside`` has the columns "weight", "group" and "id", where there are any.
-    The columns in ``text`` are text, whatever it looks like.
+    ``reading`` is how the table was read.
     """
     check_label(label, labels)
-    if kind_of(label, labels.type) == CATEGORY and label not in text:
-        seen = values.Text(label)
+    if kind_of(label, labels.type) == CATEGORY and label not in reading.text:
+        seen = values.Text(label, reading)
         seen.see(labels.combine_chunks())
         values.refuse([seen.doubt("label")])
     if objective is None:

@@ -95,7 +95,7 @@ def one_of(option: str, text: str, known: dict[str, object]) -> object:
 def encoding(text: str) -> str:
     """Return the name of an encoding of text that Python knows."""
     try:
-        b"".decode(text)
+        "a".encode(text)  # of nothing it would look up nothing
         return codecs.lookup(text).name
     except (LookupError, ValueError) as error:
         raise UserError(

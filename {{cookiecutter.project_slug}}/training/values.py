@@ -12,6 +12,7 @@ import pyarrow.compute
 
 from training.errors import UserError, option
 from training.formats import How
+from training.reading import Reading
 from training.schema import FEW_CATEGORIES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ GROUPED = rf"^\s*[+-]?\d{{1,3}}([{GROUPS},.]\d{{3}})+([.,]\d+)?\s*$"
 CODE = r"^\s*0\d"  # what begins with 0 is a code, such as a postal one
 # A text column is doubted if so many of its values are numbers, or half and the others are few.
 MOSTLY = 0.9
+SHOWN = 40  # letters of a value in a sentence
 
 
 def clean(names: list[str], how: How) -> list[str]:
@@ -182,11 +184,12 @@ def nothing(columns: pyarrow.Schema) -> pyarrow.RecordBatch:
 class Text:
     """What the values of a text column look like, seen batch by batch."""
 
-    def __init__(self, name: str, missing: tuple[str, ...] = ()):
-        self.name, self.missing, self.rows, self.values = name, missing, 0, 0
+    def __init__(self, name: str, reading: Reading):
+        self.name, self.reading, self.rows, self.values = name, reading, 0, 0
         self.counts = {"numbers": 0, "dates": 0}
         self.others: dict[str, dict[str, int]] = {"numbers": {}, "dates": {}}  # value: its row
-        self.signs: dict[str, int] = {}  # other notations of numbers: how many
+        self.odd: dict[str, int] = {}  # the first number in another notation, and its row
+        self.signs = {",": True, ".": True}  # whether all numbers may have this decimal sign
 
     def see(self, column: pyarrow.Array) -> None:
         """Look at the values of further rows."""
@@ -207,11 +210,12 @@ class Text:
                 if len(others) <= FEW_CATEGORIES and value.as_py() not in others:
                     place = pyarrow.compute.index(column, value).as_py()
                     others[value.as_py()] = self.rows + place + 1
-        odd = pyarrow.compute.and_not(any_number, fits["plain"])
-        for value in different.filter(odd).slice(0, 1).to_pylist():
-            self.signs.setdefault(
-                value, self.rows + pyarrow.compute.index(column, value).as_py() + 1
-            )
+        odd = different.filter(pyarrow.compute.and_not(any_number, fits["plain"]))
+        if len(odd) and not self.odd:
+            self.odd[odd[0].as_py()] = self.rows + pyarrow.compute.index(column, odd[0]).as_py() + 1
+        for sign in self.signs:
+            fit = matches(different.filter(any_number), notation(sign))
+            self.signs[sign] &= pyarrow.compute.all(fit, min_count=0).as_py()
         self.rows += len(column)
 
     def doubt(self, how: str = "column") -> str | None:
@@ -219,7 +223,7 @@ class Text:
         for kind, count in self.counts.items():
             others = self.others[kind]
             few = len(others) <= FEW_CATEGORIES and 2 * count >= self.values
-            if kind == "numbers" and not others and not self.signs:
+            if kind == "numbers" and not others and not self.odd:
                 continue  # its type says that it is text
             if self.values and count and (few or count >= MOSTLY * self.values):
                 return self.sentence(kind, how)
@@ -228,23 +232,24 @@ class Text:
     def sentence(self, kind: str, how: str) -> str:
         """Return what is said of text of which most values are of a ``kind``."""
         others = self.others[kind]
-        shown, ways = next(iter(others.items()), None), []
-        if 0 < len(others) <= FEW_CATEGORIES:
+        shown, row = next(iter([*others.items(), *self.odd.items()]), ("", 1))
+        typed = []
+        if 0 < len(others) <= FEW_CATEGORIES and all(len(each) <= SHOWN for each in others):
             words = io.StringIO()
-            csv.writer(words, lineterminator="").writerow([*self.missing, *others])
-            typed = shlex.quote(words.getvalue())
-            sign = "=" if typed.startswith("-") else " "
-            ways.append(f"--missing{sign}{typed} if that is no value")
-        if kind == "numbers" and self.signs:
-            shown = shown or next(iter(self.signs.items()))
-            ways.append("--decimal , or --decimal . for the decimal sign")
-        elif kind == "dates":
-            ways.append("--dates parts")
-        shown = shown or ("", 1)
+            csv.writer(words, lineterminator="").writerow([*(self.reading.missing or ()), *others])
+            text = words.getvalue()
+            text = shlex.quote('"--"' if text == "--" else text)
+            typed.append(f"--missing{'=' if text.startswith('-') else ' '}{text}")
+        if kind == "dates" and not self.reading.dates:
+            typed.append("--dates parts")
+        ways = [" ".join(typed)] if typed else []
+        if kind == "numbers" and self.odd and not self.reading.decimal:
+            signs = [sign for sign, fits in self.signs.items() if fits]
+            ways = [" ".join([*typed, f"--decimal {sign}"]) for sign in signs]
         ways.append(f"{option('text', self.name)} if it is text")
         return (
             f"{how} {self.name!r} is text, and {self.counts[kind]:,} of {self.values:,} are {kind}; "
-            f"row {shown[1]:,} has {shown[0]!r}: type {', or '.join(ways)}"
+            f"row {row:,} has {shown[:SHOWN]!r}: type {', or '.join(ways)}"
         )
 
 

@@ -4,7 +4,6 @@ The values that must come out are those of pandas 3 and pyarrow 26 (read_csv, re
 on the same files, written down here; what a sentence says to type is typed.
 """
 
-import contextlib
 import gzip
 import json
 import math
@@ -19,7 +18,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import train
-from training import arguments, data, delimited
+from training import arguments, data
 from training.library import model
 from training.library.model import FILE
 
@@ -65,8 +64,8 @@ def same(found, wanted):
 
 def typed(sentence):
     """Return the ways on that a sentence names, as words of a command line."""
-    words = re.findall(r"--[a-z]+(?:=| )(?:'[^']*'|\"[^\"]*\"|\S+)", sentence)
-    return [shlex.split(word.rstrip(",;:")) for word in words]
+    ways = re.split(r", or | if |; ", sentence.partition("type")[2])
+    return [shlex.split(way[way.index("--") :]) for way in ways if "--" in way]
 
 
 def trains(run, table, *argv):
@@ -80,6 +79,11 @@ def refused(run, table, *argv):
     assert (status, error.count("\n"), "Traceback" in error) == (2, 1, False), out + error
     assert not Path("none").exists()
     return error
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("SM_NUM_CPUS", "1")  # more of them cost more than these tables do
 
 
 # ---- what comes out: file, options, columns that must come out, a line of the log
@@ -148,7 +152,7 @@ READ = {
         lines(HEADED, lambda n: f"{n % 3},{LABEL[n]}"), ["--text", "a"],
         {"a": [float(n % 3) for n in range(N)]}, "a       category  3",
     ),
-    "tabs": (lines("a\tlabel", lambda n: f"{n}\t{LABEL[n]}"), [], {"a": [*range(N)]}, "by a tab"),
+    "tabs": (lines("a\tlabel", lambda n: f"{n}\t{LABEL[n]}"), [], {"a": [*range(N)]}, "by '\\t'"),
     "pipes": (lines("a|label", lambda n: f"{n}|{LABEL[n]}"), [], {"a": [*range(N)]}, "by '|'"),
     "a separator of one's own": (
         lines("a:label", lambda n: f"{n}:{LABEL[n]}"), ["--separator", ":"], {"a": [*range(N)]}, "1"
@@ -198,7 +202,7 @@ READ = {
     ),
     "a first line of more than 64 KiB": (
         lines("a,label,b", lambda n: f"{n},{LABEL[n]},{'x' if n else 'y' * 70_000}"), [],
-        {"a": [*range(N)]}, "read t.csv: 12 rows",
+        {"a": [*range(N)], "b": [n == 0 for n in range(N)]}, "read t.csv: 12 rows",
     ),
     "a header of more than 64 KiB": (
         lines(f"a,label,{'b' * 70_000}", lambda n: f"{n},{LABEL[n]},1"), [], {"a": [*range(N)]},
@@ -267,8 +271,7 @@ READ = {
 @pytest.mark.parametrize(("content", "argv", "wanted", "says"), READ.values(), ids=READ)
 def test_a_csv_is_read_as_pandas_reads_it(run, capfd, content, argv, wanted, says):
     put("t.csv", content)
-    named = [] if any(word == "--label" for word in argv) else []
-    found = columns(loaded("--train", "t.csv", *named, *argv))
+    found = columns(loaded("--train", "t.csv", *argv))
     assert found.keys() == wanted.keys()
     for name, values in wanted.items():
         assert same(found[name], values), name
@@ -277,5 +280,515 @@ def test_a_csv_is_read_as_pandas_reads_it(run, capfd, content, argv, wanted, say
     # predict.py reads the same, from what schema.json keeps
     status, out, error = run(predict, "--model", "m", "--data", "t.csv", "--output", "p.csv")
     assert status == 0, out + error
-    rows = sum(map(len, [loaded("--train", "t.csv", *argv).sets["train"]]))
+    rows = len(next(iter(wanted.values())))
     assert len(Path("p.csv").read_text().splitlines()) == rows + 1
+
+
+# ---- what is refused: file, options, what the sentence says, and that what it says to type is accepted
+
+
+def mostly(word, place=5):
+    return lines(HEADED, lambda n: f"{word if n == place else NUMBERS[n]},{LABEL[n]}")
+
+
+REFUSED = {
+    **{
+        f"a number column with {word!r}": (
+            mostly(word), [], f"'a' is text, and 11 of 12 are numbers; row 6 has {word!r}"
+        )
+        for word in ("?", "-", "None", "unknown", "n.a.", "--", "x y", "it's", "12kg", "1-2")
+    },
+    "two words in a number column": (
+        lines(HEADED, lambda n: f"{'?' if n == 4 else '-' if n == 2 else n},{LABEL[n]}"), [],
+        "10 of 12 are numbers; row 3 has '-'",
+    ),
+    "half of them": (
+        lines(HEADED, lambda n: f"{'.' if n % 2 else n},{n % 3}"), [],
+        "6 of 12 are numbers; row 2 has '.'",
+    ),
+    "a word that --missing does not name": (
+        lines(HEADED, lambda n: f"{'?' if n == 4 else '-' if n == 2 else n},{LABEL[n]}"),
+        ["--missing", "?"], "10 of 11 are numbers; row 3 has '-'",
+    ),
+    "decimal commas": (
+        lines("a;label", lambda n: f"{COMMAS[n]};{LABEL[n]}"), [],
+        "12 of 12 are numbers; row 1 has '0,25'",
+    ),
+    "thousands": (
+        lines(HEADED, lambda n: f'"{GROUPED[n]}",{LABEL[n]}'), [],
+        "12 of 12 are numbers; row 1 has '1,234'",
+    ),
+    "some thousands": (
+        lines(HEADED, lambda n: f'"{GROUPED[n] if n > 8 else n}",{LABEL[n]}'), [],
+        "12 of 12 are numbers; row 10 has '10,234'",
+    ),
+    "a label with a word": (
+        lines("label,a", lambda n: f"{'?' if n == 7 else n * 1.5},{n}", 30), [],
+        "label 'label' is text, and 29 of 30 are numbers; row 8 has '?'",
+    ),
+    "a label with decimal commas": (
+        lines("label;a", lambda n: f"{n},5;{n}", 30), [], "label 'label' is text, and 30 of 30",
+    ),
+    "dates and a word": (
+        lines("d,a,label", lambda n: f"{'unknown' if n == 3 else f'2024-02-{n + 10}'},{n},{LABEL[n]}"),
+        [], "11 of 12 are dates; row 4 has 'unknown'",
+    ),
+    "dates": (
+        lines("d,a,label", lambda n: f"2024-02-{n + 10},{n},{LABEL[n]}"), [], "holds dates or times",
+    ),
+    "times": (
+        lines("d,a,label", lambda n: f"{n:02}:30,{n},{LABEL[n]}"), [], "holds dates or times"
+    ),
+    "a Latin-1 header": (
+        PLAIN.replace("a,", "größe,").encode("latin-1"), [], "it is not utf-8 text"
+    ),
+    "a Latin-1 cell": (
+        lines("a,t,label", lambda n: f"{n},{'ß' if n % 3 else 'x'},{LABEL[n]}").encode("latin-1"),
+        [], "it is not utf-8 text",
+    ),
+    "a Latin-1 cell far down": (
+        lines("a,t,label", lambda n: f"{n},{'ß' if n > 9000 else 'x'},{n % 2}", 9999).encode("latin-1"),
+        [], "it is not utf-8 text",
+    ),
+    "UTF-16 without a mark": (PLAIN.encode("utf-16-le"), [], "bytes that are 0"),
+    "UTF-16, big end first, without a mark": (PLAIN.encode("utf-16-be"), [], "bytes that are 0"),
+    "names that count up": (
+        lines("0,1,2", lambda n: f"{n % 2},{n},{n * n}"), [], "'0', '1', '2': names of columns or a row?"
+    ),
+    "names that are years": (
+        lines("2015,2020", lambda n: f"{n % 2},{n}"), [], "'2015', '2020': names of columns or a row?"
+    ),
+    "two signs that may separate": (
+        lines("", lambda n: f"{n % 2},5;{n}"), [], "may be separated by several signs"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "argv", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_may_mean_two_things_is_refused_with_what_to_type(run, content, argv, says):
+    put("t.csv", content)
+    error = refused(run, "t.csv", *argv)
+    assert says in error
+    ways = typed(error)
+    assert ways
+    for way in ways:
+        more = [] if argv[:1] == way[:1] else argv
+        status, _, said = run(train, "--train", "t.csv", "--output", "m", *QUICK, *more, *way)
+        assert "Traceback" not in said
+        # what is left to say then, such as which column is the label, is another thing
+        assert status == 0 or status == 2 and said != error and "option" not in said, (way, said)
+
+
+# ---- folders and Parquet
+
+
+def parts(folder="h"):
+    """Six files of six rows in the folders of Hive; r is text, one value of which has a blank."""
+    for year in 2020, 2021, 2022:
+        for r in "01", "x%20y":
+            content = {
+                "a": [year % 7 + n / 2 for n in range(6)],
+                "label": [n % 2 for n in range(6)],
+            }
+            put(f"{folder}/year={year}/r={r}/part.parquet", content)
+    return folder
+
+
+def test_the_folders_of_hive_are_columns(run):
+    """As pyarrow.dataset.dataset("h", partitioning="hive") has them, sorted by path."""
+    parts()
+    found = columns(loaded("--train", "h", "--text", "r"))
+    assert found["year"] == [2020.0] * 12 + [2021.0] * 12 + [2022.0] * 12
+    assert found["r"] == ([0.0] * 6 + [1.0] * 6) * 3
+    assert [*found] == ["a", "year", "r"]
+    out = trains(run, "h", "--text", "r")
+    assert "columns from the names of folders: 'year', 'r'" in out
+    for table, rows in ("h", 36), ("h/year=2021", 12), ("h/year=2021/r=01/part.parquet", 6):
+        status, _, error = run(predict, "--model", "m", "--data", table, "--output", "p.csv")
+        assert (status, error) == (0, "")
+        assert len(Path("p.csv").read_text().splitlines()) == rows + 1
+    pattern = columns(loaded("--train", "h/year=*/r=01/*.parquet"))
+    assert pattern["year"] == [2020.0] * 6 + [2021.0] * 6 + [2022.0] * 6
+    # a folder above the table is none of its columns
+    assert [*columns(loaded("--train", "h/year=2021/r=01"))] == ["a"]
+    assert [*columns(loaded("--train", "h/year=2021/r=01/part.parquet"))] == ["a"]
+
+
+def test_a_partition_without_a_value_is_missing_and_dates_are_dates():
+    for name, day in ("2024-02-01", 1), ("2024-02-03", 2), ("__HIVE_DEFAULT_PARTITION__", 3):
+        put(f"h/d={name}/t.csv", lines("a,label", lambda n, day=day: f"{n * day},{n % 2}", 4))
+    found = columns(loaded("--train", "h", "--dates", "epoch"))
+    assert same(found["d"], [19754.0] * 4 + [19756.0] * 4 + [NAN] * 4)
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind"),
+    [
+        ("_delta_log/0.json", "Delta"),
+        ("metadata/v1.metadata.json", "Iceberg"),
+        (".hoodie/x", "Hudi"),
+    ],
+)
+@pytest.mark.parametrize("below", ["", "sub/"])
+def test_a_table_with_old_rows_in_it_is_refused(run, mark, kind, below):
+    put(f"h/{below}t.csv", PLAIN)
+    put(f"h/{below}{mark}", "{}")
+    for name in "h", "h/**/*.csv":
+        assert f"is a table of {kind}" in refused(run, name)
+
+
+def test_a_folder_called_metadata_is_no_iceberg(run):
+    put("h/metadata/t.csv", PLAIN)
+    trains(run, "h")
+
+
+def test_parts_without_rows_are_skipped_and_said(run):
+    put("h/a.csv", PLAIN)
+    for name, content in ("b", ""), ("c", "a,label\n"), ("d", "\n"), ("e", "other,columns\n"):
+        put(f"h/{name}.csv", content)
+    put("h/f.parquet", {"a": pyarrow.array([], pyarrow.null())})
+    out = trains(run, "h")
+    assert (
+        "skipped, without a row: 'h/b.csv', 'h/c.csv', 'h/d.csv', 'h/e.csv', 'h/f.parquet'" in out
+    )
+    assert "read h: 12 rows, 2 columns\n" in out
+    Path("h/a.csv").unlink()
+    assert "'h' has no rows" in refused(run, "h")
+
+
+def index_of(name, values):
+    table = pyarrow.table({"a": NUMBERS, "label": LABEL, name: values})
+    noted = json.dumps({"index_columns": [name], "columns": []})
+    return table.replace_schema_metadata({"pandas": noted})
+
+
+@pytest.mark.parametrize("name", ["__index_level_0__", "key"])
+def test_the_index_of_pandas_is_no_feature_unless_it_is_named(run, name):
+    put("t.parquet", index_of(name, [n % 5 for n in range(N)]))
+    assert [*columns(loaded("--train", "t.parquet"))] == ["a"]
+    out = trains(run, "t.parquet")
+    assert f"left out, it numbers or names the rows: '{name}'" in out
+    assert run(predict, "--model", "m", "--data", "t.parquet", "--output", "p.csv")[0] == 0
+    assert loaded("--train", "t.parquet", "--label", name).schema.label == name
+    assert "numbers or names" not in trains(run, "t.parquet", "--id", name)
+    plain = pyarrow.table({"a": NUMBERS, "label": LABEL, "key": LABEL})
+    noted = json.dumps({"index_columns": [{"kind": "range", "start": 0, "stop": N, "step": 1}]})
+    put("u.parquet", plain.replace_schema_metadata({"pandas": noted}))
+    assert [*columns(loaded("--train", "u.parquet"))] == ["a", "key"]
+
+
+def test_parquet_is_read_as_a_csv_is(run):
+    text = [str(value) for value in NUMBERS]
+    put("t.parquet", {"a": ["?" if n == 2 else text[n] for n in range(N)], "label": LABEL})
+    assert "11 of 12 are numbers; row 3 has '?'" in refused(run, "t.parquet")
+    found = columns(loaded("--train", "t.parquet", "--missing", "?"))
+    assert same(found["a"], holes(NUMBERS))
+    put("n.parquet", {"a": [-999 if n == 2 else n for n in range(N)], "label": LABEL})
+    assert same(columns(loaded("--train", "n.parquet", "--missing=-999"))["a"], holes([*range(N)]))
+    put("c.parquet", {"a": COMMAS, "zip": [f"0{n % 3}" for n in range(N)], "label": LABEL})
+    dataset = loaded("--train", "c.parquet", "--decimal", ",")
+    assert same(columns(dataset)["a"], NUMBERS)
+    assert [column.kind for column in dataset.schema.columns] == ["number", "category"]
+    put("d.parquet", {"a": [n % 3 for n in range(N)], "label": LABEL})
+    assert loaded("--train", "d.parquet", "--text", "a").schema.columns[0].categories == (
+        "0",
+        "1",
+        "2",
+    )
+    put("e.parquet", {"zip": ["1", "2", "3"] * 4, "label": LABEL})
+    assert "column 'zip' is text of digits: each value is a category" in trains(run, "e.parquet")
+    put("f.parquet", {" a ": NUMBERS, "label": LABEL})
+    assert [*columns(loaded("--train", "f.parquet"))] == ["a"]
+    day = [f"2024-02-{n + 10}" for n in range(N)]
+    put("g.parquet", {"d": day, "a": NUMBERS, "label": LABEL})
+    assert "12 of 12 are dates" in refused(run, "g.parquet")
+    found = columns(loaded("--train", "g.parquet", "--dates", "epoch"))
+    assert found["d"] == [19763.0 + n for n in range(N)]
+
+
+# ---- labels: their values decide, whatever type they are stored in
+
+STORED = {
+    "int8": pyarrow.array(LABEL, pyarrow.int8()),
+    "uint64": pyarrow.array(LABEL, pyarrow.uint64()),
+    "double": pyarrow.array(LABEL, pyarrow.float64()),
+    "float": pyarrow.array(LABEL, pyarrow.float32()),
+    "decimal": pyarrow.array([Decimal(n) for n in LABEL], pyarrow.decimal128(9, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_whole_labels_are_classes_in_every_type(kind, capfd):
+    put("t.parquet", {"a": NUMBERS, "label": STORED[kind]})
+    dataset = loaded("--train", "t.parquet")
+    assert (dataset.schema.objective, dataset.schema.classes) == ("classification", (0, 1))
+    assert dataset.sets["train"].label.tolist() == LABEL
+    assert "since 'label' holds whole numbers with 2 distinct values" in capfd.readouterr().out
+
+
+LABELS = {
+    "1.0 in a CSV": (lines(HEADED, lambda n: f"{n},{LABEL[n]}.0"), "classification", (0, 1)),
+    "many whole numbers": (lines(HEADED, lambda n: f"{n},{n}.0", 30), "regression", ()),
+    "20 of them": (lines(HEADED, lambda n: f"{n},{n % 20}.0", 40), "classification", (*range(20),)),
+    "21 of them": (lines(HEADED, lambda n: f"{n},{n % 21}", 42), "regression", ()),
+    "fractions": (lines(HEADED, lambda n: f"{n},{n % 2}.5"), "regression", ()),
+    "booleans": (lines(HEADED, lambda n: f"{n},{n % 2 == 0}"), "classification", (False, True)),
+    "text": (lines(HEADED, lambda n: f"{n},{'ab'[n % 2]}"), "classification", ("a", "b")),
+    "libsvm": ("".join(f"{n % 2}.0 1:{n}\n" for n in range(N)), "classification", (0, 1)),
+    "libsvm's numbers": ("".join(f"{n}.5 1:{n}\n" for n in range(N)), "regression", ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "objective", "classes"), LABELS.values(), ids=LABELS)
+def test_the_values_of_labels_decide_the_objective(content, objective, classes):
+    table = put("t.libsvm" if "1:" in content else "t.csv", content)
+    found = loaded("--train", table).schema
+    assert (found.objective, found.classes) == (objective, classes)
+
+
+@pytest.mark.parametrize(
+    "other", [pyarrow.int32(), pyarrow.bool_(), pyarrow.float32(), pyarrow.uint8(), pyarrow.int64()]
+)
+def test_files_may_store_one_label_in_two_types(other):
+    put("h/a.parquet", {"a": NUMBERS, "label": LABEL})
+    put("h/b.parquet", {"a": NUMBERS, "label": pyarrow.array(LABEL).cast(other)})
+    found = loaded("--train", "h")
+    assert (found.schema.objective, found.schema.classes) == ("classification", (0, 1))
+    assert found.sets["train"].label.tolist() == LABEL * 2
+
+
+VALIDATION = {  # labels of training, of validation, what comes of it
+    "2 against booleans": ([False, True], [0, 1, 2], "label 'label' has 2, which training did not"),
+    "0 and 1 against booleans": ([False, True], [0, 1], [0, 1]),
+    "booleans against 0 and 1": ([0, 1], [False, True], [0, 1]),
+    "booleans against 1 and 2": ([1, 2], [False, True], "has False, which training did not"),
+    "1.0 against 1": ([0, 1], [0.0, 1.0], [0, 1]),
+    "1.5 against 1": ([0, 1], [0.0, 1.5], "has 1.5, which training did not"),
+    "digits against text": (["1", "2"], [1, 2], [0, 1]),
+    "text against numbers": ([1, 2], ["1", "x"], "has 'x', which training did not"),
+    "true against a boolean": ([False, True], ["true", "false"], [1, 0]),
+    "yes against a boolean": ([False, True], ["yes", "no"], "has 'yes', which training did not"),
+    "text against fractions": ([0.5, 1.5, 2.5], ["x", "y"], "holds text, and numbers in training"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("labels", "other", "wanted"), VALIDATION.values(), ids=VALIDATION)
+def test_validation_labels_mean_what_they_did_in_training(run, labels, other, wanted):
+    put("t.parquet", {"a": NUMBERS, "label": labels * (N // len(labels))})
+    put("v.parquet", {"a": [1.5 * n for n in range(len(other))], "label": other})
+    if isinstance(wanted, str):
+        assert wanted in refused(run, "t.parquet", "--validation", "v.parquet")
+        return
+    options = arguments.train(["--train", "t.parquet", "--validation", "v.parquet"], {})[0]
+    sets = data.load(options, None, numpy.float64).sets
+    assert sets["validation"].label.tolist() == wanted
+    trains(run, "t.parquet", "--validation", "v.parquet")
+
+
+# ---- libsvm: what a line leaves out
+
+SPARSE = "".join(f"{int(n % 3 == 0)} 1:{n % 5}{' 2:0' if n % 3 == 0 else ''}\n" for n in range(30))
+
+
+def test_what_libsvm_leaves_out_is_what_the_library_takes_it_for(run):
+    """xgboost.DMatrix("t.libsvm?format=libsvm") has 20 missing values, load_svmlight_file 20 zeros."""
+    put("t.libsvm", SPARSE)
+    put(
+        "dense.csv",
+        lines("label,f1,f2", lambda n: f"{int(n % 3 == 0)},{n % 5},{0 if n % 3 == 0 else ''}", 30),
+    )
+    out = trains(run, "t.libsvm")
+    assert f"what a line leaves out is {'missing' if XGBOOST else '0'}\n" in out
+    schema = json.loads(Path("m/schema.json").read_text())
+    if XGBOOST:
+        assert schema["reading"] == {"absent": "missing"}
+        found = columns(loaded("--train", "t.libsvm"))
+        assert same(found["f2"], [0.0 if n % 3 == 0 else NAN for n in range(30)])
+        bytes_of_sparse = Path("m", FILE).read_bytes()
+        trains(run, "dense.csv")
+        assert Path("m", FILE).read_bytes() == bytes_of_sparse
+    else:
+        assert schema["reading"] == {}
+        assert [*columns(loaded("--train", "t.libsvm"))] == ["f1"]  # 0 in every row
+
+
+@pytest.mark.skipif(not XGBOOST, reason="0 was and is what scikit-learn takes it for")
+def test_an_older_model_predicts_with_0_where_libsvm_leaves_out(run):
+    put(
+        "t.csv",
+        lines("label,f1,f2", lambda n: f"{int(n % 3 == 0)},{n % 5},{'' if n % 3 else 0}", 30),
+    )
+    put("z.csv", lines("f1,f2", lambda n: f"{n % 5},0", 30))
+    put("t.libsvm", SPARSE)
+    trains(run, "t.csv", "--validation-fraction", "0", "--min-child-weight", "0")
+    schema = json.loads(Path("m/schema.json").read_text())
+    del schema["reading"]
+    Path("m/schema.json").write_text(json.dumps(schema))
+    found = {}
+    for table in "z.csv", "t.libsvm", "t.csv":
+        argv = ["--model", "m", "--data", table, "--output", "p.csv", "--proba"]
+        assert run(predict, *argv)[0] == 0
+        found[table] = Path("p.csv").read_text()
+    assert found["z.csv"] == found["t.libsvm"] != found["t.csv"]
+
+
+# ---- options: each has an effect beside every other, or is refused
+
+
+def weighted(path="w.parquet", **more):
+    rng = numpy.random.default_rng(0)
+    group = [n // 10 for n in range(100)]
+    columns = {"a": rng.normal(size=100), "b": rng.normal(size=100), "g": group}
+    columns["w"] = [1.0 + 9 * (each % 2) for each in group]
+    columns["label"] = rng.integers(0, 3, 100) if "label" not in more else more["label"]
+    return put(path, {name: pyarrow.array(values) for name, values in (columns | more).items()})
+
+
+def bytes_of(run, table, *argv):
+    trains(run, table, *argv)
+    return Path("m", FILE).read_bytes()
+
+
+@pytest.mark.parametrize("objective", ["classification", "regression", "ranking"])
+def test_weights_count_beside_groups(run, objective):
+    if objective == "ranking" and not XGBOOST:
+        return
+    argv = ["--group", "g", "--weight", "w", "--objective", objective, "--validation-fraction", "0"]
+    heavy = bytes_of(run, weighted(), *argv)
+    assert bytes_of(run, weighted(w=[1.0] * 100), *argv) != heavy
+
+
+@pytest.mark.skipif(not XGBOOST, reason="scikit-learn has no ranking")
+def test_ranking_weighs_groups_as_xgboost_does(run):
+    import xgboost
+
+    table = pyarrow.parquet.read_table(weighted())
+    x = numpy.column_stack([table["a"], table["b"]]).astype(numpy.float32)
+    matrix = xgboost.DMatrix(x, label=table["label"], qid=table["g"])
+    matrix.set_weight([1.0 + 9 * (n % 2) for n in range(10)])  # one a group
+    parameters = {"objective": "rank:ndcg", "seed": 0, "seed_per_iteration": True, "nthread": 1}
+    wanted = xgboost.train(parameters, matrix, 2).predict(matrix)
+    for method in "hist", "exact":
+        argv = ["--group", "g", "--weight", "w", "--objective", "ranking", "--tree-method", method]
+        trains(run, "w.parquet", *argv, "--validation-fraction", "0")
+        assert run(predict, "--model", "m", "--data", "w.parquet", "--output", "p.csv")[0] == 0
+        if method == "hist":
+            found = numpy.loadtxt("p.csv", skiprows=1)
+            assert numpy.allclose(found, wanted, atol=1e-6)
+    uneven = weighted("u.parquet", w=[float(1 + n % 3) for n in range(100)])
+    error = refused(run, uneven, "--group", "g", "--weight", "w", "--objective", "ranking")
+    assert "one weight a group, and row 2 has another 'w'" in error
+
+
+def test_groups_are_held_out_whole(run):
+    options = arguments.train(["--train", weighted(), "--group", "g"], {})[0]
+    sets = data.load(options, None, numpy.float64).sets
+    groups = [set(rows.group.tolist()) for rows in sets.values()]
+    assert groups[0] & groups[1] == set()
+    assert groups[0] | groups[1] == {*range(10)}
+    assert "held out are whole groups of 'g'" in trains(run, "w.parquet", "--group", "g")
+
+
+def test_the_groups_of_libsvm_are_no_feature(run):
+    put("q.libsvm", "".join(f"{n % 2} qid:{n // 4} 1:{n} 2:{n % 3}\n" for n in range(24)))
+    found = loaded("--train", "q.libsvm")
+    assert (found.schema.group, [*columns(found)]) == ("qid", ["f1", "f2"])
+
+
+CLASH = {
+    "--separator of a Parquet table": ("--separator ,", "the table is Parquet; leave it out"),
+    "--header of a Parquet table": ("--header no", "the table is Parquet; leave it out"),
+    "--encoding of a Parquet table": ("--encoding utf-8", "the table is Parquet; leave it out"),
+    "--text and --drop": ("--text a --drop a", "--text a: this column is dropped"),
+    "--text of no column": ("--text x", "--text: no column is called 'x'"),
+    "--decimal": ("--decimal x", "type --decimal . or ,"),
+    "--header": ("--header maybe", "type --header yes or no"),
+    "--dates": ("--dates all", "type --dates parts or epoch or drop"),
+    "--encoding": ("--encoding rot13", "type for example: --encoding latin-1"),
+    "--encoding of no name": ("--encoding klingon", "type for example: --encoding latin-1"),
+    "--separator of two signs": ("--separator ;;", "type for example: --separator semicolon"),
+    "--separator of a quote": ('--separator \'"\'', "type for example: --separator semicolon"),
+}  # fmt: skip
+OWN = {
+    "rounds twice": ("--num-round 3", "another option says the same"),
+    "exact trees on disk": ("--external-memory --tree-method exact", "--external-memory"),
+    "linear on disk": ("--external-memory --booster gblinear", "--external-memory"),
+} if XGBOOST else {
+    "batches and --max-iter": (
+        "--epochs 2 --estimator sklearn.linear_model.SGDClassifier", "--max-iter: with --epochs"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "says"), (CLASH | OWN).values(), ids=CLASH | OWN)
+def test_an_option_that_would_do_nothing_is_refused(run, words, says):
+    assert says in refused(run, weighted(), *shlex.split(words))
+
+
+def test_missing_and_text_say_nothing_of_libsvm(run):
+    put("t.libsvm", SPARSE)
+    for words in ["--missing", "?"], ["--decimal", ","], ["--text", "f1"], ["--header", "no"]:
+        assert f"{words[0]}: the table is libsvm; leave it out" in refused(run, "t.libsvm", *words)
+
+
+# ---- predict.py
+
+
+def test_predict_reads_as_training_did_or_as_it_is_told(run):
+    put(
+        "t.csv",
+        lines("a;t;label", lambda n: f"{COMMAS[n]};{'äb'[n % 2]};{LABEL[n]}").encode("latin-1"),
+    )
+    trains(run, "t.csv", "--decimal", ",", "--encoding", "latin-1", "--missing", "?")
+    kept = json.loads(Path("m/schema.json").read_text())["reading"]
+    kept.pop("absent", None)
+    assert kept == {"decimal": ",", "encoding": "iso8859-1", "missing": ["?"]}
+    argv = ["--model", "m", "--output", "p.csv", "--data"]
+    assert run(predict, *argv, "t.csv")[0] == 0
+    wanted = Path("p.csv").read_text()
+    put("u.csv", lines("a,t", lambda n: f"{NUMBERS[n]},{'äb'[n % 2]}"))
+    assert run(predict, *argv, "u.csv", "--decimal", ".", "--encoding", "utf-8")[0] == 0
+    assert Path("p.csv").read_text() == wanted
+    put("w.csv", lines("a|t", lambda n: f"{'-' if n == 1 else NUMBERS[n]}|x"))
+    status, _, error = run(predict, *argv, "w.csv", "--decimal", ".", "--encoding", "utf-8")
+    assert (status, "--missing=-" in error, error.count("\n")) == (2, True, 1)
+    given = ["--decimal", ".", "--encoding", "utf-8", "--missing=-"]
+    assert run(predict, *argv, "w.csv", *given)[0] == 0
+    status, _, error = run(predict, *argv, "w.csv", "--decimal", "x")
+    assert (status, "type --decimal . or ," in error) == (2, True)
+
+
+@pytest.mark.parametrize("how", ["parts", "epoch"])
+def test_a_date_that_is_none_at_prediction_is_refused(run, how):
+    put("t.csv", lines("d,label", lambda n: f"2024-02-{n + 10},{LABEL[n]}"))
+    trains(run, "t.csv", "--dates", how)
+    put("u.csv", "d\n2024-01-01\nsoon\n")
+    argv = ["--model", "m", "--data", "u.csv", "--output", "p.csv"]
+    status, _, error = run(predict, *argv)
+    assert (status, error.count("\n"), "'d' holds '2024-01-01', and dates" in error) == (2, 1, True)
+    put("u.csv", "d\n2024-01-01\n\n")
+    assert run(predict, *argv)[0] == 0
+
+
+# ---- quoted line breaks, wherever a block of the file ends
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_no_line_break_in_quotes_is_lost_at_the_edge_of_a_block(monkeypatch, end):
+    """pyarrow loses a byte of a quoted CRLF there: apache/arrow issue 51368."""
+    words = [f"{'x' * (n % 9)}{end}{'y' * (n % 4)}" for n in range(36)]
+    put("t.csv", lines("a,t,label", lambda n: f'{n},"{words[n % 36]}",{n % 2}', 108, end))
+    for block in [*range(40, 60), 333, 1000]:
+        monkeypatch.setattr("training.delimited.BLOCK", block)
+        dataset = loaded("--train", "t.csv")
+        known = dataset.schema.columns[1].categories
+        codes = columns(dataset)["t"]
+        assert [known[int(code)] for code in codes] == words * 3
+
+
+def test_text_of_two_mebibytes_with_line_breaks_is_one_cell():
+    long = "line\r\n" * 350_000
+    put("t.csv", lines("a,t,label", lambda n: f'{n},"{long if n == 3 else chr(120 + n % 3)}",{n % 2}', 40))
+    assert [len(each) for each in loaded("--train", "t.csv").schema.columns[1].categories] == [
+        len(long), 1, 1, 1
+    ]  # fmt: skip
