@@ -175,7 +175,7 @@ def learn(
     ]
     if index:
         print(f"left out, it numbers or names the rows: {schema.listed(index, 20)}")
-    out = [*options.drop, *index, *(name for name in reading.dated if name not in kinds)]
+    out = [*options.drop, *index, *(reading.dated if reading.dates == "drop" else ())]
     features = Features(
         [name for name in kinds if name not in {*beside_them, *out}], kinds, label, dtype, reading
     )

@@ -6,9 +6,9 @@ import pyarrow
 import pyarrow.compute
 
 from training import sources
-from training.errors import UserError
+from training.errors import UserError, option
 from training.reading import Reading
-from training.values import nothing
+from training.values import DATE, matches, nothing
 
 DAY = ("year", pyarrow.compute.year), ("month", pyarrow.compute.month), ("day", pyarrow.compute.day)
 WEEKDAY = ("weekday", pyarrow.compute.day_of_week)  # Monday is 0
@@ -59,13 +59,18 @@ def replaced(batch: pyarrow.RecordBatch, reading: Reading) -> pyarrow.RecordBatc
 
 
 def temporal(name: str, column: pyarrow.Array) -> pyarrow.Array:
-    """Return a column of dates or times; one of nulls as dates without a value."""
-    if pyarrow.types.is_null(column.type):
-        return column.cast(pyarrow.timestamp("s"))
-    if not pyarrow.types.is_temporal(column.type):
-        value = next(iter(column.drop_null().to_pylist()), None)
-        raise UserError(f"column {name!r} holds {value!r}, and dates in training")
-    return column
+    """Return a column of dates or times; one without a value as dates."""
+    if pyarrow.types.is_temporal(column.type):
+        return column
+    if column.null_count == len(column):
+        return pyarrow.nulls(len(column), pyarrow.timestamp("s"))
+    words = column.drop_null().cast(pyarrow.string())
+    odd = words.filter(pyarrow.compute.invert(matches(words, DATE)))
+    value = (odd if len(odd) else words)[0].as_py()
+    raise UserError(
+        f"column {name!r} holds {value!r}, and dates in training; if that is no value, type "
+        f"{option('missing', value)}"
+    )
 
 
 def parts(name: str, column: pyarrow.Array) -> dict[str, pyarrow.Array]:

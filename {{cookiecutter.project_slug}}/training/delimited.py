@@ -221,14 +221,13 @@ def not_text(encoding: str) -> UserError:
 
 def separator_of(text: str, whole: bool, name: str) -> str:
     """Return what separates the columns, by the lines in ``text``; ``whole``: it is all there is."""
-    found = {}
-    for sign in reading.SEPARATORS.values():
-        lines = [
-            len(line) for line in csv.reader(io.StringIO(text, newline=""), delimiter=sign) if line
-        ]
-        lines = lines if whole or len(lines) < 2 else lines[:-1]
-        if len(set(lines)) == 1 and lines[0] > 1:
-            found[sign] = lines[0]
+    found = []
+    for sign in NAMES:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+        lengths = [len(row) for row in rows if row]
+        lengths = lengths if whole or len(lengths) < 2 else lengths[:-1]
+        if len(set(lengths)) == 1 and lengths[0] > 1 and not (sign == " " and found):
+            found.append(sign)
     if len(found) > 1:
         words = ", or ".join(f"--separator {NAMES[sign]}" for sign in found)
         raise UserError(f"its columns may be separated by several signs: type {words}")
