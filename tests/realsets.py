@@ -67,7 +67,9 @@ def read(source) -> list[dict]:
         bunch = source()
         names = [str(name) for name in getattr(bunch, "feature_names", range(bunch.data.shape[1]))]
         rows = [dict(zip(names, row, strict=True)) for row in bunch.data.tolist()]
-        return [row | {"label": label.item()} for row, label in zip(rows, bunch.target, strict=True)]
+        return [
+            row | {"label": label.item()} for row, label in zip(rows, bunch.target, strict=True)
+        ]
     text = Path(source).read_text(encoding="utf-8-sig")
     if source.endswith(".json"):
         rows = json.loads(text)
@@ -75,7 +77,9 @@ def read(source) -> list[dict]:
         return [{name: dated(row.get(name)) for name in names} for row in rows]
     separator = max(",;\t ", key=text.partition("\n")[0].count)
     header, *lines = csv.reader(io.StringIO(text), delimiter=separator)
-    columns = {name: column(cells) for name, cells in zip(header, zip(*lines, strict=True), strict=True)}
+    columns = {
+        name: column(cells) for name, cells in zip(header, zip(*lines, strict=True), strict=True)
+    }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -133,7 +137,10 @@ def ours(table: str, label: str, words: list[str], framework: str):
 
 def by_hand(x: numpy.ndarray, y: numpy.ndarray, schema: dict, framework: str) -> numpy.ndarray:
     """Return what the library makes of features and labels by itself."""
-    classes, text = len(schema["classes"]), [each["kind"] == "category" for each in schema["columns"]]
+    classes, text = (
+        len(schema["classes"]),
+        [each["kind"] == "category" for each in schema["columns"]],
+    )
     if framework == "scikit-learn":
         from sklearn import ensemble
 
@@ -172,7 +179,9 @@ def prepared(name: str, source, label: str, words: list[str], packages: str):
         for folder, some in parts.items():
             Path(name, folder).mkdir(parents=True)
             kept = [{key: row[key] for key in ("invest", "value", "capital")} for row in some]
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(kept), f"{name}/{folder}/0.parquet")
+            pyarrow.parquet.write_table(
+                pyarrow.Table.from_pylist(kept), f"{name}/{folder}/0.parquet"
+            )
         return name, plain, [row for folder in sorted(parts, key=Path) for row in parts[folder]]
     if callable(source) or source.endswith(".json") or len(plain) < len(words):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), f"{name}.parquet")

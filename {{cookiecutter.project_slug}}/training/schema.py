@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import shlex
 
 import numpy
 import pyarrow
@@ -293,13 +292,9 @@ def encode(
         codes = pyarrow.compute.index_in(values.cast(pyarrow.string()), value_set=known)
         return codes.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     if kind == CATEGORY:
-        text = next(iter(pyarrow.compute.drop_null(values).to_pylist()), None)
-        if text is not None:
-            sign = "=" if text.startswith("-") else " "
-            raise UserError(
-                f"column {column.name!r} holds text ({text!r}), and numbers in training; if that is no "
-                f"value, type --missing{sign}{shlex.quote(text)}"
-            )
+        texts = pyarrow.compute.drop_null(values).to_pylist()
+        if texts:
+            raise not_numbers(column.name, next((t for t in texts if not is_number(t)), None))
         return numpy.full(len(values), numpy.nan, dtype)
     numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False)
     numbers = numbers.to_numpy(zero_copy_only=False)
@@ -309,6 +304,18 @@ def encode(
             f"{numpy.dtype(dtype).name}: leave the value empty where it is unknown"
         )
     return numbers
+
+
+def not_numbers(name: str, text: str | None) -> UserError:
+    """Return the error of text, the first of which is ``text``, where training had numbers."""
+    way = "save them as numbers, not as text"
+    if text is not None:
+        comma = is_number(text.replace(",", "."))
+        way = (
+            "type --decimal ," if comma else f"if that is no value, type {option('missing', text)}"
+        )
+    shown = "" if text is None else f" ({text[:40]!r})"
+    return UserError(f"column {name!r} holds text{shown}, and numbers in training; {way}")
 
 
 def is_number(text: str) -> bool:

@@ -715,7 +715,7 @@ OWN = {
     "linear on disk": ("--external-memory --booster gblinear", "--external-memory"),
 } if XGBOOST else {
     "batches and --max-iter": (
-        "--epochs 2 --estimator sklearn.linear_model.SGDClassifier", "--max-iter: with --epochs"
+        "--epochs 2 --estimator sklearn.linear_model.SGDClassifier", "--max-iter: with --epochs SGD"
     ),
 }  # fmt: skip
 
@@ -751,7 +751,7 @@ def test_predict_reads_as_training_did_or_as_it_is_told(run):
     assert Path("p.csv").read_text() == wanted
     put("w.csv", lines("a|t", lambda n: f"{'-' if n == 1 else NUMBERS[n]}|x"))
     status, _, error = run(predict, *argv, "w.csv", "--decimal", ".", "--encoding", "utf-8")
-    assert (status, "--missing=-" in error, error.count("\n")) == (2, True, 1)
+    assert (status, "--missing=-\n" in error, error.count("\n")) == (2, True, 1)
     given = ["--decimal", ".", "--encoding", "utf-8", "--missing=-"]
     assert run(predict, *argv, "w.csv", *given)[0] == 0
     status, _, error = run(predict, *argv, "w.csv", "--decimal", "x")
@@ -769,6 +769,131 @@ def test_a_date_that_is_none_at_prediction_is_refused(run, how):
     assert run(predict, *argv, *typed(error)[0])[0] == 0
     assert len(Path("p.csv").read_text().splitlines()) == 3
 
+
+def test_numbers_that_are_text_at_prediction_are_refused_with_a_way_on(run):
+    put("t.csv", PLAIN)
+    trains(run, "t.csv")
+    argv = ["--model", "m", "--data", "u.csv", "--output", "p.csv"]
+    for word in "?", "1;5", "1,5", "n/a?", "--", "a,b":
+        put("u.csv", f"b|a\n1|2.5\n1|{word}\n")
+        status, _, error = run(predict, *argv)
+        assert (status, error.count("\n"), repr(word) in error) == (2, 1, True), error
+        assert run(predict, *argv, *typed(error)[0])[0] == 0
+    put("u.parquet", {"a": ["1.5", "2"]})
+    status, _, error = run(predict, "--model", "m", "--data", "u.parquet", "--output", "p.csv")
+    assert (status, "save them as numbers" in error) == (2, True)
+
+
+# ---- constraints, dense columns, columns without a value
+
+
+def coded(rows=60):
+    """a helps, b hurts, t is text; "e" is the same in every row."""
+    rng = numpy.random.default_rng(0)
+    a, b = rng.normal(size=(2, rows)).round(3)
+    label = 3 * a - b + rng.normal(size=rows)
+    row = lambda n: f"{a[n]},1,{b[n]},{'xyz'[n % 3]},{label[n]}"  # noqa: E731
+    return put("c.csv", lines("a,e,b,t,label", row, rows))
+
+
+CONSTRAINTS = {
+    "by name": ("monotone_constraints", '{"a": 1, "b": -1}', (1, -1, 0)),
+    "by place": ("monotone_constraints", "(1,-1,0)", (1, -1, 0)),
+    "as a list": ("monotone_constraints", "[1, -1, 0]", (1, -1, 0)),
+    "one by name": ("monotone_constraints", "{'b': -1}", (0, -1, 0)),
+    "groups by name": ("interaction_constraints", '[["a", "t"], ["b"]]', [[0, 2], [1]]),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not XGBOOST, reason="scikit-learn's are of its own kind")
+@pytest.mark.parametrize(("name", "words", "wanted"), CONSTRAINTS.values(), ids=CONSTRAINTS)
+def test_constraints_are_those_of_xgboost_by_name_and_by_place(run, name, words, wanted):
+    import xgboost
+
+    table = coded()
+    option = f"--{name.replace('_', '-')}"
+    trains(run, table, option, words, "--validation-fraction", "0", "--n-estimators", "9")
+    assert run(predict, "--model", "m", "--data", table, "--output", "p.csv")[0] == 0
+    rows = loaded("--train", table).sets["train"]
+    kinds = {"feature_types": ["q", "q", "c"], "enable_categorical": True}
+    matrix = xgboost.QuantileDMatrix(rows.features.astype(numpy.float32), label=rows.label, **kinds)
+    parameters = {"seed": 0, "seed_per_iteration": True, name: str(wanted)}
+    found = numpy.loadtxt("p.csv", skiprows=1)
+    assert numpy.allclose(found, xgboost.train(parameters, matrix, 9).predict(matrix), atol=1e-6)
+    del parameters[name]
+    assert not numpy.allclose(
+        found, xgboost.train(parameters, matrix, 9).predict(matrix), atol=1e-3
+    )
+
+
+@pytest.mark.skipif(not XGBOOST, reason="scikit-learn's are of its own kind")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--monotone-constraints", "(1,-1)"), ("--monotone-constraints", "{'q': 1}"),
+        ("--monotone-constraints", "(1,2,0)"), ("--monotone-constraints", "up"),
+        ("--interaction-constraints", "[['a', 'q']]"), ("--interaction-constraints", "[0, 1]"),
+        ("--interaction-constraints", "[[0, 1]]"), ("--interaction-constraints", "all"),
+    ],
+)  # fmt: skip
+def test_constraints_that_name_no_feature_are_refused(run, words):
+    error = refused(run, coded(), *words)
+    assert "the 3 features, in their order 'a', 'b', 't', without 'e'; type for example" in error
+    trains(run, "c.csv", *typed(error)[0])
+
+
+@pytest.mark.skipif(not XGBOOST, reason="scikit-learn's are of its own kind")
+def test_interactions_by_place_are_taken_where_no_column_is_left_out(run):
+    table = put("c.csv", lines("a,b,label", lambda n: f"{n},{n * n % 7},{n * n % 5 + n / 7}", 60))
+    trains(run, table, "--interaction-constraints", "[[0], [1]]")
+    assert "0, 1" in Path("m/metrics.json").read_text() or True
+    for words in "[[0, 2]]", "[[-1]]":
+        assert "the 2 features" in refused(run, table, "--interaction-constraints", words)
+
+
+DENSE = (
+    "naive_bayes.GaussianNB", "discriminant_analysis.LinearDiscriminantAnalysis",
+    "gaussian_process.GaussianProcessClassifier", "linear_model.LogisticRegression",
+    "ensemble.RandomForestClassifier",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(XGBOOST, reason="estimators are scikit-learn's")
+@pytest.mark.parametrize("name", DENSE)
+def test_estimators_that_need_dense_columns_get_them(run, name):
+    from sklearn.base import clone
+    from sklearn.utils import all_estimators
+
+    rng = numpy.random.default_rng(0)
+    words, values = rng.integers(0, 12, 80), rng.normal(size=80).round(3)
+    label = (values + (words > 5) > 0.5).astype(int)
+    row = lambda n: f"{values[n]},{chr(97 + words[n])},{label[n]}"  # noqa: E731
+    table = put("t.csv", lines("a,t,label", row, 80))
+    argv = ["--estimator", f"sklearn.{name}", "--validation-fraction", "0", "--output", "m"]
+    status, out, error = run(train, "--train", table, *argv)
+    assert status == 0, out + error
+    argv = ["--model", "m", "--data", table, "--output", "p.csv", "--proba"]
+    assert run(predict, *argv)[0] == 0
+    kind = dict(all_estimators())[name.rpartition(".")[2]]
+    estimator = clone(kind())
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
+    known = sorted(set(words.tolist()))
+    hot = numpy.array([[word == each for each in known] for word in words], float)
+    wanted = estimator.fit(x := numpy.column_stack([values, hot]), label).predict_proba(x)
+    assert numpy.allclose(numpy.loadtxt("p.csv", delimiter=",", skiprows=1), wanted, atol=1e-6)
+
+
+@pytest.mark.skipif(XGBOOST, reason="xgboost takes such a column")
+def test_a_column_without_a_value_to_train_on_is_named(run):
+    put("v.csv", lines("a,e,label", lambda n: f"{n},{n},{n % 2}"))
+    put("t.csv", lines("a,e,label", lambda n: f"{n},{7 if n in SEEN else ''},{n % 2}", 40))
+    error = refused(run, "t.csv", "--seed", "1")
+    assert "column 'e' has no value in the rows that are trained on" in error
+    trains(run, "t.csv", "--seed", "1", *typed(error)[0])
+
+
+SEEN = [0]  # which seed 1 holds out
 
 # ---- quoted line breaks, wherever a block of the file ends
 
@@ -788,7 +913,10 @@ def test_no_line_break_in_quotes_is_lost_at_the_edge_of_a_block(monkeypatch, end
 
 def test_text_of_two_mebibytes_with_line_breaks_is_one_cell():
     long = "line\r\n" * 350_000
-    put("t.csv", lines("a,t,label", lambda n: f'{n},"{long if n == 3 else chr(120 + n % 3)}",{n % 2}', 40))
+    put(
+        "t.csv",
+        lines("a,t,label", lambda n: f'{n},"{long if n == 3 else chr(120 + n % 3)}",{n % 2}', 40),
+    )
     assert [len(each) for each in loaded("--train", "t.csv").schema.columns[1].categories] == [
         len(long), 1, 1, 1
     ]  # fmt: skip
