@@ -1,8 +1,11 @@
 """What format a file has, by its name, its content or SageMaker's word for it."""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+import pyarrow
 
 from training.errors import UserError
 from training.reading import Reading
@@ -49,6 +52,20 @@ class How(NamedTuple):
     header: bool | None = None
     label: bool = True
     reading: Reading = Reading()
+
+
+class Source(NamedTuple):
+    """One file: its columns, the number of its rows, and its batches, from the first at each call.
+
+    ``kind`` is its format, and ``index`` are the columns that number or name its rows.
+    """
+
+    name: str
+    schema: pyarrow.Schema
+    rows: int
+    batches: Callable[[], Iterator[pyarrow.RecordBatch]]
+    kind: str = "Parquet"
+    index: tuple[str, ...] = ()
 
 
 def of_content(content_type: str | None) -> How:

@@ -294,7 +294,7 @@ def encode(
     if kind == CATEGORY:
         texts = pyarrow.compute.drop_null(values).to_pylist()
         if texts:
-            raise not_numbers(column.name, next((t for t in texts if not is_number(t)), None))
+            raise not_numbers(column.name, texts)
         return numpy.full(len(values), numpy.nan, dtype)
     numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False)
     numbers = numbers.to_numpy(zero_copy_only=False)
@@ -306,16 +306,14 @@ def encode(
     return numbers
 
 
-def not_numbers(name: str, text: str | None) -> UserError:
-    """Return the error of text, the first of which is ``text``, where training had numbers."""
-    way = "save them as numbers, not as text"
-    if text is not None:
-        comma = is_number(text.replace(",", "."))
-        way = (
-            "type --decimal ," if comma else f"if that is no value, type {option('missing', text)}"
-        )
-    shown = "" if text is None else f" ({text[:40]!r})"
-    return UserError(f"column {name!r} holds text{shown}, and numbers in training; {way}")
+def not_numbers(name: str, texts: list[str]) -> UserError:
+    """Return the error of text where training had numbers."""
+    text = next((each for each in texts if not is_number(each)), None)
+    if text is None:
+        return UserError(f"column {name!r} holds text, and numbers in training; save it as numbers")
+    commas = all(is_number(each.replace(",", ".")) and "." not in each for each in texts)
+    way = "type --decimal ," if commas else f"if that is no value, type {option('missing', text)}"
+    return UserError(f"column {name!r} holds text ({text[:40]!r}), and numbers in training; {way}")
 
 
 def is_number(text: str) -> bool:

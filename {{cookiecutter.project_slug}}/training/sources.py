@@ -7,9 +7,8 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy
 import pyarrow
@@ -18,25 +17,11 @@ import pyarrow.parquet
 from training import folders, formats, machine, schema, storage, values
 from training.delimited import open_csv
 from training.errors import UserError, one_line
-from training.formats import How
+from training.formats import How, Source
 from training.libsvm import open_libsvm
 from training.reading import Reading
 
 BATCH = 1 << 14  # rows of a Parquet file that are decoded at a time
-
-
-class Source(NamedTuple):
-    """One file: its columns, the number of its rows, and its batches, from the first at each call.
-
-    ``kind`` is its format, and ``index`` are the columns that number or name its rows.
-    """
-
-    name: str
-    schema: pyarrow.Schema
-    rows: int
-    batches: Callable[[], Iterator[pyarrow.RecordBatch]]
-    kind: str = "Parquet"
-    index: tuple[str, ...] = ()
 
 
 def open_all(

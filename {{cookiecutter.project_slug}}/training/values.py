@@ -5,18 +5,14 @@ import io
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import pyarrow
 import pyarrow.compute
 
 from training.errors import UserError, option
-from training.formats import How
+from training.formats import How, Source
 from training.reading import Reading
 from training.schema import FEW_CATEGORIES
-
-if TYPE_CHECKING:
-    from training.sources import Source
 
 GROUPS = " '\u2019\u00a0\u202f"  # what may separate thousands beside the other sign
 DATE = r"^\s*\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*$"
@@ -91,7 +87,7 @@ def is_number(kind: pyarrow.DataType) -> bool:
 # ---- text that is numbers or dates by what the options say
 
 
-def as_numbers(sources: "list[Source]", how: How) -> "list[Source]":
+def as_numbers(sources: list[Source], how: How) -> list[Source]:
     """Return the files with those text columns as numbers, or dates, of which every value is one.
 
     So it is where --decimal, --missing or --dates was given; the log says which columns they are.
@@ -127,7 +123,7 @@ def notation(decimal: str | None) -> str:
     return rf"^\s*[+-]?({whole}({sign}\d*)?|{sign}\d+)([eE][+-]?\d+)?\s*$"
 
 
-def every(sources: "list[Source]", names: set[str], pattern: str) -> set[str]:
+def every(sources: list[Source], names: set[str], pattern: str) -> set[str]:
     """Return the text columns of which there are values, and all are of the ``pattern``, no codes."""
     left, seen = set(names), set()
     for source in sources:
@@ -148,7 +144,7 @@ def every(sources: "list[Source]", names: set[str], pattern: str) -> set[str]:
     return left & seen
 
 
-def converted(source: "Source", found: dict[str, str], decimal: str) -> "Source":
+def converted(source: Source, found: dict[str, str], decimal: str) -> Source:
     """Return ``source`` with its text columns in ``found`` as "numbers" or "dates"."""
 
     def convert(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:

@@ -775,13 +775,13 @@ def test_numbers_that_are_text_at_prediction_are_refused_with_a_way_on(run):
     trains(run, "t.csv")
     argv = ["--model", "m", "--data", "u.csv", "--output", "p.csv"]
     for word in "?", "1;5", "1,5", "n/a?", "--", "a,b":
-        put("u.csv", f"b|a\n1|2.5\n1|{word}\n")
+        put("u.csv", f"b|a\n1|{'2,5' if word == '1,5' else 2.5}\n1|{word}\n")
         status, _, error = run(predict, *argv)
-        assert (status, error.count("\n"), repr(word) in error) == (2, 1, True), error
+        assert (status, error.count("\n"), "holds text" in error) == (2, 1, True), error
         assert run(predict, *argv, *typed(error)[0])[0] == 0
     put("u.parquet", {"a": ["1.5", "2"]})
     status, _, error = run(predict, "--model", "m", "--data", "u.parquet", "--output", "p.csv")
-    assert (status, "save them as numbers" in error) == (2, True)
+    assert (status, "save it as numbers" in error) == (2, True)
 
 
 # ---- constraints, dense columns, columns without a value
@@ -792,7 +792,7 @@ def coded(rows=60):
     rng = numpy.random.default_rng(0)
     a, b = rng.normal(size=(2, rows)).round(3)
     label = 3 * a - b + rng.normal(size=rows)
-    row = lambda n: f"{a[n]},1,{b[n]},{'xyz'[n % 3]},{label[n]}"  # noqa: E731
+    row = lambda n: f"{a[n]},1,{b[n]},{'xyz'[n % 3]},{label[n]}"
     return put("c.csv", lines("a,e,b,t,label", row, rows))
 
 
@@ -846,7 +846,6 @@ def test_constraints_that_name_no_feature_are_refused(run, words):
 def test_interactions_by_place_are_taken_where_no_column_is_left_out(run):
     table = put("c.csv", lines("a,b,label", lambda n: f"{n},{n * n % 7},{n * n % 5 + n / 7}", 60))
     trains(run, table, "--interaction-constraints", "[[0], [1]]")
-    assert "0, 1" in Path("m/metrics.json").read_text() or True
     for words in "[[0, 2]]", "[[-1]]":
         assert "the 2 features" in refused(run, table, "--interaction-constraints", words)
 
@@ -867,7 +866,7 @@ def test_estimators_that_need_dense_columns_get_them(run, name):
     rng = numpy.random.default_rng(0)
     words, values = rng.integers(0, 12, 80), rng.normal(size=80).round(3)
     label = (values + (words > 5) > 0.5).astype(int)
-    row = lambda n: f"{values[n]},{chr(97 + words[n])},{label[n]}"  # noqa: E731
+    row = lambda n: f"{values[n]},{chr(97 + words[n])},{label[n]}"
     table = put("t.csv", lines("a,t,label", row, 80))
     argv = ["--estimator", f"sklearn.{name}", "--validation-fraction", "0", "--output", "m"]
     status, out, error = run(train, "--train", table, *argv)
@@ -886,14 +885,11 @@ def test_estimators_that_need_dense_columns_get_them(run, name):
 
 @pytest.mark.skipif(XGBOOST, reason="xgboost takes such a column")
 def test_a_column_without_a_value_to_train_on_is_named(run):
-    put("v.csv", lines("a,e,label", lambda n: f"{n},{n},{n % 2}"))
     put("t.csv", lines("a,e,label", lambda n: f"{n},{7 if n in SEEN else ''},{n % 2}", 40))
     error = refused(run, "t.csv", "--seed", "1")
     assert "column 'e' has no value in the rows that are trained on" in error
     trains(run, "t.csv", "--seed", "1", *typed(error)[0])
 
-
-SEEN = [0]  # which seed 1 holds out
 
 # ---- quoted line breaks, wherever a block of the file ends
 
