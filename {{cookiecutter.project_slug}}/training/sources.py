@@ -115,6 +115,12 @@ def open_one(
             f"{name!r}: two columns are called {twice[0]!r}: every column needs its own name"
         )
 
+    for column in more if how.known is None else ():
+        if column in names:
+            print(
+                f"{name}: column {column!r} is what the folder's name says, not what the file has"
+            )
+
     def read(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
         return values.plain(folders.with_columns(batch, more), how, kind == "CSV")
 

@@ -421,6 +421,14 @@ def test_a_partition_without_a_value_is_missing_and_dates_are_dates():
     assert same(found["d"], [19754.0] * 4 + [19756.0] * 4 + [NAN] * 4)
 
 
+def test_the_name_of_a_folder_counts_before_a_column_of_the_file(capfd):
+    """As pyarrow.dataset has it; the log says so."""
+    for name in 1, 2:
+        put(f"h/k={name}/t.csv", lines("k,a,label", lambda n: f"7,{n},{n % 2}", 4))
+    assert columns(loaded("--train", "h"))["k"] == [1.0] * 4 + [2.0] * 4
+    assert "column 'k' is what the folder's name says" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("mark", "kind"),
     [
