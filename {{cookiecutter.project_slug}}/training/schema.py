@@ -188,7 +188,10 @@ def common(
         pyarrow.types.is_date(kind) or pyarrow.types.is_timestamp(kind) for kind in (one, other)
     ]
     if not all(dates) and (any(dates) or kind_of(name, one) != kind_of(name, other)):
-        raise UserError(f"column {name!r} holds {one} in {first!r} and {other} in {where!r}")
+        raise UserError(
+            f"column {name!r} holds {one} in {first!r} and {other} in {where!r}: say by --missing what "
+            f"is no value, or if it is text, type: {option('text', name)}"
+        )
     if all(dates):
         return pyarrow.timestamp("us")
     if pyarrow.types.is_integer(one) and pyarrow.types.is_integer(other):

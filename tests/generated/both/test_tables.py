@@ -421,6 +421,24 @@ def test_a_partition_without_a_value_is_missing_and_dates_are_dates():
     assert same(found["d"], [19754.0] * 4 + [19756.0] * 4 + [NAN] * 4)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_word_in_one_of_two_files_is_refused_with_what_to_type(run, ending):
+    for name, word in ("1", "2.5"), ("2", "?"):
+        content = lines(HEADED, lambda n, word=word: f"{word if n == 3 else n + 0.5},{n % 2}")
+        if ending == "parquet":
+            a = (
+                [n % 5 + 0.5 for n in range(N)]
+                if word != "?"
+                else ["?", *(str(n % 5) for n in range(1, N))]
+            )
+            content = {"a": a, "label": LABEL}
+        put(f"h/{name}.{ending}", content)
+    error = refused(run, "h")
+    assert f"'a' holds double in 'h/1.{ending}' and string in 'h/2.{ending}'" in error
+    trains(run, "h", *typed(error)[0])
+    assert "number          1" in trains(run, "h", "--missing", "?")
+
+
 def test_the_name_of_a_folder_counts_before_a_column_of_the_file(capfd):
     """As pyarrow.dataset has it; the log says so."""
     for name in 1, 2:
