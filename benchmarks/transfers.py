@@ -7,6 +7,12 @@ the other. Ours also takes the sha256 of each file, which the CLI does not. The 
 By the environment: FILES (how many small ones), LARGE_MB (size of the large one), TIMES, and PROJECT, a generated
 project that has its packages and whose sandbox runs; without it one is made in .cache/transfers. With IMAGE, the
 name of a project's image, the launcher's memory and time are measured in it; else on this machine.
+The sandbox's emulator reads a whole object for each part of it that is asked for, which is slow with gigabytes.
+SERVER, the address of another server that speaks S3, takes its place; the AWS_ variables are then yours. As in
+
+    npx s3rver@3.7.1 --directory FOLDER --address 127.0.0.1 --port 4568 --silent
+    export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
+    PROJECT=… SERVER=http://127.0.0.1:4568 FILES=10000 LARGE_MB=3000 TIMES=3 python benchmarks/transfers.py transfers
 """
 
 import os
@@ -15,9 +21,11 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from trainings import ROOT, generate
 
@@ -29,6 +37,7 @@ IMAGE = os.environ.get("IMAGE", "")
 DOCKER = os.environ.get("DOCKER") or "docker"
 SMALL_BYTES = 2000
 BUCKET = "s3://transfers"
+SERVER = os.environ.get("SERVER", "")
 
 # What the launcher does to bring the data, and to save what the script wrote.
 STAGE = """
@@ -94,6 +103,8 @@ def sandbox() -> tuple[Path, dict[str, str]]:
     """Return a project with a running emulator, and the environment that leads there."""
     given = os.environ.get("PROJECT")
     folder = Path(given) if given else generate("xgboost", HOME)
+    if SERVER:
+        return folder, os.environ | {"AWS_ENDPOINT_URL": SERVER, "AWS_DEFAULT_REGION": "us-east-1"}
     if not given:
         subprocess.run(["make", "sandbox"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     text = (folder / ".sandbox/aws.mk").read_text()
@@ -120,27 +131,45 @@ def files() -> dict[str, Path]:
     }
 
 
-def seconds(command: list, env: dict[str, str]) -> float:
-    """Return how long a command takes, which must succeed."""
+class Cost(NamedTuple):
+    """What a command takes: seconds, and the most memory of one of its processes, in MB."""
+
+    seconds: float
+    memory: float
+
+
+def cost(command: list, env: dict[str, str]) -> Cost:
+    """Return what a command takes, which must succeed."""
     began = time.monotonic()
-    done = subprocess.run(
-        [str(word) for word in command], check=False, env=env, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return time.monotonic() - began
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [str(word) for word in command], env=env, stdout=said, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        took = time.monotonic() - began
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{command}: {said.read()[-2000:]}")
+    return Cost(took, used.ru_maxrss / 1024)
 
 
-def beside(name: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
-    """Print how long ours takes, and the ratio."""
+def beside(name: str, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> None:
+    """Print what ours takes, and the ratio of the times."""
     pairs = []
     for number in range(TIMES):
         first, second = (ours, theirs) if number % 2 else (theirs, ours)
         found = first(), second()
         pairs.append(found if number % 2 else found[::-1])
-    one, other = (statistics.median(each) for each in zip(*pairs, strict=True))
-    ratio = statistics.median(mine / cli for mine, cli in pairs)
-    print(f"{name}: {one:.1f} s, the AWS CLI {other:.1f} s: {ratio:.2f} of its time", flush=True)
+    one, other = (
+        Cost(*map(statistics.median, zip(*each, strict=True))) for each in zip(*pairs, strict=True)
+    )
+    ratio = statistics.median(mine.seconds / cli.seconds for mine, cli in pairs)
+    print(
+        f"{name}: {one.seconds:.1f} s and {one.memory:.0f} MB of memory, the AWS CLI "
+        f"{other.seconds:.1f} s and {other.memory:.0f} MB: {ratio:.2f} of its time",
+        flush=True,
+    )
 
 
 def transfers(project: Path, env: dict[str, str]) -> None:
@@ -154,21 +183,21 @@ def transfers(project: Path, env: dict[str, str]) -> None:
             # `sync` of one file is `cp`, and one file of a folder is what the launcher has too
             verb = ["s3", "sync"] if folder.name == "small" else ["s3", "cp", "--recursive"]
 
-            def save(code=PUBLISH, source=folder, target=ours) -> float:
-                return seconds([python, "-c", code, source, target], env)
+            def save(code=PUBLISH, source=folder, target=ours) -> Cost:
+                return cost([python, "-c", code, source, target], env)
 
-            def save_by_cli(verb=verb, source=folder, target=theirs) -> float:
+            def save_by_cli(verb=verb, source=folder, target=theirs) -> Cost:
                 clear(aws, target, env)
-                return seconds([aws, *verb, "--only-show-errors", source, target], env)
+                return cost([aws, *verb, "--only-show-errors", source, target], env)
 
-            def bring(source=ours, target=HOME / "ours") -> float:
+            def bring(source=ours, target=HOME / "ours") -> Cost:
                 subprocess.run(["chmod", "-R", "u+w", target], check=False, capture_output=True)
                 shutil.rmtree(target, ignore_errors=True)
-                return seconds([python, "-c", STAGE, source, target], env)
+                return cost([python, "-c", STAGE, source, target], env)
 
-            def bring_by_cli(verb=verb, source=theirs, target=HOME / "cli") -> float:
+            def bring_by_cli(verb=verb, source=theirs, target=HOME / "cli") -> Cost:
                 shutil.rmtree(target, ignore_errors=True)
-                return seconds([aws, *verb, "--only-show-errors", source, target], env)
+                return cost([aws, *verb, "--only-show-errors", source, target], env)
 
             beside(f"{name} saved", save, save_by_cli)
             beside(f"{name} brought", bring, bring_by_cli)
@@ -246,7 +275,7 @@ def main() -> None:
         if "launcher" in wanted:
             launcher(project, env)
     finally:
-        if not os.environ.get("PROJECT"):
+        if not os.environ.get("PROJECT") and not SERVER:
             subprocess.run(["make", "sandbox-stop"], cwd=project, check=True)
 
 
