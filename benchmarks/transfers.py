@@ -15,6 +15,7 @@ SERVER, the address of another server that speaks S3, takes its place; the AWS_ 
     PROJECT=… SERVER=http://127.0.0.1:4568 FILES=10000 LARGE_MB=3000 TIMES=3 python benchmarks/transfers.py transfers
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -179,23 +180,24 @@ def transfers(project: Path, env: dict[str, str]) -> None:
     subprocess.run([aws, "s3", "mb", BUCKET], env=env, check=False, capture_output=True)
     try:
         for name, folder in files().items():
-            theirs, ours = f"{BUCKET}/cli/{folder.name}/", f"{BUCKET}/ours/{folder.name}/"
+            ours, theirs = f"{BUCKET}/ours/{folder.name}/", f"{BUCKET}/cli/{folder.name}/"
+            places = (f"{theirs}{number}/" for number in itertools.count())
             # `sync` of one file is `cp`, and one file of a folder is what the launcher has too
             verb = ["s3", "sync"] if folder.name == "small" else ["s3", "cp", "--recursive"]
 
             def save(code=PUBLISH, source=folder, target=ours) -> Cost:
                 return cost([python, "-c", code, source, target], env)
 
-            def save_by_cli(verb=verb, source=folder, target=theirs) -> Cost:
-                clear(aws, target, env)
-                return cost([aws, *verb, "--only-show-errors", source, target], env)
+            def save_by_cli(verb=verb, source=folder, places=places) -> Cost:
+                # `sync` leaves out what is there already
+                return cost([aws, *verb, "--only-show-errors", source, next(places)], env)
 
             def bring(source=ours, target=HOME / "ours") -> Cost:
                 subprocess.run(["chmod", "-R", "u+w", target], check=False, capture_output=True)
                 shutil.rmtree(target, ignore_errors=True)
                 return cost([python, "-c", STAGE, source, target], env)
 
-            def bring_by_cli(verb=verb, source=theirs, target=HOME / "cli") -> Cost:
+            def bring_by_cli(verb=verb, source=f"{theirs}0/", target=HOME / "cli") -> Cost:
                 shutil.rmtree(target, ignore_errors=True)
                 return cost([aws, *verb, "--only-show-errors", source, target], env)
 
@@ -211,7 +213,7 @@ def transfers(project: Path, env: dict[str, str]) -> None:
 
 def clear(aws: Path, address: str, env: dict[str, str]) -> None:
     """Delete what is at ``address``."""
-    subprocess.run([aws, "s3", "rm", "--recursive", "--quiet", address], env=env, check=True)
+    subprocess.run([aws, "s3", "rm", "--recursive", "--quiet", address], env=env, check=False)
 
 
 def launcher(project: Path, env: dict[str, str]) -> None:
