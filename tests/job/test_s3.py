@@ -356,7 +356,7 @@ def test_progress_is_said_now_and_then(monkeypatch, capsys):
     progress = s3.Progress("fetching x", 4_000_000)
     for at, size in (1, 1_000_000), (11, 1_000_000), (12, 1_000_000), (22.5, 1_000_000):
         now[0] = at
-        progress(size)
+        progress.on_progress(bytes_transferred=size)
     assert capsys.readouterr().out == "-- fetching x: 2 of 4 MB\n-- fetching x: 4 of 4 MB\n"
 
 

@@ -22,11 +22,7 @@ USAGE = "usage: python -m job SCRIPT [ARGUMENTS]"
 
 
 def command(words: Sequence[str], work: Path) -> list[str]:
-    """Return the command that starts a script: Python, a module of the project's, or what its first line says.
-
-    Raises:
-        UserError: the working folder has no such script.
-    """
+    """Return the command that starts a script: Python, a module of the project's, or what its first line says."""
     script, *arguments = words
     path, module = work / script, work / script.replace(".", "/")
     is_name = not fault(os.path.normpath(script))
@@ -103,11 +99,7 @@ def literal(text: str) -> object:
 
 
 def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
-    """Return script and arguments; those that were too long for ECS stand in a file.
-
-    Raises:
-        UserError, PassingError: the file is not there, or is none.
-    """
+    """Return script and arguments; those that were too long for ECS stand in a file."""
     uri = environ.get(contract.ARGV_URI)
     if not uri:
         return words

@@ -78,15 +78,9 @@ def free(name: str, work: Path) -> str:
 
 
 def publish(base: str, files: Mapping[str, Path], saved: Container[str] = ()) -> dict[str, dict]:
-    """Save files below ``base``, checkpoints first; return size and sha256 of each.
+    """Save files, by name, below ``base``, checkpoints first; return size and sha256 of each.
 
-    Args:
-        base: where they go.
-        files: by name.
-        saved: names of those that are there already.
-
-    Raises:
-        UserError, PassingError: not all of them are saved.
+    Those that are ``saved`` already stay as they are. Raises if not all of them can be saved.
     """
     puts = [
         {"do": "put", "base": base, "files": [

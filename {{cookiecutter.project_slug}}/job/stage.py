@@ -17,11 +17,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 def channels(text: str) -> dict[str, dict[str, str]]:
-    """Return the channels in ``RUN_CHANNELS``.
-
-    Raises:
-        UserError: it is not what a request says.
-    """
+    """Return the channels in ``RUN_CHANNELS``, or raise UserError."""
     try:
         found = json.loads(text or "{}")
         good = all(
@@ -44,9 +40,6 @@ def stage(request: Mapping) -> dict:
     Returns:
         ``channels``: for each its address and its files with size and, where they were brought from
         elsewhere, sha256; ``checkpoints``: the names of those that an earlier attempt left.
-
-    Raises:
-        UserError, PassingError: a channel cannot be had.
     """
     work = Path(request["work"])
     staged = {}

@@ -64,11 +64,7 @@ class Source(NamedTuple):
 
 
 def parse(uri: str) -> Source:
-    """Return what ``uri`` names. Every name in the query that is made of it is quoted.
-
-    Raises:
-        UserError: it is not written as it must be.
-    """
+    """Return what ``uri`` names, or raise UserError. In the query that is made of it, names are quoted."""
     place, _, text = uri.removeprefix("td://").partition("?")
     database, slash, table = place.partition("/")
     if not all(NAME.fullmatch(name) for name in ([database, table] if slash else [database])):
@@ -118,15 +114,12 @@ def fetch(uri: str, folder: Path) -> Path:
     does not name it, up to the highest index there is; the file's metadata says so (SPARSE), since
     in another table that index is another one. ``time`` is left out of a table whose columns are not
     named.
-
-    Raises:
-        UserError: there is no key, no such table, the query fails, or its result is no table.
     """
     source = parse(uri)
     with api(uri) as client:
         job = client.query(source.database, source.query, type="trino")
         print(f"-- {uri}: query {job.job_id} is running on Treasure Data", flush=True)
-        wait(uri, job, "the query")
+        wait(client, uri, job, "the query")
         result = folder / f"td-{job.job_id}.msgpack.gz"
         download(client, uri, job, result)
     names = [name for name, *_ in job.result_schema or ()]
@@ -150,11 +143,7 @@ def fetch(uri: str, folder: Path) -> Path:
 
 
 def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
-    """Return the type of a result's column; a list type stands for an array of "index:value".
-
-    Raises:
-        UserError: no model reads such a column.
-    """
+    """Return the type of a result's column; a list stands for an array of "index:value"."""
     if re.match(r"array\((varchar|char|string)|array<string>", kind):
         return pyarrow.list_(pyarrow.string())
     for pattern, found in TYPES.items():
@@ -166,17 +155,13 @@ def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
     )
 
 
-def wait(uri: str, job: "tdclient.models.Job", what: str) -> None:
-    """Wait until ``job`` has succeeded. When this program is stopped before, so is the job.
-
-    Raises:
-        UserError: it failed, with its cause.
-    """
+def wait(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", what: str) -> None:
+    """Wait until ``job`` has succeeded, or raise UserError. If this program is stopped, so is the job."""
     try:
         job.wait(wait_interval=1)
     except BaseException:
         with contextlib.suppress(Exception):
-            job.kill()
+            client.kill(job.job_id)
         raise
     if not job.success():
         raise UserError(f"{uri!r}: {what} failed: {cause(job.debug)}")
@@ -197,11 +182,7 @@ def cause(debug: Mapping[str, str] | None) -> str:
 
 
 def download(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", path: Path) -> None:
-    """Save the result of ``job`` to ``path`` as msgpack.gz.
-
-    Raises:
-        UserError: it does not come whole, in three attempts.
-    """
+    """Save the result of ``job`` to ``path`` as msgpack.gz; raise UserError if it does not come whole."""
     for _ in range(3):
         with contextlib.suppress(OSError):  # td-client leaves out a part that does not come
             client.download_job_result(job.job_id, str(path), num_threads=4)
@@ -272,11 +253,7 @@ def convert(
 
 
 def entries(name: str, given: list | str | None) -> dict[int, float]:
-    """Return the values by index of an array ["3:0.5", "7", …]; an index alone means 1.
-
-    Raises:
-        UserError: it is another kind of array.
-    """
+    """Return the values by index of an array ["3:0.5", "7", …]; an index alone means 1."""
     words = json.loads(given) if isinstance(given, str) else given or ()
     found = {}
     for word in words:
@@ -299,9 +276,6 @@ def append(uri: str, path: Path) -> int:
     """Append a CSV of predictions to the table ``uri``, made if need be, and return how many rows it has.
 
     All of its rows are appended or none of them; each gets the ``time`` of now, in seconds since 1970.
-
-    Raises:
-        UserError: ``uri`` is no table, or Treasure Data does not take it.
     """
     source = parse(uri)
     if source.table is None or "?" in uri:
@@ -324,7 +298,7 @@ def append(uri: str, path: Path) -> int:
         try:
             upload(load, table)
             client.freeze_bulk_import(name)
-            wait(uri, client.perform_bulk_import(name), "the import")
+            wait(client, uri, client.perform_bulk_import(name), "the import")
             load.update()
             if load.error_records:
                 raise UserError(
@@ -368,11 +342,7 @@ def column_names(names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def api(uri: str) -> Iterator["tdclient.Client"]:
-    """Give a client of Treasure Data and turn its errors into sentences about ``uri``.
-
-    Raises:
-        UserError: td-client is not installed, or there is no key.
-    """
+    """Give a client of Treasure Data, and turn its errors into UserError or PassingError about ``uri``."""
     if importlib.util.find_spec("tdclient") is None:
         raise UserError(
             f"{uri!r}: Treasure Data needs an extra: put EXTRAS = treasure-data into .env, then type: "
