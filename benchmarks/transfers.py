@@ -8,7 +8,8 @@ By the environment: FILES (how many small ones), LARGE_MB (size of the large one
 project that has its packages and whose sandbox runs; without it one is made in .cache/transfers. With IMAGE, the
 name of a project's image, the launcher's memory and time are measured in it; else on this machine.
 The sandbox's emulator reads a whole object for each part of it that is asked for, which is slow with gigabytes.
-SERVER, the address of another server that speaks S3, takes its place; the AWS_ variables are then yours. As in
+The large file goes to and from SERVER where that names another server that speaks S3, and the AWS_ variables
+are those that it takes. As in
 
     npx s3rver@3.7.1 --directory FOLDER --address 127.0.0.1 --port 4568 --silent
     export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
@@ -104,8 +105,6 @@ def sandbox() -> tuple[Path, dict[str, str]]:
     """Return a project with a running emulator, and the environment that leads there."""
     given = os.environ.get("PROJECT")
     folder = Path(given) if given else generate("xgboost", HOME)
-    if SERVER:
-        return folder, os.environ | {"AWS_ENDPOINT_URL": SERVER, "AWS_DEFAULT_REGION": "us-east-1"}
     if not given:
         subprocess.run(["make", "sandbox"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     text = (folder / ".sandbox/aws.mk").read_text()
@@ -176,28 +175,32 @@ def beside(name: str, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> N
 def transfers(project: Path, env: dict[str, str]) -> None:
     """Compare both directions, many small files and a large one."""
     python, aws = project / ".venv/bin/python", project / ".venv/bin/aws"
-    env = env | {"PYTHONPATH": str(project)}
-    subprocess.run([aws, "s3", "mb", BUCKET], env=env, check=False, capture_output=True)
+    emulator = env | {"PYTHONPATH": str(project)}
+    own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    server = emulator | own | {"AWS_ENDPOINT_URL": SERVER} if SERVER else emulator
     try:
         for name, folder in files().items():
+            env = emulator if folder.name == "small" else server
+            subprocess.run([aws, "s3", "mb", BUCKET], env=env, check=False, capture_output=True)
             ours, theirs = f"{BUCKET}/ours/{folder.name}/", f"{BUCKET}/cli/{folder.name}/"
-            places = (f"{theirs}{number}/" for number in itertools.count())
-            # `sync` of one file is `cp`, and one file of a folder is what the launcher has too
-            verb = ["s3", "sync"] if folder.name == "small" else ["s3", "cp", "--recursive"]
+            # `sync` of one file is `cp`, and one file of a folder is what the launcher has too;
+            # it leaves out what is there already
+            many = folder.name == "small"
+            verb = ["s3", "sync"] if many else ["s3", "cp", "--recursive"]
+            places = (f"{theirs}{number * many}/" for number in itertools.count())
 
-            def save(code=PUBLISH, source=folder, target=ours) -> Cost:
+            def save(code=PUBLISH, source=folder, target=ours, env=env) -> Cost:
                 return cost([python, "-c", code, source, target], env)
 
-            def save_by_cli(verb=verb, source=folder, places=places) -> Cost:
-                # `sync` leaves out what is there already
+            def save_by_cli(verb=verb, source=folder, places=places, env=env) -> Cost:
                 return cost([aws, *verb, "--only-show-errors", source, next(places)], env)
 
-            def bring(source=ours, target=HOME / "ours") -> Cost:
+            def bring(source=ours, target=HOME / "ours", env=env) -> Cost:
                 subprocess.run(["chmod", "-R", "u+w", target], check=False, capture_output=True)
                 shutil.rmtree(target, ignore_errors=True)
                 return cost([python, "-c", STAGE, source, target], env)
 
-            def bring_by_cli(verb=verb, source=f"{theirs}0/", target=HOME / "cli") -> Cost:
+            def bring_by_cli(verb=verb, source=f"{theirs}0/", target=HOME / "cli", env=env) -> Cost:
                 shutil.rmtree(target, ignore_errors=True)
                 return cost([aws, *verb, "--only-show-errors", source, target], env)
 
@@ -277,7 +280,7 @@ def main() -> None:
         if "launcher" in wanted:
             launcher(project, env)
     finally:
-        if not os.environ.get("PROJECT") and not SERVER:
+        if not os.environ.get("PROJECT"):
             subprocess.run(["make", "sandbox-stop"], cwd=project, check=True)
 
 
