@@ -1,5 +1,6 @@
 """Results out: what the script wrote in its folder, its checkpoints while it runs, and last the manifest."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -142,25 +143,19 @@ class Mirror:
     def look(self) -> None:
         """Do what there is to do now, without waiting for it; the script goes on whatever happens."""
         try:
-            self.advance()
+            if self.under_way:
+                if self.under_way[0].done():
+                    self.settle()
+            elif time.monotonic() >= self.next:
+                self.next = time.monotonic() + LOOK_EVERY
+                held = self.held.items()
+                if resting := {name: each for name, each in held if stamp(each[0]) == each[1]}:
+                    self.send(resting)
+                else:
+                    self.hold()
         except OSError as error:
             say(f"warning: checkpoints could not be saved yet: {error}")
             self.next = time.monotonic() + 10 * LOOK_EVERY
-
-    def advance(self) -> None:
-        """Settle what has ended, send what rests, or take hold of what is new."""
-        if self.under_way:
-            if self.under_way[0].done():
-                self.settle()
-            return
-        if time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + LOOK_EVERY
-        resting = {name: each for name, each in self.held.items() if stamp(each[0]) == each[1]}
-        if resting:
-            self.send(resting)
-        else:
-            self.hold()
 
     def there(self) -> dict[str, Stamp]:
         """Return the checkpoints that are there now, in the order in which they came.
@@ -169,18 +164,13 @@ class Mirror:
         """
         found = []
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
-            try:
-                if (
-                    path.is_file()
-                    and not path.is_symlink()
-                    and not on_its_way(contract.CHECKPOINTS + name)
-                    and not fault(name)
-                ):
+            if on_its_way(contract.CHECKPOINTS + name) or fault(name) or path.is_symlink():
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
                     # of two in one tick of the clock, the smaller one is the mark of the other
                     facts = path.stat()
                     found.append((facts.st_ctime_ns, -facts.st_size, name, stamp(path)))
-            except FileNotFoundError:
-                continue
         return {name: now for *_, name, now in sorted(found)}
 
     def hold(self) -> None:
@@ -211,17 +201,14 @@ class Mirror:
     def send(self, files: Mapping[str, tuple[Path, Stamp]]) -> None:
         """Begin to save these files."""
         # one at a time, so that the order of the renames is kept
+        put = {"do": "put", "base": self.base, "gently": True}
         requests = [
-            {
-                "do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]],
-                "gently": True,
-            }
+            put | {"files": [[str(link), name, contract.CHECKPOINT_TAG]]}
             for name, (link, _) in files.items()
-        ]  # fmt: skip
+        ]
         stamps = {name: now for name, (_, now) in files.items()}
-        self.under_way = (
-            Transfer({"do": "several", "requests": requests}), stamps, time.monotonic()
-        )  # fmt: skip
+        transfer = Transfer({"do": "several", "requests": requests})
+        self.under_way = transfer, stamps, time.monotonic()
         if self.under_way[0].done():
             self.settle()
 

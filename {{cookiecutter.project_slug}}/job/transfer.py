@@ -103,13 +103,8 @@ class Transfer:
                 self.process.kill()
                 raise
             self.output.seek(0)
-            text = self.output.read()
-            try:
-                self.answer = json.loads(text)
-            except ValueError:
-                self.answer = {
-                    "passing": f"moving data ended with status {code}; its words are above"
-                }
+            words = f"moving data ended with status {code}; its words are above"
+            self.answer = json.load(self.output) if code == 0 else {"passing": words}
         if sentence := self.answer.get("error"):
             raise UserError(sentence)
         if sentence := self.answer.get("passing"):
