@@ -121,13 +121,8 @@ class Mirror:
     A look takes links of all that is new in the folder; what has not changed at the next look is whole and
     is saved, although the script has replaced or deleted it since. So a script may write checkpoints faster
     than they can be saved: each time it is the newest that are. Files go in the order of their renames,
-    which is that of the times at which their i-nodes changed.
-
-    Args:
-        folder: where the script writes checkpoints.
-        base: where they are saved, ``checkpoints/`` included.
-        scratch: for the links.
-        staged: names that an earlier attempt has saved, and that were brought back.
+    which is that of the times at which their i-nodes changed. ``staged`` are the names that an earlier
+    attempt has saved below ``base``, and that were brought back to ``folder``.
     """
 
     def __init__(self, folder: Path, base: str, scratch: Path, staged: list[str]) -> None:
@@ -158,10 +153,7 @@ class Mirror:
             self.next = time.monotonic() + 10 * LOOK_EVERY
 
     def there(self) -> dict[str, Stamp]:
-        """Return the checkpoints that are there now, in the order in which they came.
-
-        A name that begins with a dot is that of a file on its way.
-        """
+        """Return the checkpoints that are there now, in the order in which they came."""
         found = []
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
             if on_its_way(contract.CHECKPOINTS + name) or fault(name) or path.is_symlink():
@@ -242,10 +234,7 @@ class Mirror:
             self.forget(snapshot)
 
     def forget(self, there: Container[str]) -> None:
-        """Delete what is not among the names ``there``, the last that came first.
-
-        Only what this attempt brought or saved.
-        """
+        """Delete what this attempt brought or saved and is not ``there`` any more, the last that came first."""
         gone = [name for name in reversed(self.saved) if name not in there]
         if not gone:
             return

@@ -205,13 +205,9 @@ def rows_of(path: Path, width: int) -> Iterator[list]:
 def convert(
     source: Path, names: Sequence[str], types: Sequence[pyarrow.DataType | None], target: Path
 ) -> int:
-    """Write the result ``source`` as the Parquet file ``target`` and return how many rows it has.
+    """Write a result, msgpack.gz, as the Parquet file ``target`` and return how many rows it has.
 
-    Args:
-        source: msgpack.gz, a list of values a row.
-        names: of its columns.
-        types: of its columns; None for one to leave out.
-        target: written anew.
+    A column whose type is None is left out.
     """
     columns = [
         (place, *each) for place, each in enumerate(zip(names, types, strict=True)) if each[1]
