@@ -132,10 +132,14 @@ def files() -> dict[str, Path]:
 
 
 class Cost(NamedTuple):
-    """What a command takes: seconds, and the most memory of one of its processes, in MB."""
+    """What a command takes: seconds, those of processors, and the most memory of one of its processes, in MB."""
 
     seconds: float
+    processors: float
     memory: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s ({self.processors:.1f} s of processors, {self.memory:.0f} MB)"
 
 
 def cost(command: list, env: dict[str, str]) -> Cost:
@@ -151,7 +155,7 @@ def cost(command: list, env: dict[str, str]) -> Cost:
         if process.returncode:
             said.seek(0)
             sys.exit(f"{command}: {said.read()[-2000:]}")
-    return Cost(took, used.ru_maxrss / 1024)
+    return Cost(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def beside(name: str, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> None:
@@ -165,11 +169,7 @@ def beside(name: str, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> N
         Cost(*map(statistics.median, zip(*each, strict=True))) for each in zip(*pairs, strict=True)
     )
     ratio = statistics.median(mine.seconds / cli.seconds for mine, cli in pairs)
-    print(
-        f"{name}: {one.seconds:.1f} s and {one.memory:.0f} MB of memory, the AWS CLI "
-        f"{other.seconds:.1f} s and {other.memory:.0f} MB: {ratio:.2f} of its time",
-        flush=True,
-    )
+    print(f"{name}: {one}, the AWS CLI {other}: {ratio:.2f} of its time", flush=True)
 
 
 def transfers(project: Path, env: dict[str, str]) -> None:
