@@ -26,9 +26,11 @@ def command(words: Sequence[str], work: Path) -> list[str]:
     """Return the command that starts a script: Python, a module of the project's, or what its first line says."""
     script, *arguments = words
     path, module = work / script, work / script.replace(".", "/")
-    if fault(os.path.normpath(script)) or not path.is_file():
-        found = module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
-        if found and all(part.isidentifier() for part in script.split(".")):
+    is_name = not fault(os.path.normpath(script))
+    if not is_name or not path.is_file():
+        dotted = is_name and all(part.isidentifier() for part in script.split("."))
+        files = module.with_suffix(".py"), module / "__main__.py"
+        if dotted and any(each.is_file() for each in files):
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "
