@@ -29,8 +29,7 @@ def command(words: Sequence[str], work: Path) -> list[str]:
     is_name = not fault(os.path.normpath(script))
     if not is_name or not path.is_file():
         dotted = is_name and all(part.isidentifier() for part in script.split("."))
-        files = module.with_suffix(".py"), module / "__main__.py"
-        if dotted and any(each.is_file() for each in files):
+        if dotted and (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()):
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "
