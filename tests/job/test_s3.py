@@ -305,6 +305,13 @@ def test_expired_credentials_are_seen_though_head_has_no_body(bucket, tmp_path):
         s3.fetch_all("s3://b/x", tmp_path)
 
 
+def test_a_folder_is_listed_although_a_file_of_its_name_may_not_be_looked_for(bucket, tmp_path):
+    # without s3:ListBucket on the key, HEAD answers 403 in the place of 404 (API reference, HeadObject)
+    bucket.objects["b/d/x"] = b"1"
+    bucket.faults["HEAD", "b/d"] = 403
+    assert s3.fetch_all("s3://b/d", tmp_path) == ["x"]
+
+
 def test_a_bucket_in_another_region_is_named(bucket, tmp_path):
     bucket.faults["GET", "b"] = bucket.faults["GET", "b/"] = 301
     with pytest.raises(UserError, match="is in another region: set AWS_REGION"):
