@@ -312,6 +312,12 @@ def test_a_folder_is_listed_although_a_file_of_its_name_may_not_be_looked_for(bu
     assert s3.fetch_all("s3://b/d", tmp_path) == ["x"]
 
 
+def test_s3_is_not_asked_again_for_the_size_of_what_it_has_listed(bucket, tmp_path):
+    bucket.objects["b/d/x"] = b"1"
+    bucket.faults["HEAD", "b/d/x"] = 409
+    assert s3.fetch_all("s3://b/d/", tmp_path) == ["x"]
+
+
 def test_a_bucket_in_another_region_is_named(bucket, tmp_path):
     bucket.faults["GET", "b"] = bucket.faults["GET", "b/"] = 301
     with pytest.raises(UserError, match="is in another region: set AWS_REGION"):
