@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         page, more = keys[begin : begin + 2], len(keys) > begin + 2
         rows = "".join(
             f"<Contents><Key>{escape(urllib.parse.quote(key))}</Key>"
-            f"<Size>{len(self.server.objects[f'b/{key}'])}</Size></Contents>"
+            f"<Size>{len(self.server.objects[f'b/{key}'])}</Size><ETag>&quot;e&quot;</ETag></Contents>"
             for key in page
         )
         token = f"<NextContinuationToken>{begin + 2}</NextContinuationToken>" if more else ""
