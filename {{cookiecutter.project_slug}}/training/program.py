@@ -27,8 +27,6 @@ SECRETS = re.compile(
 
 # Set from SIGTERM on.
 TERMINATED = threading.Event()
-
-
 # The words of the command line, without secrets.
 ARGV: list[str] = []
 # What may be said to the user of a run that SIGTERM ends; whether SIGTERM waits for the work.
