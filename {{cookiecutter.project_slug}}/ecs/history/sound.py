@@ -47,6 +47,12 @@ def damage(record: Any) -> str:
         return why
     if not isinstance(record.get("data"), Mapping | None):
         return "data is no JSON object"
+    if (log := record.get("log")) is not None and not (
+        isinstance(log, Mapping)
+        and is_words([*log.values()])
+        and {"group", "stream-prefix"} <= set(log)
+    ):
+        return "log is no place of a log"
     if "attempts" in record:
         return damage_of_attempts(record["attempts"])
     return ""
