@@ -65,14 +65,17 @@ class Store:
             self._fingerprint = json.loads(json.dumps(self._make_fingerprint()))
         return self._fingerprint
 
-    def resume(self) -> Checkpoint | None:
-        """Return where to go on; None to start anew, and then the log says why if --resume asks."""
+    def resume(self, check: Callable[[Path], None]) -> Checkpoint | None:
+        """Return where to go on; None to start anew, and then the log says why if --resume asks.
+
+        ``check`` raises UserError if a file holds no model.
+        """
         if not self.resumes:
             return None
         if self.inexact:
             print(f"--resume: {self.inexact}: starting anew")
             return None
-        mark, model = self.latest()
+        mark, model = self.latest(check)
         if mark is None:
             print(f"--resume: there is no checkpoint in {self.folder}: starting anew")
             return None
@@ -86,7 +89,7 @@ class Store:
         print(f"resuming after round {mark['rounds']} (attempt {self.attempts})")
         return Checkpoint(mark["rounds"], model, mark["state"])
 
-    def latest(self) -> tuple[dict | None, bytes]:
+    def latest(self, check: Callable[[Path], None]) -> tuple[dict | None, bytes]:
         """Return the newest whole checkpoint's mark and model; (None, nothing) without one.
 
         Those that are newer and damaged are removed, so that they never count again.
@@ -96,8 +99,11 @@ class Store:
             mark = read_mark(storage.read_bytes(self.path(found[-1], "json")))
             model = storage.read_bytes(self.path(found[-1], "model"))
             if mark and mark["rounds"] == found[-1] and mark["sha256"] == digest(model):
-                self.saved = found
-                return mark, model
+                # A model that was broken when it was saved has a fitting digest too.
+                with contextlib.suppress(UserError):
+                    check(self.path(found[-1], "model"))
+                    self.saved = found
+                    return mark, model
             print(f"warning: the checkpoint of round {found[-1]} is damaged: passed over")
             self.discard(found.pop())
         return None, b""

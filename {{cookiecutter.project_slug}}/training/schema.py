@@ -1,6 +1,8 @@
 """What the columns of a table mean: learnt in training, kept beside the model, used to predict."""
 
 import dataclasses
+import hashlib
+import json
 import math
 
 import numpy
@@ -65,6 +67,12 @@ class Schema:
             return cls(*known, **more)
         except (KeyError, TypeError) as error:
             raise UserError("schema.json is not one that train.py wrote") from error
+
+    def digest(self) -> str:
+        """Return the sha256 of what a model was made for: another one would predict nonsense."""
+        columns = [(column.name, column.kind, column.categories) for column in self.columns]
+        text = json.dumps([columns, self.objective, self.classes])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def names(self) -> list[str]:
         """Return the features' names, in the model's order."""

@@ -93,7 +93,7 @@ def read_json(path: Path) -> dict:
     """Return the JSON object in ``path``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path.name}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise UserError(f"{path.name}: a JSON object was expected")
