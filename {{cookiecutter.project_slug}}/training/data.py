@@ -203,7 +203,7 @@ def read(
         for batch in source.batches():
             take(batch)
             for name, kind in kept.items():
-                arrays[name].append(batch.column(name).cast(kind))
+                arrays[name].append(schema.exact(name, batch.column(name), kind))
         # what reading took is needed again in the training, by others
         pyarrow.default_memory_pool().release_unused()
     return {name: pyarrow.chunked_array(arrays[name], kind) for name, kind in kept.items()}

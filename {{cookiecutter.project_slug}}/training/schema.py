@@ -9,7 +9,7 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError, option
+from training.errors import UserError, one_line, option
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
@@ -129,7 +129,7 @@ class Schema:
         if self.objective == "ranking":
             check_relevance(self.label, column)
         if not self.classes:
-            return column.cast(pyarrow.float64()).to_numpy()
+            return exact(self.label, column, pyarrow.float64()).to_numpy()
         classes = pyarrow.array(self.classes)
         try:
             codes = pyarrow.compute.index_in(column.cast(classes.type), value_set=classes)
@@ -209,9 +209,22 @@ def show(rows: list[tuple[str, ...]]) -> None:
         print(f"  … and {len(rows) - SHOWN:,} more columns")
 
 
+def exact(
+    name: str, column: pyarrow.Array | pyarrow.ChunkedArray, kind: pyarrow.DataType
+) -> pyarrow.Array | pyarrow.ChunkedArray:
+    """Return ``column`` as this type; raise UserError if a whole number is too large for it."""
+    try:
+        return column.cast(kind)
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(
+            f"column {name!r} has whole numbers that {kind} cannot hold ({one_line(error)}): make them "
+            "smaller in features.py, by a difference or another unit"
+        ) from error
+
+
 def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
     """Raise UserError unless the labels are grades of relevance: whole numbers from 0 to 31."""
-    values = column.cast(pyarrow.float64()).to_numpy()
+    values = exact(name, column, pyarrow.float64()).to_numpy()
     if ((values < 0) | (values > 31) | (values % 1 != 0)).any():
         raise UserError(
             f"label {name!r}: ranking needs grades of relevance, whole numbers from 0 to 31"

@@ -128,6 +128,8 @@ def open_one(path: Path, folder: Path, how: How) -> Source:
             path = unpack(path, packed, folder)
         columns, rows, batches = opener(path, packed, folder, how)
     except (pyarrow.ArrowException, OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in storage.FULL:
+            raise  # it is scratch that is full
         raise UserError(f"{name!r} cannot be read: {one_line(error)}") from error
     except UserError as error:
         raise UserError(f"{name!r}: {error}") from error
@@ -288,6 +290,9 @@ def open_parquet(path: Path, packed: str | None, folder: Path, how: How):
     """
     with pyarrow.parquet.ParquetFile(path) as file:
         columns, rows = file.schema_arrow, file.metadata.num_rows
+    for name in utf8(path, columns):
+        place = columns.get_field_index(name)
+        columns = columns.set(place, pyarrow.field(name, pyarrow.string()))
     prefix = (columns.metadata or {}).get(b"sparse", b"").decode()
     read, missing = columns.names, []
     if prefix and how.known:
@@ -303,9 +308,34 @@ def open_parquet(path: Path, packed: str | None, folder: Path, how: How):
         with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             for batch in file.iter_batches(BATCH, columns=read):
                 zeros = [pyarrow.array(numpy.zeros(batch.num_rows))] * len(missing)
-                yield pyarrow.record_batch([*batch.columns, *zeros], schema=columns)
+                kinds = zip([*batch.columns, *zeros], columns.types, strict=True)
+                arrays = [a if a.type == kind else a.cast(kind) for a, kind in kinds]
+                yield pyarrow.record_batch(arrays, schema=columns)
 
     return columns, rows if how.limit is None else min(rows, how.limit), batches
+
+
+def utf8(path: Path, columns: pyarrow.Schema) -> list[str]:
+    """Return the columns of bytes that hold UTF-8 in every row, as some programs write text."""
+    tests = (
+        pyarrow.types.is_binary, pyarrow.types.is_large_binary, pyarrow.types.is_binary_view,
+        pyarrow.types.is_fixed_size_binary,
+    )  # fmt: skip
+    found = [field.name for field in columns if any(test(field.type) for test in tests)]
+    if found and len(set(columns.names)) == len(columns.names):
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            for batch in file.iter_batches(BATCH, columns=found):
+                found = [name for name in found if is_text(batch.column(name))]
+    return found
+
+
+def is_text(column: pyarrow.Array) -> bool:
+    """Return whether every value of a column of bytes is UTF-8."""
+    try:
+        column.cast(pyarrow.string())
+    except pyarrow.ArrowException:
+        return False
+    return True
 
 
 # ---- text

@@ -1,6 +1,7 @@
 """Files on this machine, as training reads and writes them: each is there whole, or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,11 +12,31 @@ from pathlib import Path
 from training.errors import UserError, nearest
 
 
+# The disk is full, or what one user or one file may have of it.
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+
+
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """Give a folder for temporary files (under TMPDIR), and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="training-") as folder:
-        yield Path(folder)
+        before = shutil.disk_usage(folder).used
+        try:
+            yield Path(folder)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            written = max(0, shutil.disk_usage(folder).used - before)
+            raise UserError(
+                f"the scratch disk is full: this work has written {written >> 20:,} MiB below "
+                f"'{tempfile.gettempdir()}' and needs more; {larger(folder)}"
+            ) from error
+
+
+def larger(folder: Path | str) -> str:
+    """Return what to type for a larger disk than that of ``folder``."""
+    wanted = min(200, max(50, 2 * shutil.disk_usage(folder).total >> 30))  # as Fargate has them
+    return f"on ECS type: make run DISK={wanted}, elsewhere set TMPDIR to a folder on a larger disk"
 
 
 def shown(path: Path | str) -> str:
@@ -78,7 +99,8 @@ def replacing(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        raise UserError(f"'{target}' cannot be written: {error.strerror or error}") from error
+        more = f"; {larger(tempfile.gettempdir())}" if error.errno in FULL else ""
+        raise UserError(f"'{target}' cannot be written: {error.strerror or error}{more}") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
