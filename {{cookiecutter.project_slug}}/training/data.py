@@ -118,7 +118,9 @@ def load(
     ``objective`` is "regression", "classification" or "ranking", None: what the labels look like;
     ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns.
     """
-    with storage.scratch() as folder:
+    # A CSV is copied there once, and the features of all rows about as large again.
+    tables = [name for name in (options.train, options.validation) if name]
+    with storage.scratch(lambda: 2 * sum(map(storage.size, tables))) as folder:
         content, text = options.content_type, [options.id] if options.id else []
         raw = sources.open_all(
             options.train, folder, None, options.limit, content.get("train"), text
@@ -250,7 +252,7 @@ def apply(
     if understood.features_sha256 not in (None, derived.sha256(derive)):
         print("warning: the file of the features is not what it was when this model was trained")
     outputs, names, key = [], [], understood.id
-    with storage.scratch() as folder:
+    with storage.scratch(lambda: storage.size(table)) as folder:
         for source in derived.wrap(sources.open_all(table, folder, understood), derive):
             if key and key not in source.schema.names:
                 print(

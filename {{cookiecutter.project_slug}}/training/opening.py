@@ -53,6 +53,7 @@ def opened(options: argparse.Namespace) -> Iterator[Opened]:
     storage.check_writable(options.output.parent)
     if whole:
         loaded = model.load(path)
+        check_tie(path, described, model.schema_digest(path, loaded), schema)
         yield Opened(
             schema, model.features_dtype(loaded), lambda rows: model.predict(loaded, schema, rows)
         )
@@ -60,12 +61,17 @@ def opened(options: argparse.Namespace) -> Iterator[Opened]:
     print(f"no manifest has the sha256 of {path.name}: it is read in a process of its own")
     with process(path, schema) as ask:
         dtype, tied = ask(None)
-        if tied not in (None, schema.digest()):
-            raise UserError(
-                f"'{described}' does not belong to {path.name!r}: put the {described.name} there that "
-                "train.py saved with this model"
-            )
+        check_tie(path, described, tied, schema)
         yield Opened(schema, dtype, ask)
+
+
+def check_tie(path: Path, described: Path, tied: str | None, schema: Schema) -> None:
+    """Raise UserError if the model in ``path`` names the digest of another schema."""
+    if tied not in (None, schema.digest()):
+        raise UserError(
+            f"'{described}' does not belong to {path.name!r}: put the {described.name} there that "
+            "train.py saved with this model"
+        )
 
 
 def checked(*files: Path) -> set[Path]:
@@ -144,7 +150,7 @@ def serve(pipe: multiprocessing.connection.Connection, path: Path, schema: Schem
             features = pipe.recv()
             try:
                 loaded = loaded or model.load(path)
-                known = model.features_dtype(loaded), model.schema_digest(path)
+                known = model.features_dtype(loaded), model.schema_digest(path, loaded)
                 pipe.send(known if features is None else predicted(loaded, schema, features))
             except UserError as error:
                 pipe.send(error)

@@ -64,9 +64,28 @@ class Schema:
             )
             known = value["label"], value["objective"], columns, tuple(value["classes"])
             more = {name: value[name] for name in cls.__match_args__[4:] if name in value}
-            return cls(*known, **more)
-        except (KeyError, TypeError) as error:
-            raise UserError("schema.json is not one that train.py wrote") from error
+            made = cls(*known, **more)
+            if not made.is_sound():
+                raise TypeError
+            return made
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError("schema.json is not one that train.py wrote, or is damaged") from error
+
+    def is_sound(self) -> bool:
+        """Return whether all values are of the types that they should be."""
+        texts = [self.label, *self.names(), *self.left_out, *self.source, *self.source.values()]
+        texts += [text for column in self.columns for text in column.categories]
+        others = (self.weight, self.group, self.id, self.features_sha256)
+        texts += [text for text in others if text is not None]
+        kinds = {type(each) for each in self.classes}
+        return (
+            all(isinstance(text, str) for text in texts)
+            and self.objective in OBJECTIVES
+            and {column.kind for column in self.columns} <= {NUMBER, CATEGORY}
+            and 0 < len(self.columns) == len(set(self.names()))
+            and len(kinds) <= 1
+            and kinds <= {str, int, float, bool}
+        )
 
     def digest(self) -> str:
         """Return the sha256 of what a model was made for: another one would predict nonsense."""

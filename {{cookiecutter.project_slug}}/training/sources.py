@@ -4,6 +4,7 @@ Every file is read in pieces, so that no table has to fit in memory. A CSV is tu
 file on scratch disk first: the types of its columns are known for sure only at its end.
 """
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -123,22 +124,35 @@ def open_one(path: Path, folder: Path, how: How) -> Source:
             "of such files; convert or rename it"
         )
     opener = {"CSV": open_csv, "Parquet": open_parquet, "libsvm": open_libsvm}[kind]
-    try:
+    with reading(name):
         if packed and kind != "CSV":
             path = unpack(path, packed, folder)
         columns, rows, batches = opener(path, packed, folder, how)
+    names = columns.names
+    if twice := sorted({each for each in names if names.count(each) > 1}):
+        raise UserError(
+            f"{name!r}: two columns are called {twice[0]!r}: every column needs its own name"
+        )
+
+
+    def pieces() -> Iterator[pyarrow.RecordBatch]:
+        with reading(name):  # damage inside shows here
+            yield from first(batches(), how.limit)
+
+    return Source(name, plain_schema(columns), rows, pieces)
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Name the file in what is said of it."""
+    try:
+        yield
     except (pyarrow.ArrowException, OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno in storage.FULL:
             raise  # it is scratch that is full
         raise UserError(f"{name!r} cannot be read: {one_line(error)}") from error
     except UserError as error:
         raise UserError(f"{name!r}: {error}") from error
-    names = columns.names
-    if twice := sorted({each for each in names if names.count(each) > 1}):
-        raise UserError(
-            f"{name!r}: two columns are called {twice[0]!r}: every column needs its own name"
-        )
-    return Source(name, plain_schema(columns), rows, lambda: first(batches(), how.limit))
 
 
 def first(

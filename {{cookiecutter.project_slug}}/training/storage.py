@@ -2,11 +2,12 @@
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training.errors import UserError, nearest
@@ -17,26 +18,43 @@ FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """Give a folder for temporary files (under TMPDIR), and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="training-") as folder:
-        before = shutil.disk_usage(folder).used
-        try:
+def scratch(needed: Callable[[], int] | None = None) -> Iterator[Path]:
+    """Give a folder for temporary files (under TMPDIR), and remove it afterwards.
+
+    ``needed`` estimates what is needed of the disk, in bytes; it is asked when the disk is full.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="training-") as folder:
             yield Path(folder)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            written = max(0, shutil.disk_usage(folder).used - before)
-            raise UserError(
-                f"the scratch disk is full: this work has written {written >> 20:,} MiB below "
-                f"'{tempfile.gettempdir()}' and needs more; {larger(folder)}"
-            ) from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(full(needed and needed())) from error
 
 
-def larger(folder: Path | str) -> str:
-    """Return what to type for a larger disk than that of ``folder``."""
-    wanted = min(200, max(50, 2 * shutil.disk_usage(folder).total >> 30))  # as Fargate has them
-    return f"on ECS type: make run DISK={wanted}, elsewhere set TMPDIR to a folder on a larger disk"
+def full(needed: int | None = None) -> str:
+    """Return a sentence about a scratch disk that is too small, with what to type."""
+    folder = tempfile.gettempdir()
+    total = shutil.disk_usage(folder).total
+    about = f", and about {-(-needed >> 20):,} MiB are needed" if needed else ""
+    wanted = min(200, max(50, 2 * max(total, needed or 0) >> 30))  # GiB, as Fargate has them
+    return (
+        f"the scratch disk is full: '{folder}' has {total >> 20:,} MiB in all{about}; on ECS type: "
+        f"make run DISK={wanted}, elsewhere set TMPDIR to a folder on a larger disk"
+    )
+
+
+def check_scratch(needed: int) -> None:
+    """Find out before the work whether it finds so many bytes on the scratch disk."""
+    if needed > shutil.disk_usage(tempfile.gettempdir()).free:
+        raise UserError(full(needed))
+
+
+def size(table: str) -> int:
+    """Return the size of the files that ``table`` names, in bytes: a file, a folder or a glob."""
+    path = Path(table)
+    found = path.rglob("*") if path.is_dir() else [path] if path.exists() else glob.iglob(table)
+    return sum(os.stat(file).st_size for file in found)
 
 
 def shown(path: Path | str) -> str:
@@ -99,7 +117,7 @@ def replacing(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        more = f"; {larger(tempfile.gettempdir())}" if error.errno in FULL else ""
+        more = "; on ECS type: make run DISK=50" if error.errno in FULL else ""
         raise UserError(f"'{target}' cannot be written: {error.strerror or error}{more}") from error
     finally:
         with contextlib.suppress(OSError):
