@@ -134,7 +134,6 @@ def open_one(path: Path, folder: Path, how: How) -> Source:
             f"{name!r}: two columns are called {twice[0]!r}: every column needs its own name"
         )
 
-
     def pieces() -> Iterator[pyarrow.RecordBatch]:
         with reading(name):  # damage inside shows here
             yield from first(batches(), how.limit)

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import glob
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training.errors import UserError, nearest
-
 
 # The disk is full, or what one user or one file may have of it.
 FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
@@ -53,8 +51,9 @@ def check_scratch(needed: int) -> None:
 def size(table: str) -> int:
     """Return the size of the files that ``table`` names, in bytes: a file, a folder or a glob."""
     path = Path(table)
-    found = path.rglob("*") if path.is_dir() else [path] if path.exists() else glob.iglob(table)
-    return sum(os.stat(file).st_size for file in found)
+    found = [path] if path.exists() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    files = [below for each in found for below in (each.rglob("*") if each.is_dir() else [each])]
+    return sum(file.stat().st_size for file in files)
 
 
 def shown(path: Path | str) -> str:

@@ -164,7 +164,9 @@ def replaced(chance, value):
         if chance.random() < 0.1:
             del new[key]
         return new
-    return chance.choice([None, 0, -1, 1e9, "", "a", "label", [], {}, ["x"], [1], True, {"name": 1}])
+    return chance.choice(
+        [None, 0, -1, 1e9, "", "a", "label", [], {}, ["x"], [1], True, {"name": 1}]
+    )
 
 
 @seeds(80, 300)

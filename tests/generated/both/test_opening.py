@@ -102,7 +102,9 @@ def test_a_file_that_the_manifest_does_not_know_is_refused_before_it_is_read(
     assert f"'m/{name}' is not the file that {manifest} beside it describes" in said
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"files": 1}', '{"files": {}}', '{"files": {"%s": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"files": 1}', '{"files": {}}', '{"files": {"%s": 1}}']
+)
 def test_a_manifest_that_says_nothing_of_the_model_vouches_for_nothing(model, predicts, text):
     (model / "training.json").write_text(text.replace("%s", FILE))
     status, said = predicts()
@@ -163,6 +165,6 @@ def test_the_error_of_a_model_that_cannot_predict_is_one_sentence(model):
         assert "\n" not in str(told.value)
         assert ask(numpy.zeros((1, 3), numpy.float32)).shape == (1, 3)
     fewer = dataclasses.replace(schema, classes=("x", "y"))
-    with opening.process(model / FILE, fewer) as ask:
-        with pytest.raises(UserError, match="do not belong together"):
-            ask(numpy.zeros((2, 3), numpy.float32))
+    told = pytest.raises(UserError, match="do not belong together")
+    with opening.process(model / FILE, fewer) as ask, told:
+        ask(numpy.zeros((2, 3), numpy.float32))

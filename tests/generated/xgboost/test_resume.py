@@ -5,11 +5,12 @@ import json
 import random
 from pathlib import Path
 
+import numpy
 import pytest
 import train
 import xgboost
-from training import checkpoints, machine, program
-from training.library import resume
+from training import checkpoints, data, encoding, machine, program
+from training.library import matrices, resume
 from training.library.model import FILE
 
 EXACT = tuple(int(part) for part in xgboost.__version__.split(".")[:2]) >= (3, 3)
@@ -140,3 +141,38 @@ def test_a_training_on_a_gpu_is_not_promised_to_resume_exactly():
 def test_without_a_checkpoint_resume_starts_anew(capsys):
     assert run("model", "--resume") == 0
     assert "there is no checkpoint" in capsys.readouterr().out
+
+
+@exact
+@pytest.mark.parametrize("content", [b"", b"no model", "half"])
+def test_a_checkpoint_that_was_broken_when_it_was_saved_is_passed_over(stopped, capsys, content):
+    run("whole")
+    stopped("broken", 10)
+    newest = Path("broken/checkpoints/00000010.model")
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
+    mark = json.loads(newest.with_suffix(".json").read_text())
+    mark["sha256"] = checkpoints.digest(newest.read_bytes())
+    newest.with_suffix(".json").write_text(json.dumps(mark))
+    assert run("broken", "--resume") == 0
+    out = capsys.readouterr().out
+    assert "round 10 is damaged" in out
+    assert "resuming after round 8" in out
+    assert model("broken") == model("whole")
+
+
+def test_external_memory_without_room_on_scratch_disk_is_refused_before_xgboost_aborts(
+    monkeypatch, capsys
+):
+    usage = type("Usage", (), {"total": 1 << 20, "free": 1 << 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    argv = ["--train", "table.csv", "--external-memory", "--output", "model"]
+    assert program.execute(train.main, argv) == 2
+    assert "the scratch disk is full" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("bins", "share"), [(256, 1.2), (257, 1.6), (65535, 1.6), (65536, 10)])
+def test_the_quantiles_on_disk_are_estimated(bins, share):
+    rows = data.Rows(encoding.Table(3, numpy.float32), data.Aside(numpy.zeros(1000)))
+    dataset = data.Dataset(None, {"train": rows, "validation": rows})
+    assert matrices.on_disk(dataset, bins) == round(share * 2 * 12_000) + 20 * 2000
