@@ -1,5 +1,6 @@
 """Models that are damaged, mismatched or of unknown origin: one sentence, or the right predictions."""
 
+import argparse
 import dataclasses
 import json
 import shutil
@@ -11,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import train
-from training import opening, program
+from training import checkpoints, opening, program
 from training.errors import UserError
 from training.library.model import FILE
 
@@ -168,3 +169,41 @@ def test_the_error_of_a_model_that_cannot_predict_is_one_sentence(model):
     told = pytest.raises(UserError, match="do not belong together")
     with opening.process(model / FILE, fewer) as ask, told:
         ask(numpy.zeros((2, 3), numpy.float32))
+
+
+@pytest.fixture
+def store(folder):
+    """Return the checkpoints of a run, of which each call gives a new object."""
+
+    def store():
+        options = {"model_folder": folder, "checkpoint_folder": folder / "c"}
+        options |= {"checkpoint_every": 1, "resume": True}
+        return checkpoints.Store(argparse.Namespace(**options), lambda: {"parameter": {}})
+
+    return store
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", "half", "mutated"])
+def test_a_checkpoint_that_was_broken_when_it_was_saved_is_passed_over(
+    model, store, capsys, content
+):
+    whole = (model / FILE).read_bytes()
+    broken = {"half": whole[: len(whole) // 2], "mutated": whole.replace(b"e", b"E")}
+    before = store()
+    before.save(1, whole, {"n": 1})
+    before.save(2, broken.get(content, content), {"n": 2})
+    found = store().resume(opening.check)
+    assert found == (1, whole, {"n": 1})
+    out = capsys.readouterr().out
+    assert "the checkpoint of round 2 is damaged: passed over" in out
+    assert sorted(path.name for path in Path("c").iterdir()) == ["00000001.json", "00000001.model"]
+
+
+def test_a_checkpoint_that_is_whole_is_resumed(model, store):
+    whole = (model / FILE).read_bytes()
+    before = store()
+    for rounds in 1, 2:
+        before.save(rounds, whole, {"n": rounds})
+    now = store()
+    assert now.resume(opening.check) == (2, whole, {"n": 2})
+    assert (now.saved, now.attempts) == ([1, 2], 2)

@@ -143,24 +143,6 @@ def test_without_a_checkpoint_resume_starts_anew(capsys):
     assert "there is no checkpoint" in capsys.readouterr().out
 
 
-@exact
-@pytest.mark.parametrize("content", [b"", b"no model", "half"])
-def test_a_checkpoint_that_was_broken_when_it_was_saved_is_passed_over(stopped, capsys, content):
-    run("whole")
-    stopped("broken", 10)
-    newest = Path("broken/checkpoints/00000010.model")
-    whole = newest.read_bytes()
-    newest.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
-    mark = json.loads(newest.with_suffix(".json").read_text())
-    mark["sha256"] = checkpoints.digest(newest.read_bytes())
-    newest.with_suffix(".json").write_text(json.dumps(mark))
-    assert run("broken", "--resume") == 0
-    out = capsys.readouterr().out
-    assert "round 10 is damaged" in out
-    assert "resuming after round 8" in out
-    assert model("broken") == model("whole")
-
-
 def test_external_memory_without_room_on_scratch_disk_is_refused_before_xgboost_aborts(
     monkeypatch, capsys
 ):
