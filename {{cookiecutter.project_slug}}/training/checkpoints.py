@@ -38,7 +38,8 @@ class Store:
 
     ``fingerprint`` gives what decides the model; it is called only when it is needed, since it reads
     all the data. ``inexact`` is why this training cannot be resumed to the same model; with a
-    reason nothing is saved, and --resume says why it starts anew.
+    reason nothing is saved, and --resume says why it starts anew. ``check`` raises UserError if a
+    file holds no model.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Store:
         options: argparse.Namespace,
         fingerprint: Callable[[], dict],
         inexact: str | None = None,
+        check: Callable[[Path], None] = lambda path: None,
     ):
         self.results: Path = options.model_folder
         self.folder: Path = options.checkpoint_folder
         self.every: int | None = options.checkpoint_every
         self.resumes: bool = options.resume
-        self.inexact = inexact
+        self.inexact, self.check = inexact, check
         self.attempts = 1
         self.saved: list[int] = []  # the rounds of the checkpoints that are there
         self.fresh = True  # what is there is of another run
@@ -65,17 +67,14 @@ class Store:
             self._fingerprint = json.loads(json.dumps(self._make_fingerprint()))
         return self._fingerprint
 
-    def resume(self, check: Callable[[Path], None]) -> Checkpoint | None:
-        """Return where to go on; None to start anew, and then the log says why if --resume asks.
-
-        ``check`` raises UserError if a file holds no model.
-        """
+    def resume(self) -> Checkpoint | None:
+        """Return where to go on; None to start anew, and then the log says why if --resume asks."""
         if not self.resumes:
             return None
         if self.inexact:
             print(f"--resume: {self.inexact}: starting anew")
             return None
-        mark, model = self.latest(check)
+        mark, model = self.latest()
         if mark is None:
             print(f"--resume: there is no checkpoint in {self.folder}: starting anew")
             return None
@@ -89,7 +88,7 @@ class Store:
         print(f"resuming after round {mark['rounds']} (attempt {self.attempts})")
         return Checkpoint(mark["rounds"], model, mark["state"])
 
-    def latest(self, check: Callable[[Path], None]) -> tuple[dict | None, bytes]:
+    def latest(self) -> tuple[dict | None, bytes]:
         """Return the newest whole checkpoint's mark and model; (None, nothing) without one.
 
         Those that are newer and damaged are removed, so that they never count again.
@@ -101,7 +100,7 @@ class Store:
             if mark and mark["rounds"] == found[-1] and mark["sha256"] == digest(model):
                 # A model that was broken when it was saved has a fitting digest too.
                 with contextlib.suppress(UserError):
-                    check(self.path(found[-1], "model"))
+                    self.check(self.path(found[-1], "model"))
                     self.saved = found
                     return mark, model
             print(f"warning: the checkpoint of round {found[-1]} is damaged: passed over")

@@ -178,7 +178,9 @@ def store(folder):
     def store():
         options = {"model_folder": folder, "checkpoint_folder": folder / "c"}
         options |= {"checkpoint_every": 1, "resume": True}
-        return checkpoints.Store(argparse.Namespace(**options), lambda: {"parameter": {}})
+        return checkpoints.Store(
+            argparse.Namespace(**options), lambda: {"parameter": {}}, None, opening.check
+        )
 
     return store
 
@@ -192,7 +194,7 @@ def test_a_checkpoint_that_was_broken_when_it_was_saved_is_passed_over(
     before = store()
     before.save(1, whole, {"n": 1})
     before.save(2, broken.get(content, content), {"n": 2})
-    found = store().resume(opening.check)
+    found = store().resume()
     assert found == (1, whole, {"n": 1})
     out = capsys.readouterr().out
     assert "the checkpoint of round 2 is damaged: passed over" in out
@@ -205,5 +207,5 @@ def test_a_checkpoint_that_is_whole_is_resumed(model, store):
     for rounds in 1, 2:
         before.save(rounds, whole, {"n": rounds})
     now = store()
-    assert now.resume(opening.check) == (2, whole, {"n": 2})
+    assert now.resume() == (2, whole, {"n": 2})
     assert (now.saved, now.attempts) == ([1, 2], 2)
