@@ -122,7 +122,9 @@ def load(
     ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns;
     ``absent`` is what a line of libsvm means by leaving a feature out, "0" or "missing".
     """
-    with storage.scratch() as folder:
+    # A CSV is copied there once, and the features of all rows about as large again.
+    tables = [name for name in (options.train, options.validation) if name]
+    with storage.scratch(lambda: 2 * sum(map(storage.size, tables))) as folder:
         understood, known, table = learn(
             options, objective, dtype, derive, Reading(absent=absent).given(options), folder
         )
@@ -239,7 +241,7 @@ def read(
         for batch in source.batches():
             take(batch)
             for name, kind in kept.items():
-                arrays[name].append(batch.column(name).cast(kind))
+                arrays[name].append(schema.exact(name, batch.column(name), kind))
         # what reading took is needed again in the training, by others
         pyarrow.default_memory_pool().release_unused()
     return {name: pyarrow.chunked_array(arrays[name], kind) for name, kind in kept.items()}
@@ -293,7 +295,7 @@ def apply(
         print("warning: the file of the features is not what it was when this model was trained")
     outputs, names, key = [], [], understood.id
     reading = Reading.from_json(understood.reading).given(options or argparse.Namespace())
-    with storage.scratch() as folder:
+    with storage.scratch(lambda: storage.size(table)) as folder:
         raw = sources.open_all(table, folder, understood, reading=reading)
         for source in dates.wrap(derived.wrap(raw, derive), reading):
             if key and key not in source.schema.names:

@@ -36,6 +36,7 @@ class Table:
     def append(self, features: numpy.ndarray) -> None:
         """Add rows, [rows, width]."""
         self.file.write(numpy.ascontiguousarray(features, self.dtype).data)
+        self.file.flush()  # a full disk is told here
         self.rows += len(features)
 
     def read(self, begin: int, end: int) -> numpy.ndarray:

@@ -9,7 +9,7 @@ import pyarrow.compute
 from training import values
 from training.errors import UserError, nearest, option
 from training.reading import Reading
-from training.schema import CATEGORY, Schema, check_label, is_number, kind_of, listed
+from training.schema import CATEGORY, Schema, check_label, exact, is_number, kind_of, listed
 
 # Whole-number labels with no more distinct values than this are taken for classes.
 CLASS_VALUES = 20
@@ -62,7 +62,7 @@ def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
     """Return the rows' weights, [rows]."""
     if kind_of(name, column.type) == CATEGORY:
         raise UserError(f"weight {name!r} holds text: a weight is a number from 0 on")
-    values = column.cast(pyarrow.float64()).to_numpy()
+    values = exact(name, column, pyarrow.float64()).to_numpy()
     bad = ~(numpy.isfinite(values) & (values >= 0))
     if bad.any():
         row = int(bad.argmax()) + 1
@@ -176,6 +176,8 @@ def whole(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
 
 def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
     """Return the distinct labels, sorted."""
+    if pyarrow.types.is_uint64(column.type):
+        column = exact(name, column, pyarrow.int64())
     classes = tuple(sorted(pyarrow.compute.unique(whole(column)).to_pylist()))
     if len(classes) < 2:
         raise UserError(

@@ -1,13 +1,15 @@
 """What the columns of a table mean: learnt in training, kept beside the model, used to predict."""
 
 import dataclasses
+import hashlib
+import json
 import math
 
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError, option
+from training.errors import UserError, one_line, option
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
@@ -63,9 +65,34 @@ class Schema:
             )
             known = value["label"], value["objective"], columns, tuple(value["classes"])
             more = {name: value[name] for name in cls.__match_args__[4:] if name in value}
-            return cls(*known, **more)
-        except (KeyError, TypeError) as error:
-            raise UserError("schema.json is not one that train.py wrote") from error
+            made = cls(*known, **more)
+            if not made.is_sound():
+                raise TypeError
+            return made
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError("schema.json is not one that train.py wrote, or is damaged") from error
+
+    def is_sound(self) -> bool:
+        """Return whether all values are of the types that they should be."""
+        texts = [self.label, *self.names(), *self.left_out, *self.source, *self.source.values()]
+        texts += [text for column in self.columns for text in column.categories]
+        others = (self.weight, self.group, self.id, self.features_sha256)
+        texts += [text for text in others if text is not None]
+        kinds = {type(each) for each in self.classes}
+        return (
+            all(isinstance(text, str) for text in texts)
+            and self.objective in OBJECTIVES
+            and {column.kind for column in self.columns} <= {NUMBER, CATEGORY}
+            and 0 < len(self.columns) == len(set(self.names()))
+            and len(kinds) <= 1
+            and kinds <= {str, int, float, bool}
+        )
+
+    def digest(self) -> str:
+        """Return the sha256 of what a model was made for: another one would predict nonsense."""
+        columns = [(column.name, column.kind, column.categories) for column in self.columns]
+        text = json.dumps([columns, self.objective, self.classes])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def names(self) -> list[str]:
         """Return the features' names, in the model's order."""
@@ -124,7 +151,7 @@ class Schema:
         if not self.classes:
             if kind_of(self.label, column.type) == CATEGORY:
                 raise UserError(f"label {self.label!r} holds text, and numbers in training")
-            return column.cast(pyarrow.float64()).to_numpy()
+            return exact(self.label, column, pyarrow.float64()).to_numpy()
         classes = pyarrow.array(self.classes)
         text = truth(self.label, written(column), column.type, classes.type)
         codes = pyarrow.compute.index_in(text, value_set=written(classes))
@@ -233,9 +260,22 @@ def show(rows: list[tuple[str, ...]]) -> None:
         print(f"  … and {len(rows) - SHOWN:,} more columns")
 
 
+def exact(
+    name: str, column: pyarrow.Array | pyarrow.ChunkedArray, kind: pyarrow.DataType
+) -> pyarrow.Array | pyarrow.ChunkedArray:
+    """Return ``column`` as this type; raise UserError if a whole number is too large for it."""
+    try:
+        return column.cast(kind)
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(
+            f"column {name!r} has whole numbers that {kind} cannot hold ({one_line(error)}): make them "
+            "smaller in features.py, by a difference or another unit"
+        ) from error
+
+
 def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
     """Raise UserError unless the labels are grades of relevance: whole numbers from 0 to 31."""
-    values = column.cast(pyarrow.float64()).to_numpy()
+    values = exact(name, column, pyarrow.float64()).to_numpy()
     if ((values < 0) | (values > 31) | (values % 1 != 0)).any():
         raise UserError(
             f"label {name!r}: ranking needs grades of relevance, whole numbers from 0 to 31"

@@ -3,6 +3,7 @@
 Every file is read in pieces, so that no table has to fit in memory.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -100,15 +101,11 @@ def open_one(
             "of such files; convert or rename it"
         )
     opener = {"CSV": open_csv, "Parquet": open_parquet, "libsvm": open_libsvm}[kind]
-    packed = formats.packing(path)
-    try:
+    with reading(name):
+        packed = formats.packing(path)
         if packed and kind != "CSV":
             path = unpack(path, packed, folder)
         columns, rows, batches, index = opener(path, packed, folder, how)
-    except (pyarrow.ArrowException, OSError, EOFError) as error:
-        raise UserError(f"{name!r} cannot be read: {one_line(error)}") from error
-    except UserError as error:
-        raise UserError(f"{name!r}: {error}") from error
     names = values.clean(columns.names, how)
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise UserError(
@@ -124,8 +121,25 @@ def open_one(
     def read(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
         return values.plain(folders.with_columns(batch, more), how, kind == "CSV")
 
+    def pieces() -> Iterator[pyarrow.RecordBatch]:
+        with reading(name):  # damage inside shows here
+            yield from first(map(read, batches()), how.limit)
+
     shown = read(values.nothing(columns)).schema
-    return Source(name, shown, rows, lambda: first(map(read, batches()), how.limit), kind, index)
+    return Source(name, shown, rows, pieces, kind, index)
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Name the file in what is said of it."""
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in storage.FULL:
+            raise  # it is scratch that is full
+        raise UserError(f"{name!r} cannot be read: {one_line(error)}") from error
+    except UserError as error:
+        raise UserError(f"{name!r}: {error}") from error
 
 
 def first(
@@ -160,6 +174,9 @@ def open_parquet(path: Path, packed: str | None, folder: Path, how: How):
     """
     with pyarrow.parquet.ParquetFile(path) as file:
         columns, rows = file.schema_arrow, file.metadata.num_rows
+    for name in utf8(path, columns):
+        place = columns.get_field_index(name)
+        columns = columns.set(place, pyarrow.field(name, pyarrow.string()))
     index = pandas_index(columns)
     prefix = (columns.metadata or {}).get(b"sparse", b"").decode()
     read, missing = columns.names, []
@@ -176,7 +193,9 @@ def open_parquet(path: Path, packed: str | None, folder: Path, how: How):
         with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             for batch in file.iter_batches(BATCH, columns=read):
                 zeros = [pyarrow.array(numpy.zeros(batch.num_rows))] * len(missing)
-                yield pyarrow.record_batch([*batch.columns, *zeros], schema=columns)
+                kinds = zip([*batch.columns, *zeros], columns.types, strict=True)
+                arrays = [a if a.type == kind else a.cast(kind) for a, kind in kinds]
+                yield pyarrow.record_batch(arrays, schema=columns)
 
     return columns, rows if how.limit is None else min(rows, how.limit), batches, index
 
@@ -189,3 +208,26 @@ def pandas_index(columns: pyarrow.Schema) -> tuple[str, ...]:
         for name in noted.get("index_columns", ())
         if isinstance(name, str) and name in columns.names  # a range is an object
     )
+
+
+def utf8(path: Path, columns: pyarrow.Schema) -> list[str]:
+    """Return the columns of bytes that hold UTF-8 in every row, as some programs write text."""
+    tests = (
+        pyarrow.types.is_binary, pyarrow.types.is_large_binary, pyarrow.types.is_binary_view,
+        pyarrow.types.is_fixed_size_binary,
+    )  # fmt: skip
+    found = [field.name for field in columns if any(test(field.type) for test in tests)]
+    if found and len(set(columns.names)) == len(columns.names):
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            for batch in file.iter_batches(BATCH, columns=found):
+                found = [name for name in found if is_text(batch.column(name))]
+    return found
+
+
+def is_text(column: pyarrow.Array) -> bool:
+    """Return whether every value of a column of bytes is UTF-8."""
+    try:
+        column.cast(pyarrow.string())
+    except pyarrow.ArrowException:
+        return False
+    return True
