@@ -7,17 +7,27 @@ the other. Ours also takes the sha256 of each file, which the CLI does not. The 
 By the environment: FILES (how many small ones), LARGE_MB (size of the large one), TIMES, and PROJECT, a generated
 project that has its packages and whose sandbox runs; without it one is made in .cache/transfers. With IMAGE, the
 name of a project's image, the launcher's memory and time are measured in it; else on this machine.
+The sandbox's emulator reads a whole object for each part of it that is asked for, which is slow with gigabytes.
+The large file goes to and from SERVER where that names another server that speaks S3, and the AWS_ variables
+are those that it takes. As in
+
+    npx s3rver@3.7.1 --directory FOLDER --address 127.0.0.1 --port 4568 --silent
+    export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
+    PROJECT=… SERVER=http://127.0.0.1:4568 FILES=10000 LARGE_MB=3000 TIMES=3 python benchmarks/transfers.py transfers
 """
 
+import itertools
 import os
 import re
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from trainings import ROOT, generate
 
@@ -29,6 +39,7 @@ IMAGE = os.environ.get("IMAGE", "")
 DOCKER = os.environ.get("DOCKER") or "docker"
 SMALL_BYTES = 2000
 BUCKET = "s3://transfers"
+SERVER = os.environ.get("SERVER", "")
 
 # What the launcher does to bring the data, and to save what the script wrote.
 STAGE = """
@@ -120,60 +131,84 @@ def files() -> dict[str, Path]:
     }
 
 
-def seconds(command: list, env: dict[str, str]) -> float:
-    """Return how long a command takes, which must succeed."""
+class Cost(NamedTuple):
+    """What a command takes: seconds, those of processors, and the most memory of one of its processes, in MB."""
+
+    seconds: float
+    processors: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s ({self.processors:.1f} s of processors, {self.memory:.0f} MB)"
+
+
+def cost(command: list, env: dict[str, str]) -> Cost:
+    """Return what a command takes, which must succeed."""
     began = time.monotonic()
-    done = subprocess.run(
-        [str(word) for word in command], check=False, env=env, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return time.monotonic() - began
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [str(word) for word in command], env=env, stdout=said, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        took = time.monotonic() - began
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{command}: {said.read()[-2000:]}")
+    return Cost(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def beside(name: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
-    """Print how long ours takes, and the ratio."""
+def beside(name: str, ours: Callable[[], Cost], theirs: Callable[[], Cost]) -> None:
+    """Print what ours takes, and the ratio of the times."""
     pairs = []
     for number in range(TIMES):
         first, second = (ours, theirs) if number % 2 else (theirs, ours)
         found = first(), second()
         pairs.append(found if number % 2 else found[::-1])
-    one, other = (statistics.median(each) for each in zip(*pairs, strict=True))
-    ratio = statistics.median(mine / cli for mine, cli in pairs)
-    print(f"{name}: {one:.1f} s, the AWS CLI {other:.1f} s: {ratio:.2f} of its time", flush=True)
+    one, other = (
+        Cost(*map(statistics.median, zip(*each, strict=True))) for each in zip(*pairs, strict=True)
+    )
+    ratio = statistics.median(mine.seconds / cli.seconds for mine, cli in pairs)
+    print(f"{name}: {one}, the AWS CLI {other}: {ratio:.2f} of its time", flush=True)
 
 
 def transfers(project: Path, env: dict[str, str]) -> None:
     """Compare both directions, many small files and a large one."""
     python, aws = project / ".venv/bin/python", project / ".venv/bin/aws"
-    env = env | {"PYTHONPATH": str(project)}
-    subprocess.run([aws, "s3", "mb", BUCKET], env=env, check=False, capture_output=True)
+    emulator = env | {"PYTHONPATH": str(project)}
+    own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    server = emulator | own | {"AWS_ENDPOINT_URL": SERVER} if SERVER else emulator
     try:
         for name, folder in files().items():
-            theirs, ours = f"{BUCKET}/cli/{folder.name}/", f"{BUCKET}/ours/{folder.name}/"
-            # `sync` of one file is `cp`, and one file of a folder is what the launcher has too
-            verb = ["s3", "sync"] if folder.name == "small" else ["s3", "cp", "--recursive"]
+            env = emulator if folder.name == "small" else server
+            subprocess.run([aws, "s3", "mb", BUCKET], env=env, check=False, capture_output=True)
+            ours, theirs = f"{BUCKET}/ours/{folder.name}/", f"{BUCKET}/cli/{folder.name}/"
+            # `sync` of one file is `cp`, and one file of a folder is what the launcher has too;
+            # it leaves out what is there already
+            many = folder.name == "small"
+            verb = ["s3", "sync"] if many else ["s3", "cp", "--recursive"]
+            places = (f"{theirs}{number * many}/" for number in itertools.count())
 
-            def save(code=PUBLISH, source=folder, target=ours) -> float:
-                return seconds([python, "-c", code, source, target], env)
+            def save(code=PUBLISH, source=folder, target=ours, env=env) -> Cost:
+                return cost([python, "-c", code, source, target], env)
 
-            def save_by_cli(verb=verb, source=folder, target=theirs) -> float:
-                clear(aws, target, env)
-                return seconds([aws, *verb, "--only-show-errors", source, target], env)
+            def save_by_cli(verb=verb, source=folder, places=places, env=env) -> Cost:
+                return cost([aws, *verb, "--only-show-errors", source, next(places)], env)
 
-            def bring(source=ours, target=HOME / "ours") -> float:
+            def bring(source=ours, target=HOME / "ours", env=env) -> Cost:
                 subprocess.run(["chmod", "-R", "u+w", target], check=False, capture_output=True)
                 shutil.rmtree(target, ignore_errors=True)
-                return seconds([python, "-c", STAGE, source, target], env)
+                return cost([python, "-c", STAGE, source, target], env)
 
-            def bring_by_cli(verb=verb, source=theirs, target=HOME / "cli") -> float:
+            def bring_by_cli(verb=verb, source=f"{theirs}0/", target=HOME / "cli", env=env) -> Cost:
                 shutil.rmtree(target, ignore_errors=True)
-                return seconds([aws, *verb, "--only-show-errors", source, target], env)
+                return cost([aws, *verb, "--only-show-errors", source, target], env)
 
             beside(f"{name} saved", save, save_by_cli)
             beside(f"{name} brought", bring, bring_by_cli)
-            for address in ours, theirs:
-                clear(aws, address, env)
+            if not many:  # the small ones take longer to delete than to save
+                clear(aws, ours, env)
+                clear(aws, theirs, env)
     finally:
         for name in "small", "large", "ours", "cli":
             subprocess.run(["chmod", "-R", "u+w", HOME / name], check=False, capture_output=True)
@@ -182,7 +217,7 @@ def transfers(project: Path, env: dict[str, str]) -> None:
 
 def clear(aws: Path, address: str, env: dict[str, str]) -> None:
     """Delete what is at ``address``."""
-    subprocess.run([aws, "s3", "rm", "--recursive", "--quiet", address], env=env, check=True)
+    subprocess.run([aws, "s3", "rm", "--recursive", "--quiet", address], env=env, check=False)
 
 
 def launcher(project: Path, env: dict[str, str]) -> None:

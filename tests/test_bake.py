@@ -44,11 +44,12 @@ FILES = {
     "ecs/verdict/": "__init__.py calls.py explain.py rules.py verdict.py",
     "docs/": "batch.md capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
     "job/": "README.md __init__.py __main__.py attempt.py contract.py errors.py machine.py paths.py process.py publish.py sagemaker.py scheduled.py scripts.py stage.py transfer.py",
-    "job/sources/": "__init__.py s3.py treasure_data.py web.py",
+    "job/sources/": "__init__.py folder.py s3.py treasure_data.py web.py",
     "sandbox/": "README.md __init__.py __main__.py base-image.sh differences.json requirements.in requirements.txt",
     "tests/": "test_scripts.py",
-    "training/": "README.md __init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py derived.py encoding.py "
-    "errors.py formats.py labels.py libsvm.py machine.py metrics.py program.py schema.py sources.py storage.py tracking.py",
+    "training/": "README.md __init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py dates.py "
+    "delimited.py derived.py encoding.py errors.py folders.py formats.py labels.py libsvm.py machine.py metrics.py program.py "
+    "reading.py schema.py sources.py storage.py tracking.py values.py",
     "training/library/": "__init__.py hyperparameters.py importance.py model.py resume.py",
 }
 EXPECTED = {folder + name for folder, names in FILES.items() for name in names.split()}

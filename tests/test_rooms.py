@@ -14,7 +14,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 # what is longer: tables, and one loop whose state is what it is about
 LONG = {
     "ecs/verdict/rules.py", "ecs/stack/policies.py cluster",
-    "ecs/run/follow.py follow", "job/sources/treasure_data.py", "training/artifacts.py save",
+    "ecs/run/follow.py follow", "training/artifacts.py save",
 }  # fmt: skip
 # what takes its time to import (boto3 0.5 s, rich 0.1 s, mlflow seconds), and what may not be installed
 HEAVY = re.compile(

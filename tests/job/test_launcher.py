@@ -361,7 +361,7 @@ def test_a_request_that_is_none_is_refused(folder, text):
 
 
 @pytest.mark.parametrize(
-    "script", ["nothing.py", "../x.py", "/etc/passwd", "data.csv", "no.module", "deep"]
+    "script", ["nothing.py", "../x.py", "/etc/passwd", "/", "..", "data.csv", "no.module", "deep"]
 )
 def test_a_script_that_is_not_there_is_named_with_the_line_to_add(folder, script):
     folder.write("data.csv", "x")

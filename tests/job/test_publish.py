@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from job import paths, publish, stage, transfer
 from job.errors import PassingError, UserError
+from job.sources import folder
 
 
 class Checkpoints:
@@ -286,9 +287,9 @@ def test_links_names_that_are_none_and_caches_are_no_checkpoints(checkpoints):
 
 def test_checkpoints_go_first_and_what_is_safe_is_not_sent_again(tmp_path, monkeypatch):
     sent = []
-    real = transfer.save
+    real = folder.save
     monkeypatch.setattr(
-        transfer,
+        folder,
         "save",
         lambda path, target, link: (sent.append(target.name), real(path, target, link)),
     )
@@ -311,14 +312,14 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(transfer.os, "link", refuse)
-    monkeypatch.setattr(transfer.shutil, "copy2", refuse)
+    monkeypatch.setattr(folder.os, "link", refuse)
+    monkeypatch.setattr(folder.shutil, "copy2", refuse)
     with pytest.raises(UserError, match="old cannot be written: No space left on device"):
-        transfer.save(tmp_path / "new", tmp_path / "old", link=True)
+        folder.save(tmp_path / "new", tmp_path / "old", link=True)
     assert (tmp_path / "old").read_text() == "old"
     monkeypatch.undo()
-    monkeypatch.setattr(transfer.os, "link", refuse)  # a disk without links
-    transfer.save(tmp_path / "new", tmp_path / "old", link=True)
+    monkeypatch.setattr(folder.os, "link", refuse)  # a disk without links
+    folder.save(tmp_path / "new", tmp_path / "old", link=True)
     assert (tmp_path / "old").read_text() == "new"
     assert {each.name for each in tmp_path.iterdir()} == {"new", "old"}
 
@@ -359,7 +360,7 @@ def test_an_error_is_an_answer_without_secrets(monkeypatch, error, answer):
     def fail(request):
         raise error
 
-    monkeypatch.setitem(transfer.DOINGS, "put", fail)
+    monkeypatch.setattr(transfer, "do", fail)
     assert transfer.perform({"do": "put"}) == answer
 
 

@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         page, more = keys[begin : begin + 2], len(keys) > begin + 2
         rows = "".join(
             f"<Contents><Key>{escape(urllib.parse.quote(key))}</Key>"
-            f"<Size>{len(self.server.objects[f'b/{key}'])}</Size></Contents>"
+            f"<Size>{len(self.server.objects[f'b/{key}'])}</Size><ETag>&quot;e&quot;</ETag></Contents>"
             for key in page
         )
         token = f"<NextContinuationToken>{begin + 2}</NextContinuationToken>" if more else ""
@@ -311,6 +311,19 @@ def test_expired_credentials_are_seen_though_head_has_no_body(bucket, tmp_path):
         s3.fetch_all("s3://b/x", tmp_path)
 
 
+def test_a_folder_is_listed_although_a_file_of_its_name_may_not_be_looked_for(bucket, tmp_path):
+    # without s3:ListBucket on the key, HEAD answers 403 in the place of 404 (API reference, HeadObject)
+    bucket.objects["b/d/x"] = b"1"
+    bucket.faults["HEAD", "b/d"] = 403
+    assert s3.fetch_all("s3://b/d", tmp_path) == ["x"]
+
+
+def test_s3_is_not_asked_again_for_the_size_of_what_it_has_listed(bucket, tmp_path):
+    bucket.objects["b/d/x"] = b"1"
+    bucket.faults["HEAD", "b/d/x"] = 409
+    assert s3.fetch_all("s3://b/d/", tmp_path) == ["x"]
+
+
 def test_a_bucket_in_another_region_is_named(bucket, tmp_path):
     bucket.faults["GET", "b"] = bucket.faults["GET", "b/"] = 301
     with pytest.raises(UserError, match="is in another region: set AWS_REGION"):
@@ -362,7 +375,7 @@ def test_progress_is_said_now_and_then(monkeypatch, capsys):
     progress = s3.Progress("fetching x", 4_000_000)
     for at, size in (1, 1_000_000), (11, 1_000_000), (12, 1_000_000), (22.5, 1_000_000):
         now[0] = at
-        progress(size)
+        progress.on_progress(bytes_transferred=size)
     assert capsys.readouterr().out == "-- fetching x: 2 of 4 MB\n-- fetching x: 4 of 4 MB\n"
 
 

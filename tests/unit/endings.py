@@ -1006,7 +1006,7 @@ ENDINGS = (
     ),
     refused(
         "a config that cannot be read", BOTOCORE + ", ConfigParseError", "",
-        "Unable to parse config file: /home/ann/.aws/config", "never", "~/.aws/config",
+        "Unable to parse config file: /home/ann/.aws/config", "never", "/home/ann/.aws/config",
     ),
     refused(
         "a profile of half an SSO", BOTOCORE + ", InvalidConfigError", "",
@@ -1605,7 +1605,7 @@ ENDINGS = (
     ),
     refused(
         "credentials of a process that failed", BOTOCORE + ", CredentialRetrievalError", "",
-        "Error when retrieving credentials from custom-process: vault: not logged in", "never", "aws configure",
+        "Error when retrieving credentials from custom-process: vault: not logged in", "never", "~/.aws/config",
     ),
     refused(
         "half of the credentials", BOTOCORE + ", PartialCredentialsError", "",

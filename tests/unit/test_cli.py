@@ -63,8 +63,9 @@ class Logs:
         self.lines, self.mark = lines, True
 
     def get_log_events(self, *, logGroupName: str, logStreamName: str, **position) -> dict:
-        assert re.fullmatch("run/train/[0-9a-f]{16}", logStreamName)
+        assert re.fullmatch("(run|own/a)/train/[0-9a-f]{16}", logStreamName)
         assert position["startFromHead"] is True
+        self.group = logGroupName
         events = [] if "nextToken" in position else [{"message": line} for line in self.lines]
         return {"events": events, "nextForwardToken": "f/1"}
 
@@ -502,7 +503,7 @@ def test_attaching_ends_as_the_run_would_have(detached):
     assert detached.recorded("result.json")["exit_code"] == 3
     assert detached.recorded("run.json")["attempts"][0]["state"] == "Failed"
     status, out, err = detached.call("attach")  # once more: what is recorded
-    assert (status, out) == (3, "")
+    assert (status, out) == (3, ""), err
     assert f"make logs RUN={RUN}" in err
 
 
@@ -600,6 +601,43 @@ def test_the_log_of_a_run_that_has_ended_is_shown_whole(detached):
     detached.ends(stopped(0), "one", "two")
     assert detached.call("logs")[:2] == (0, "one\ntwo\n")  # followed to its end
     assert detached.call("logs")[:2] == (0, "one\ntwo\n")  # read again
+
+
+def edited(user, log: dict | None) -> None:
+    """Let the container's log go elsewhere than the project's template has it."""
+    path = user.folder / "task-definition.json"
+    made = json.loads(path.read_text())
+    made["containerDefinitions"][0].pop("logConfiguration", None)
+    if log:
+        made["containerDefinitions"][0]["logConfiguration"] = log
+    path.write_text(json.dumps(made))
+
+
+def test_a_log_that_the_owner_put_elsewhere_in_cloudwatch_is_read_there(user):
+    user.answers("run-task", STARTED)
+    user.ends(stopped(1), "one")
+    options = {"awslogs-group": "/own", "awslogs-stream-prefix": "own/a"}
+    edited(user, {"logDriver": "awslogs", "options": options})
+    assert user.call("run")[:2] == (1, "one\n")
+    assert user.recorded("run.json")["log"] == {"group": "/own", "stream-prefix": "own/a"}
+    assert user.cloud.services["logs"].group == "/own"
+    edited(user, None)  # a run's log stays where the run has put it
+    assert user.call("logs")[:2] == (0, "one\n")
+
+
+@pytest.mark.parametrize("log", [None, {"logDriver": "json-file"}], ids=str)
+def test_without_a_log_in_cloudwatch_a_run_is_followed_to_its_end(user, log):
+    user.answers("run-task", STARTED)
+    user.cloud.services["ecs"] = stopped(3)
+    user.cloud.services["logs"] = None  # nobody asks it
+    edited(user, log)
+    status, out, err = user.call("run")
+    assert (status, out) == (3, ""), err
+    assert "sends the container's log elsewhere than to CloudWatch" in err
+    assert user.recorded("run.json")["log"] is None
+    status, _, err = user.call("logs")
+    assert status == 1
+    assert "type: make status RUN=2026" in err
 
 
 def test_every_run_is_a_line_of_the_table(detached):
@@ -713,6 +751,8 @@ def test_a_rerun_has_the_image_words_sizes_and_environment_of_the_first(finished
     first = finished.request("run-task")
     finished.ends(stopped(0))
     finished.cloud.services["logs"] = Logs(f"[end of run {NEW}]")
+    options = {"awslogs-group": "/own", "awslogs-stream-prefix": "own/a"}
+    edited(finished, {"logDriver": "awslogs", "options": options})
     status, _, err = finished.call("rerun", RUN="20260102")
     assert status == 0, err
     assert f"run {NEW} succeeded" in err
@@ -722,6 +762,11 @@ def test_a_rerun_has_the_image_words_sizes_and_environment_of_the_first(finished
     assert definition_request["containerDefinitions"][0]["image"].endswith("@sha256:" + "0" * 64)
     record = json.loads(finished.cloud.bucket.objects[f"churn/runs/{NEW}/run.json"])
     assert (record["rerun_of"], record["argv"]) == (OLD, ["--depth", "3"])
+    assert record["log"] == {
+        "group": "/own",
+        "stream-prefix": "own/a",
+    }  # of the definition as it is now
+    assert finished.cloud.services["logs"].group == "/own"
 
 
 def test_a_rerun_on_other_data_is_refused_unless_it_is_wanted(finished):

@@ -1,6 +1,7 @@
 """The task definition: its placeholders, and when it is registered anew."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from ecs.image import image
 from ecs.request import definition
 from ecs.run import registration
 from kinds import CAPACITIES, WITH_GPU
+from support import PROJECT
 
 ARN = "arn:aws:ecs:us-east-1:ACCOUNT:task-definition/churn:{}"
 ASKED = {"taskDefinition": "churn", "include": ["TAGS"]}
 WRITTEN = {
     "family": "${Project}",
     "cpu": "1024",
+    "memory": "4096",
     "containerDefinitions": [{"name": "train", "image": "${Image}", "command": ["cost: 5$$"]}],
 }
 
@@ -165,3 +168,73 @@ def test_an_image_for_cpus_is_not_registered_where_a_gpu_is_paid_for(
     with pytest.raises(UserError, match="make push EXTRAS="):
         registration.register(replace(settings, capacity="gpu"), outputs)
     assert registering == []
+
+
+# ---- a file that the owner edited
+
+WHOLE = json.loads((PROJECT / "task-definition.json").read_text())
+(TRAIN,) = WHOLE["containerDefinitions"]
+LOG = TRAIN["logConfiguration"]
+SIDECAR = {"name": "helper", "image": "busybox"}
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ([], "is no JSON object; type: git checkout"),
+        ("x", "is no JSON object; type: git checkout"),
+        ({**WHOLE, "family": "churn"}, 'write "family": "${Project}" there'),
+        ({key: WHOLE[key] for key in WHOLE if key != "family"}, "the family is None"),
+        ({key: WHOLE[key] for key in WHOLE if key != "cpu"}, 'write for example "cpu": "1024"'),
+        ({key: WHOLE[key] for key in WHOLE if key != "memory"}, 'and "memory": "4096" there'),
+        ({**WHOLE, "cpu": "1 vCPU"}, "whole numbers, CPU units"),
+        ({**WHOLE, "memory": "4GB"}, "whole numbers, CPU units"),
+        ({**WHOLE, "memory": "0"}, "whole numbers, CPU units"),
+        ({**WHOLE, "containerDefinitions": {}}, "is no list of objects"),
+        ({**WHOLE, "containerDefinitions": ["train"]}, "is no list of objects"),
+        ({**WHOLE, "containerDefinitions": []}, "has no container named train; name it train there"),
+        ({**WHOLE, "containerDefinitions": [SIDECAR]}, "has no container named train; name it train there"),
+    ],
+)  # fmt: skip
+def test_what_no_run_can_be_made_of_is_one_sentence(tmp_path: Path, made, sentence):
+    path = tmp_path / "task-definition.json"
+    path.write_text(json.dumps(made))
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        definition.written(path)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        WHOLE,
+        {**WHOLE, "cpu": 1024, "memory": 4096},
+        {**WHOLE, "containerDefinitions": [SIDECAR, TRAIN]},
+    ],
+    ids=["as it comes", "numbers", "a sidecar"],
+)
+def test_what_runs_can_be_made_of_stays_as_it_is(tmp_path: Path, made):
+    path = tmp_path / "task-definition.json"
+    path.write_text(json.dumps(made))
+    assert definition.written(path) == made
+
+
+@pytest.mark.parametrize(
+    ("log", "place"),
+    [
+        (LOG, {"group": "/ecs/churn", "stream-prefix": "run"}),
+        (
+            {"logDriver": "awslogs", "options": {"awslogs-group": "/own", "awslogs-stream-prefix": "a/b"}},
+            {"group": "/own", "stream-prefix": "a/b"},
+        ),
+        ({"logDriver": "awslogs", "options": {"awslogs-group": "/own"}}, None),  # the stream has the id of Docker
+        ({"logDriver": "awslogs"}, None),
+        ({"logDriver": "splunk", "options": {"awslogs-group": "/own", "awslogs-stream-prefix": "a"}}, None),
+        (None, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_log_is_where_the_file_says(settings, outputs, log, place):
+    outputs["LogGroup"] = "/ecs/churn"
+    made = {**WHOLE, "containerDefinitions": [SIDECAR, {**TRAIN, "logConfiguration": log}]}
+    rendered = definition.render(made, settings, outputs, "the-image")
+    assert definition.log(rendered) == place

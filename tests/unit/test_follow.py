@@ -24,7 +24,7 @@ TASK = "arn:aws:ecs:us-east-1:ACCOUNT:task/the-cluster/0123"
 
 
 def test_the_stream_is_named_by_prefix_container_and_task():
-    assert stream_name(TASK) == STREAM
+    assert stream_name(TASK, "run") == STREAM
 
 
 # ---- the log, by scripted answers of GetLogEvents

@@ -128,6 +128,7 @@ def deploy(client: Callable[[str], Any]) -> None:
 def forget() -> None:
     """Let boto3 look for credentials anew."""
     boto3.setup_default_session()
+    aws.session.cache_clear()
     aws.client.cache_clear()
 
 
@@ -142,12 +143,12 @@ def runner(root, tmp_path_factory) -> Iterator[Settings]:
     key = root("iam").create_access_key(UserName="runner")["AccessKey"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("DOCKER", str(folder / "docker"))
         patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
         patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
         patch.setattr(image, "tag", lambda settings: settings.tag)
         forget()
-        yield replace(SETTINGS, aws=str(folder / "aws"), state=str(folder / "state"))
+        programs = {name: str(folder / name) for name in ("aws", "docker")}
+        yield replace(SETTINGS, **programs, state=str(folder / "state"))
     forget()
 
 

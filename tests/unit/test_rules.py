@@ -1,7 +1,6 @@
 """Every request that a target can build is one that AWS's references allow: rules_aws.py."""
 
 import itertools
-import json
 import re
 from dataclasses import replace
 
@@ -201,14 +200,16 @@ def test_what_make_verify_tries_breaks_a_rule_where_it_could_change_something():
     """ "Probe with calls that cannot succeed on any implementation": those of which the table can tell."""
     names = policies.Names(Settings("churn", "us-east-1"), "111122223333", "aws")
     calls = permissions.calls(names, "0" * 32)
-    for action in (
-        "secretsmanager:CreateSecret",
-        "scheduler:CreateSchedule",
-        "scheduler:UpdateSchedule",
-    ):
+    print(sorted(calls))
+    for action in ("scheduler:UpdateSchedule",):
         assert rules_aws.faults(*action.split(":"), calls[action]) != []
         assert rules_aws.of_a_probe(calls[action])
-    assert json.dumps(calls["ecs:RegisterTaskDefinition"]["containerDefinitions"]) == "[]"
+    creates = {
+        "secretsmanager:CreateSecret",
+        "scheduler:CreateSchedule",
+        "ecs:RegisterTaskDefinition",
+    }
+    assert not creates & set(calls)  # which no request makes invalid everywhere
 
 
 def test_a_call_against_a_rule_is_seen_whichever_way_it_goes(settings, cloud, tmp_path):

@@ -70,7 +70,7 @@ def test_a_stack_that_is_not_complete_is_not_remembered(settings, cloud):
     for ask in (stack.outputs, stack.refresh):
         cloud.stub("cloudformation").add_response("describe_stacks", described({}), ASKED)
         with pytest.raises(
-            UserError, match="is not complete: .*; type: make destroy, then make cl"
+            UserError, match="is not complete: .*, type: make destroy, then make cl"
         ):
             ask(settings)
         assert stack.cached_outputs(settings) is None

@@ -14,6 +14,7 @@ WORDS = "An error occurred (ConflictException) when calling the RunTask operatio
 REQUEST = {
     "cluster": "the-cluster", "taskDefinition": "arn:x:task-definition/churn:4", "startedBy": "a-1",
     "clientToken": "a-1", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
 }  # fmt: skip
 CHANGED = {**REQUEST, "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}
 

@@ -224,7 +224,13 @@ EDITS = {
     "a placeholder of nothing": ("${Project}", "${Nobody}", "placeholder", "make register"),
     "another container": ('"name": "train"', '"name": "main"', "no container", "name it train"),
     "a size that Fargate lacks": ('"4096"', '"1024"', "MEMORY=1024", "make register"),
-    "a size in words": ('"1024"', '"1 vCPU"', "no whole numbers", "make register"),
+    "a family of its own": (
+        '"${Project}"',
+        '"web"',
+        "the family is 'web'",
+        "make register",
+    ),
+    "a size in words": ('"1024"', '"1 vCPU"', "whole numbers", "make register"),
 }
 
 

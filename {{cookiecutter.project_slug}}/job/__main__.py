@@ -19,23 +19,17 @@ from job.process import Child, Stopped, Told, reported
 from job.transfer import Transfer
 
 USAGE = "usage: python -m job SCRIPT [ARGUMENTS]"
+NOTHING_SAVED = "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, comes back"
 
 
 def command(words: Sequence[str], work: Path) -> list[str]:
-    """Return the command that starts a script: Python, a module of the project's, or what its first line says.
-
-    Raises:
-        UserError: the working folder has no such script.
-    """
+    """Return the command that starts a script: Python, a module of the project's, or what its first line says."""
     script, *arguments = words
     path, module = work / script, work / script.replace(".", "/")
     is_name = not fault(os.path.normpath(script))
     if not is_name or not path.is_file():
-        if (
-            is_name
-            and all(part.isidentifier() for part in script.split("."))
-            and (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file())
-        ):
+        dotted = is_name and all(part.isidentifier() for part in script.split("."))
+        if dotted and (module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()):
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "
@@ -103,21 +97,13 @@ def literal(text: str) -> object:
 
 
 def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
-    """Return script and arguments; those that were too long for ECS stand in a file, those of a sweep in a row of it.
-
-    Raises:
-        UserError, PassingError: the file is not there, or is none.
-    """
+    """Return script and arguments; those that were too long for ECS stand in a file, a sweep's in a row of it."""
     uri = environ.get(contract.ARGV_URI)
     if not uri:
         return words
-    text = Transfer({"do": "read", "uri": uri}).result()["text"]
-    try:
-        more = json.loads(text or "")
-        if index := environ.get(attempt.BATCH_INDEX):
-            more = more[int(index)]
-    except (ValueError, LookupError, TypeError):
-        more = None
+    more = literal(Transfer({"do": "read", "uri": uri}).result()["text"] or "")
+    if index := environ.get(attempt.BATCH_INDEX):
+        more = dict(enumerate(more)).get(int(index)) if isinstance(more, list) else None
     if not isinstance(more, list) or not all(isinstance(word, str) for word in more):
         raise UserError(f"{contract.ARGV_URI}={uri}: no list of words is there")
     return [words[0], *more, *words[1:]]
@@ -125,12 +111,8 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
 
 def bring(job: attempt.Job, channels: Mapping[str, Mapping[str, str]]) -> None:
     """Bring the data, and the checkpoints of an earlier attempt."""
-    request = {
-        "do": "stage",
-        "work": str(job.work),
-        "channels": channels,
-        "checkpoints": job.base + contract.CHECKPOINTS if job.attempt > 1 else None,
-    }
+    earlier = job.base + contract.CHECKPOINTS if job.attempt > 1 else None
+    request = {"do": "stage", "work": str(job.work), "channels": channels, "checkpoints": earlier}
     answer = Transfer(request).result()
     job.staged, job.checkpoints = answer["channels"], answer["checkpoints"]
     if job.attempt > 1:
@@ -163,18 +145,13 @@ def run(job: attempt.Job, told: Told) -> int:
         path = job.work / "input/data" / name
         if not path.exists() or publish.stamp(path.resolve()) != was:
             say(f"warning: the script changed {name}, which is for reading only")
-    return save(job, before, child, mirror, code)
+    return save(job, publish.written(job.work, before), child, mirror, code)
 
 
 def save(
-    job: attempt.Job,
-    before: Mapping[str, publish.Stamp],
-    child: Child,
-    mirror: publish.Mirror,
-    code: int,
+    job: attempt.Job, files: dict[str, Path], child: Child, mirror: publish.Mirror, code: int
 ) -> int:
     """Save what the script wrote and return the exit status: a success that is not saved is none."""
-    files = publish.written(job.work, before)
     try:
         if (values := child.metrics.by_set()) and contract.METRICS not in files:
             files[contract.METRICS] = job.scratch / contract.METRICS
@@ -196,10 +173,7 @@ def save(
     if not code or mirror.there():
         mirror.forget(mirror.there())
     if not code and not known:
-        say(
-            "warning: the script saved nothing: what it writes in its working folder, or to SM_MODEL_DIR, "
-            "comes back"
-        )
+        say(NOTHING_SAVED)
     elif "://" not in job.base:
         say(f"-- results: {os.path.relpath(job.base)}")
     return code

@@ -63,11 +63,7 @@ def in_image() -> bool:
 
 
 def plan(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job that the environment asks for; of it, only a new run's folder is made yet.
-
-    Raises:
-        UserError: it asks for what there cannot be.
-    """
+    """Return the job that the environment asks for; of it, only a new run's folder is made yet."""
     base = environ.get(contract.RUN_URI, "")
     attempt = environ.get(BATCH_ATTEMPT) or environ.get(contract.ATTEMPT) or "1"
     if not attempt.isdecimal() or not int(attempt):
@@ -94,11 +90,7 @@ def plan(words: list[str], environ: Mapping[str, str]) -> Job:
 
 
 def fill(job: Job) -> None:
-    """Make the working folder, with the scripts and the folders that they may count on.
-
-    Raises:
-        UserError: the disk does not let it.
-    """
+    """Make the working folder, with the scripts and the folders that they may count on."""
     remove(job.work, job.scratch)
     try:
         job.scratch.mkdir(parents=True)
@@ -120,11 +112,7 @@ def remove(*folders: Path) -> None:
 
 
 def new_run(runs: Path) -> str:
-    """Make the folder of a new run below ``runs`` and return its name, the time in UTC.
-
-    Raises:
-        UserError: the disk does not let it.
-    """
+    """Make the folder of a new run below ``runs`` and return its name, the time in UTC."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for number in itertools.count(1):
         run = name if number == 1 else f"{name}-{number}"

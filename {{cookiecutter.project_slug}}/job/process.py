@@ -98,11 +98,7 @@ class Stopped(BaseException):
 class Child:
     """The script. In a process group of its own, so that what it has started ends with it.
 
-    Args:
-        command: program and arguments.
-        work: the folder that it starts in.
-        environ: its environment.
-        keep: bytes of its standard error that ``last_words`` keeps; 0: it is inherited.
+    It inherits standard error; or the last ``keep`` bytes of it are in ``last_words``.
     """
 
     def __init__(
@@ -156,10 +152,7 @@ class Child:
     def wait(self, told: Told, grace: float, meanwhile: Callable[[], None]) -> int:
         """Wait for the end of the script and return its exit status, as a shell has it.
 
-        Args:
-            told: what has reached the launcher; the script gets ``grace`` seconds from then on.
-            grace: after it the script is ended.
-            meanwhile: called every now and then.
+        It is ended ``grace`` seconds after a signal came. ``meanwhile`` is called every now and then.
         """
         while True:
             try:

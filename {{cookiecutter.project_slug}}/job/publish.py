@@ -1,5 +1,6 @@
 """Results out: what the script wrote in its folder, its checkpoints while it runs, and last the manifest."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -78,15 +79,9 @@ def free(name: str, work: Path) -> str:
 
 
 def publish(base: str, files: Mapping[str, Path], saved: Container[str] = ()) -> dict[str, dict]:
-    """Save files below ``base``, checkpoints first; return size and sha256 of each.
+    """Save files, by name, below ``base``, checkpoints first; return size and sha256 of each.
 
-    Args:
-        base: where they go.
-        files: by name.
-        saved: names of those that are there already.
-
-    Raises:
-        UserError, PassingError: not all of them are saved.
+    Those that are ``saved`` already stay as they are. Raises if not all of them can be saved.
     """
     puts = [
         {"do": "put", "base": base, "files": [
@@ -126,13 +121,8 @@ class Mirror:
     A look takes links of all that is new in the folder; what has not changed at the next look is whole and
     is saved, although the script has replaced or deleted it since. So a script may write checkpoints faster
     than they can be saved: each time it is the newest that are. Files go in the order of their renames,
-    which is that of the times at which their i-nodes changed.
-
-    Args:
-        folder: where the script writes checkpoints.
-        base: where they are saved, ``checkpoints/`` included.
-        scratch: for the links.
-        staged: names that an earlier attempt has saved, and that were brought back.
+    which is that of the times at which their i-nodes changed. ``staged`` are the names that an earlier
+    attempt has saved below ``base``, and that were brought back to ``folder``.
     """
 
     def __init__(self, folder: Path, base: str, scratch: Path, staged: list[str]) -> None:
@@ -148,45 +138,31 @@ class Mirror:
     def look(self) -> None:
         """Do what there is to do now, without waiting for it; the script goes on whatever happens."""
         try:
-            self.advance()
+            if self.under_way:
+                if self.under_way[0].done():
+                    self.settle()
+            elif time.monotonic() >= self.next:
+                self.next = time.monotonic() + LOOK_EVERY
+                held = self.held.items()
+                if resting := {name: each for name, each in held if stamp(each[0]) == each[1]}:
+                    self.send(resting)
+                else:
+                    self.hold()
         except OSError as error:
             say(f"warning: checkpoints could not be saved yet: {error}")
             self.next = time.monotonic() + 10 * LOOK_EVERY
 
-    def advance(self) -> None:
-        """Settle what has ended, send what rests, or take hold of what is new."""
-        if self.under_way:
-            if self.under_way[0].done():
-                self.settle()
-            return
-        if time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + LOOK_EVERY
-        resting = {name: each for name, each in self.held.items() if stamp(each[0]) == each[1]}
-        if resting:
-            self.send(resting)
-        else:
-            self.hold()
-
     def there(self) -> dict[str, Stamp]:
-        """Return the checkpoints that are there now, in the order in which they came.
-
-        A name that begins with a dot is that of a file on its way.
-        """
+        """Return the checkpoints that are there now, in the order in which they came."""
         found = []
         for name, path in walk(self.folder) if self.folder.is_dir() else ():
-            try:
-                if (
-                    path.is_file()
-                    and not path.is_symlink()
-                    and not on_its_way(contract.CHECKPOINTS + name)
-                    and not fault(name)
-                ):
+            if on_its_way(contract.CHECKPOINTS + name) or fault(name) or path.is_symlink():
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
                     # of two in one tick of the clock, the smaller one is the mark of the other
                     facts = path.stat()
                     found.append((facts.st_ctime_ns, -facts.st_size, name, stamp(path)))
-            except FileNotFoundError:
-                continue
         return {name: now for *_, name, now in sorted(found)}
 
     def hold(self) -> None:
@@ -217,17 +193,14 @@ class Mirror:
     def send(self, files: Mapping[str, tuple[Path, Stamp]]) -> None:
         """Begin to save these files."""
         # one at a time, so that the order of the renames is kept
+        put = {"do": "put", "base": self.base, "gently": True}
         requests = [
-            {
-                "do": "put", "base": self.base, "files": [[str(link), name, contract.CHECKPOINT_TAG]],
-                "gently": True,
-            }
+            put | {"files": [[str(link), name, contract.CHECKPOINT_TAG]]}
             for name, (link, _) in files.items()
-        ]  # fmt: skip
+        ]
         stamps = {name: now for name, (_, now) in files.items()}
-        self.under_way = (
-            Transfer({"do": "several", "requests": requests}), stamps, time.monotonic()
-        )  # fmt: skip
+        transfer = Transfer({"do": "several", "requests": requests})
+        self.under_way = transfer, stamps, time.monotonic()
         if self.under_way[0].done():
             self.settle()
 
@@ -261,10 +234,7 @@ class Mirror:
             self.forget(snapshot)
 
     def forget(self, there: Container[str]) -> None:
-        """Delete what is not among the names ``there``, the last that came first.
-
-        Only what this attempt brought or saved.
-        """
+        """Delete what this attempt brought or saved and is not ``there`` any more, the last that came first."""
         gone = [name for name in reversed(self.saved) if name not in there]
         if not gone:
             return

@@ -25,9 +25,7 @@ def config(name: str) -> dict:
     """Return a JSON file of the tree's configuration; {} where there is none."""
     path = ROOT / "input/config" / name
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError as error:
         raise UserError(f"{path.name}: not JSON ({error})") from error
     if not isinstance(found, dict):

@@ -29,11 +29,7 @@ class Rule(NamedTuple):
 
 
 def rules(text: str) -> list[Rule]:
-    """Return the rules in the text of a `.dockerignore`.
-
-    Raises:
-        UserError: a line is no pattern.
-    """
+    """Return the rules in the text of a `.dockerignore`; raise UserError for a line that is no pattern."""
     found = []
     for line in text.removeprefix("\ufeff").split("\n"):
         word = line.strip()

@@ -17,11 +17,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 def channels(text: str) -> dict[str, dict[str, str]]:
-    """Return the channels in ``RUN_CHANNELS``.
-
-    Raises:
-        UserError: it is not what a request says.
-    """
+    """Return the channels in ``RUN_CHANNELS``, or raise UserError."""
     try:
         found = json.loads(text or "{}")
         good = all(
@@ -39,14 +35,10 @@ def channels(text: str) -> dict[str, dict[str, str]]:
 
 
 def stage(request: Mapping) -> dict:
-    """Bring the channels of a request into its folder ``work``.
+    """Bring the channels of a request, and the checkpoints of an earlier attempt, into its folder ``work``.
 
-    Returns:
-        ``channels``: for each its address and its files with size and, where they were brought from
-        elsewhere, sha256; ``checkpoints``: the names of those that an earlier attempt left.
-
-    Raises:
-        UserError, PassingError: a channel cannot be had.
+    Of each channel the address is returned, and its files with size and, if they come from elsewhere,
+    sha256; of the checkpoints the names.
     """
     work = Path(request["work"])
     staged = {}
@@ -150,11 +142,10 @@ def earlier(uri: str, work: Path) -> list[str]:
 
 def protect(folder: Path) -> None:
     """Take away the permission to write from a folder and from the files that were brought into it."""
-    for at, folders, names in os.walk(folder, topdown=False):
-        for name in (*names, *folders):
-            path = Path(at, name)
+    for at, _, names in os.walk(folder, topdown=False):
+        for path in (Path(at, name) for name in names):
             if not path.is_symlink():
-                path.chmod(0o555 if path.is_dir() else 0o444)
+                path.chmod(0o444)
         Path(at).chmod(0o555)
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from training import reading
 from training.errors import UserError, nearest
 
 # option: (placeholder, help)
@@ -39,11 +40,13 @@ TRAIN = {
     "limit": ("ROWS", "read no more than the first ROWS rows"),
     "note": ("TEXT", "free text, kept in metrics.json"),
 }
+TRAIN |= reading.TRAIN_OPTIONS
 PREDICT = {
     "model": ("PATH", "model file or folder of a run (default: SM_CHANNEL_MODEL)"),
     "data": ("PATH", "table to predict, as for train.py (default: SM_CHANNEL_DATA)"),
     "output": ("PATH", "CSV of the predictions (default: predictions.csv in the run's folder, else beside the model)"),
 }
+PREDICT_OPTIONS = PREDICT | reading.OPTIONS
 # fmt: on
 # What to type in place of an option with an address: the launcher (job/) brings and publishes.
 INSTEAD = {
@@ -132,6 +135,7 @@ def complete(options: argparse.Namespace, environment: Mapping[str, str]) -> Non
     options.content_type = {
         part: (channels.get(part) or {}).get("ContentType") for part in given if not given[part]
     }
+    reading.Reading().given(options)  # what is wrong with them is said before the work
     options.drop = next(csv.reader([options.drop])) if options.drop else []
     options.seed = whole_number("--seed", options.seed or "0", 0, 2**31 - 1)
     if options.checkpoint_every is not None:
@@ -183,7 +187,7 @@ def check_local(options: argparse.Namespace, program: str, *names: str) -> None:
 
 def predict(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line of predict.py: the options of ``PREDICT`` as paths, and ``proba``."""
-    parser = new_parser("predict.py", "Predict with a model that train.py saved.", PREDICT)
+    parser = new_parser("predict.py", "Predict with a model that train.py saved.", PREDICT_OPTIONS)
     parser.add_argument(
         "--proba", action="store_true", help="write the classes' probabilities, one column a class"
     )
@@ -195,6 +199,7 @@ def predict(argv: Sequence[str]) -> argparse.Namespace:
         raise UserError("no model: type --model and the folder of a run, for example runs/ID")
     if not options.data:
         raise UserError("no table to predict: type for example --data data/test.csv")
+    reading.Reading().given(options)
     options.model = Path(options.model)
     if options.output is None:
         beside = options.model if options.model.is_dir() else options.model.parent

@@ -213,23 +213,6 @@ def write_predictions(
         writer.writerows(zip(*values, strict=True))
 
 
-def open_model(options: argparse.Namespace, name: str) -> tuple[Path, Schema]:
-    """Return the path of the model that predict.py was given, and its schema.
-
-    ``name`` is what train.py calls the model, such as model.ubj.
-    """
-    path = options.model
-    if path.suffix != Path(name).suffix or path.is_dir():
-        path = path / name
-    if not storage.existing(path).stat().st_size:
-        raise UserError(f"'{path}' is empty: it is no model")
-    schema = Schema.from_json(storage.read_json(storage.existing(path.with_name(SCHEMA))))
-    if options.proba and not schema.classes:
-        raise UserError("--proba: the model predicts numbers, not classes; leave --proba out")
-    storage.check_writable(options.output.parent)
-    return path, schema
-
-
 def save_predictions(
     options: argparse.Namespace, schema: Schema, output: numpy.ndarray, ids: numpy.ndarray | None
 ) -> None:

@@ -1,6 +1,7 @@
 """model-card.md: what a model is, for somebody who was not there."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from training.errors import one_line
 
@@ -11,6 +12,8 @@ def card(origin: Mapping, report: Mapping, importance: Mapping, schema: Mapping)
     """Return the model card as Markdown, from training.json, metrics.json and so on."""
     scores = {part: report[part] for part in ("train", "validation") if report[part]}
     names = list(scores["train"])
+    measured = [(part, *(shown(each[name]) for name in names)) for part, each in scores.items()]
+    first = [(name, shown(value)) for name, value in list(importance["features"].items())[:TOP]]
     what = (
         f"{schema['objective'].capitalize()} of `{code(schema['label'])}` from "
         f"{len(schema['columns'])} columns, trained {origin['started']} (UTC), "
@@ -24,22 +27,10 @@ def card(origin: Mapping, report: Mapping, importance: Mapping, schema: Mapping)
             *([f"Note: {cell(report['note'])}"] if report["note"] else []),
             *classes(schema),
             *section("Data", ("set", "rows", "from"), data_rows(report)),
-            *section(
-                "Metrics",
-                ("set", *names),
-                [
-                    (part, *(shown(values[name]) for name in names))
-                    for part, values in scores.items()
-                ],
-            ),
+            *section("Metrics", ("set", *names), measured),
             *section("Hyperparameters", ("name", "value"), report["hyperparameters"].items()),
             *section(
-                f"Importance ({importance['kind']}, the first {TOP})",
-                ("column", "value"),
-                [
-                    (name, shown(value))
-                    for name, value in list(importance["features"].items())[:TOP]
-                ],
+                f"Importance ({importance['kind']}, the first {TOP})", ("column", "value"), first
             ),
             f"It is the {cell(importance['meaning'])}. Importance is no cause.",
             *section("Made with", ("package", "version"), report["versions"].items()),
@@ -77,11 +68,11 @@ def limits(report: Mapping, schema: Mapping) -> list[str]:
 
 def classes(schema: Mapping) -> list[str]:
     """Return a line with the classes; nothing in regression."""
-    names = [cell(name) for name in schema["classes"][:20]]
-    more = len(schema["classes"]) - len(names)
+    names = [cell(name) for name in schema["classes"]]
     if not names:
         return []
-    return ["", f"Classes: {', '.join(names)}" + (f" and {more} more" if more else "") + "."]
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ["", f"Classes: {', '.join(names[:20])}{more}."]
 
 
 def data_rows(report: Mapping) -> list[tuple]:
@@ -92,15 +83,13 @@ def data_rows(report: Mapping) -> list[tuple]:
     return [(part, f"{rows:,}", sources[part]) for part, rows in report["rows"].items()]
 
 
-def section(title: str, header: Iterable[str], rows: Iterable[Iterable]) -> list[str]:
+def section(title: str, header: Sequence[str], rows: Iterable[Iterable]) -> list[str]:
     """Return the lines of a heading and a table; nothing without rows."""
-    lines = ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
+    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
     if not lines:
         return []
-    header = list(header)
-    return [
-        "", f"## {title}", "", "| " + " | ".join(header) + " |", "|---" * len(header) + "|", *lines, "",
-    ]  # fmt: skip
+    head = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    return ["", f"## {title}", "", *head, *lines, ""]
 
 
 def shown(value: float | None) -> str:
@@ -110,10 +99,8 @@ def shown(value: float | None) -> str:
 
 def cell(value: object) -> str:
     """Return ``value`` as plain text of Markdown: one line, no markup, no HTML."""
-    text = one_line(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    for sign in "|`*_[]":
-        text = text.replace(sign, f"\\{sign}")
-    return text
+    text = re.sub(r"[\\|`*_\[\]]", r"\\\g<0>", one_line(value))
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def code(value: object) -> str:

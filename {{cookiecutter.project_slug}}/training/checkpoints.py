@@ -38,7 +38,8 @@ class Store:
 
     ``fingerprint`` gives what decides the model; it is called only when it is needed, since it reads
     all the data. ``inexact`` is why this training cannot be resumed to the same model; with a
-    reason nothing is saved, and --resume says why it starts anew.
+    reason nothing is saved, and --resume says why it starts anew. ``check`` raises UserError if a
+    file holds no model.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Store:
         options: argparse.Namespace,
         fingerprint: Callable[[], dict],
         inexact: str | None = None,
+        check: Callable[[Path], None] = lambda path: None,
     ):
         self.results: Path = options.model_folder
         self.folder: Path = options.checkpoint_folder
         self.every: int | None = options.checkpoint_every
         self.resumes: bool = options.resume
-        self.inexact = inexact
+        self.inexact, self.check = inexact, check
         self.attempts = 1
         self.saved: list[int] = []  # the rounds of the checkpoints that are there
         self.fresh = True  # what is there is of another run
@@ -96,8 +98,11 @@ class Store:
             mark = read_mark(storage.read_bytes(self.path(found[-1], "json")))
             model = storage.read_bytes(self.path(found[-1], "model"))
             if mark and mark["rounds"] == found[-1] and mark["sha256"] == digest(model):
-                self.saved = found
-                return mark, model
+                # A model that was broken when it was saved has a fitting digest too.
+                with contextlib.suppress(UserError):
+                    self.check(self.path(found[-1], "model"))
+                    self.saved = found
+                    return mark, model
             print(f"warning: the checkpoint of round {found[-1]} is damaged: passed over")
             self.discard(found.pop())
         return None, b""

@@ -80,11 +80,8 @@ def calibration(positive: numpy.ndarray, score: numpy.ndarray) -> dict[str, list
 def regression(label: numpy.ndarray, prediction: numpy.ndarray) -> dict[str, object]:
     """Return the histogram of the residuals, label - prediction, and means by predicted value."""
     counts, edges = numpy.histogram(label - prediction, BINS)
-    groups = [
-        group
-        for group in numpy.array_split(numpy.argsort(prediction, kind="stable"), 2 * GROUPS)
-        if len(group)
-    ]
+    order = numpy.argsort(prediction, kind="stable")
+    groups = [group for group in numpy.array_split(order, 2 * GROUPS) if len(group)]
     return {
         "residuals": {"edges": plain(edges), "counts": counts.tolist()},
         "predicted_and_true": {

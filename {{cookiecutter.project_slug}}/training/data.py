@@ -10,15 +10,17 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training import derived, labels, libsvm, schema, sources, storage
+from training import dates, derived, labels, libsvm, schema, sources, storage
 from training.encoding import Features, Table
 from training.errors import UserError
+from training.reading import Reading
 
 PIECE = 8 << 20  # bytes of features that are read at a time
 
@@ -112,53 +114,31 @@ def load(
     objective: str | None,
     dtype: type,
     derive: derived.Function | None = None,
+    absent: str = "0",
 ) -> Dataset:
     """Read the tables that the command line names.
 
     ``objective`` is "regression", "classification" or "ranking", None: what the labels look like;
-    ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns.
+    ``dtype`` the features' type, numpy.float32 or numpy.float64; ``derive`` makes the table's columns;
+    ``absent`` is what a line of libsvm means by leaving a feature out, "0" or "missing".
     """
-    with storage.scratch() as folder:
-        content, text = options.content_type, [options.id] if options.id else []
-        raw = sources.open_all(
-            options.train, folder, None, options.limit, content.get("train"), text
+    # A CSV is copied there once, and the features of all rows about as large again.
+    tables = [name for name in (options.train, options.validation) if name]
+    with storage.scratch(lambda: 2 * sum(map(storage.size, tables))) as folder:
+        understood, known, table = learn(
+            options, objective, dtype, derive, Reading(absent=absent).given(options), folder
         )
-        found = derived.wrap(raw, derive)
-        before, kinds = (
-            schema.kinds([(source.name, source.schema) for source in files])
-            for files in (raw, found)
-        )
-        label, aside = choose(options, objective, list(before), list(kinds))
-        features = Features(
-            [name for name in kinds if name not in {label, *aside.values(), *options.drop}],
-            kinds,
-            label,
-            dtype,
-        )
-        beside_them = {name: kinds[name] for name in (label, *aside.values())}
-        columns = read(found, beside_them, features.append)
-        known_as = labels.infer(label, columns[label], objective, aside)
-        kept, left_out = features.finish()
-        understood = dataclasses.replace(
-            known_as,
-            columns=tuple(kept),
-            left_out=(*options.drop, *left_out),
-            source={name: str(kind) for name, kind in before.items()},
-            features_sha256=derived.sha256(derive),
-        )
-        known, table = beside(understood, columns), features.table
         if options.validation:
-            other = sources.open_all(
-                options.validation, folder, understood, options.limit, content.get("validation")
-            )
+            content = options.content_type.get("validation")
+            other = sources.open_all(options.validation, folder, understood, options.limit, content)
             validation = held_out(derived.wrap(other, derive), understood, dtype)
             return Dataset(understood, {"train": Rows(table, known), "validation": validation})
     if not options.validation_fraction:
         return Dataset(understood, {"train": Rows(table, known)})
-    groups = known.label if understood.classes else known.group
     fraction, seed = options.validation_fraction, options.seed
-    if understood.objective == "ranking":
-        train, validation = split_groups(groups, fraction, seed)
+    if known.group is not None:
+        print(f"held out are whole groups of {understood.group!r}")
+        train, validation = split_groups(known.group, fraction, seed)
     else:
         train, validation = split(known.label, fraction, seed, bool(understood.classes))
     return Dataset(
@@ -167,15 +147,74 @@ def load(
     )
 
 
+def learn(
+    options: argparse.Namespace,
+    objective: str | None,
+    dtype: type,
+    derive: derived.Function | None,
+    reading: Reading,
+    folder: Path,
+) -> tuple[schema.Schema, Aside, Table]:
+    """Read the training table, and return what its columns mean, what is beside them, the features."""
+    content, text = options.content_type.get("train"), [options.id] if options.id else []
+    raw = sources.open_all(options.train, folder, None, options.limit, content, reading, text)
+    found = derived.wrap(raw, derive)
+    before, made = (columns_of(files) for files in (raw, found))
+    label, aside = choose(options, objective, list(before), list(made), raw[0].kind)
+    beside_them = {label, *aside.values()}
+    labels.choose_texts(list(before), reading.text, options.drop)
+    if reading.dates:
+        dated = dates.columns(made, {*beside_them, *options.drop})
+        print(f"dates as {reading.dates}: {schema.listed(dated, 20) or 'no column holds any'}")
+        reading = dataclasses.replace(reading, dated=dated)
+        found = dates.wrap(found, reading)
+    kinds = columns_of(found)
+    labels.choose_drops([*made, *kinds], options.drop, [*beside_them])
+    index = [
+        name
+        for name in dict.fromkeys(name for source in raw for name in source.index)
+        if name in kinds and name not in {*beside_them, *options.drop}
+    ]
+    if index:
+        print(f"left out, it numbers or names the rows: {schema.listed(index, 20)}")
+    out = [*options.drop, *index, *(reading.dated if reading.dates == "drop" else ())]
+    features = Features(
+        [name for name in kinds if name not in {*beside_them, *out}], kinds, label, dtype, reading
+    )
+    columns = read(found, {name: kinds[name] for name in (label, *aside.values())}, features.append)
+    known_as = labels.infer(label, columns[label], objective, aside, reading)
+    kept, left_out = features.finish()
+    understood = dataclasses.replace(
+        known_as,
+        columns=tuple(kept),
+        left_out=(*out, *left_out),
+        source={name: str(kind) for name, kind in before.items()},
+        features_sha256=derived.sha256(derive),
+        reading=reading.to_json(),
+    )
+    return understood, beside(understood, columns), features.table
+
+
+def columns_of(found: list[sources.Source]) -> dict[str, pyarrow.DataType]:
+    """Return the columns, with their types, that the files of a table share."""
+    return schema.kinds([(source.name, source.schema) for source in found])
+
+
 def choose(
-    options: argparse.Namespace, objective: str | None, before: list[str], names: list[str]
+    options: argparse.Namespace,
+    objective: str | None,
+    before: list[str],
+    names: list[str],
+    kind: str,
 ) -> tuple[str, dict[str, str]]:
     """Return the label's column and those that are no features either, by what names them.
 
-    ``before`` are the columns of the files, ``names`` those that were made of them.
+    ``before`` are the columns of the files, ``names`` those that were made of them, ``kind`` is the
+    files' format.
     """
     named = {"weight": options.weight, "group": options.group, "id": options.id}
-    if named["group"] is None and objective == "ranking" and libsvm.GROUP in before:
+    ranked = kind == "libsvm" or objective == "ranking"
+    if named["group"] is None and ranked and libsvm.GROUP in before:
         named["group"] = libsvm.GROUP
     if named["weight"] is None and libsvm.WEIGHT in before:
         named["weight"] = libsvm.WEIGHT
@@ -188,7 +227,6 @@ def choose(
             )
     label = labels.choose_label(names, options.label)
     aside = labels.choose_aside(names, label, named)
-    labels.choose_drops(names, options.drop, [label, *aside.values()])
     return label, aside
 
 
@@ -203,7 +241,7 @@ def read(
         for batch in source.batches():
             take(batch)
             for name, kind in kept.items():
-                arrays[name].append(batch.column(name).cast(kind))
+                arrays[name].append(schema.exact(name, batch.column(name), kind))
         # what reading took is needed again in the training, by others
         pyarrow.default_memory_pool().release_unused()
     return {name: pyarrow.chunked_array(arrays[name], kind) for name, kind in kept.items()}
@@ -212,12 +250,15 @@ def read(
 def beside(understood: schema.Schema, columns: dict[str, pyarrow.ChunkedArray]) -> Aside:
     """Return labels, weights, groups and ids; all but the ids as numbers."""
     weight, group, key = understood.weight, understood.group, understood.id
-    return Aside(
+    found = Aside(
         understood.labels(columns[understood.label]),
         labels.weights(weight, columns[weight]) if weight else None,
         labels.groups(group, columns[group]) if group else None,
         ids(columns[key]) if key else None,
     )
+    if understood.objective == "ranking" and weight:
+        labels.check_group_weights(weight, group, found.weight, found.group)
+    return found
 
 
 def ids(column: pyarrow.Array | pyarrow.ChunkedArray) -> numpy.ndarray:
@@ -227,10 +268,11 @@ def ids(column: pyarrow.Array | pyarrow.ChunkedArray) -> numpy.ndarray:
 
 def held_out(found: list[sources.Source], understood: schema.Schema, dtype: type) -> Rows:
     """Return the rows of a validation table."""
+    found = dates.wrap(found, Reading.from_json(understood.reading))
     for source in found:
         understood.check_columns(source.schema.names, f"the validation table {source.name!r}")
     table = Table(len(understood.columns), dtype)
-    kinds = schema.kinds([(source.name, source.schema) for source in found])
+    kinds = columns_of(found)
     kept = {name: kinds[name] for name in (understood.label, *understood.aside().values())}
     columns = read(found, kept, lambda batch: table.append(understood.features(batch, dtype)))
     return Rows(table, beside(understood, columns))
@@ -242,16 +284,20 @@ def apply(
     dtype: type,
     predict: Callable[[numpy.ndarray], numpy.ndarray],
     derive: derived.Function | None = None,
+    options: argparse.Namespace | None = None,
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
     """Return what ``predict`` makes of ``table``, which it gets piece by piece, and the rows' ids.
 
-    There are no ids, None, where training had none or the table has not that column.
+    There are no ids, None, where training had none or the table has not that column. ``options``
+    say how the table is to be read where it differs from the training table.
     """
     if understood.features_sha256 not in (None, derived.sha256(derive)):
         print("warning: the file of the features is not what it was when this model was trained")
     outputs, names, key = [], [], understood.id
-    with storage.scratch() as folder:
-        for source in derived.wrap(sources.open_all(table, folder, understood), derive):
+    reading = Reading.from_json(understood.reading).given(options or argparse.Namespace())
+    with storage.scratch(lambda: storage.size(table)) as folder:
+        raw = sources.open_all(table, folder, understood, reading=reading)
+        for source in dates.wrap(derived.wrap(raw, derive), reading):
             if key and key not in source.schema.names:
                 print(
                     f"the table has no column {key!r}: the predictions are in the order of its rows"

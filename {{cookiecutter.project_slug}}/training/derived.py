@@ -14,6 +14,7 @@ import pyarrow
 from training import sources
 from training.errors import UserError
 from training.schema import listed
+from training.values import plain_text
 
 Function = Callable[[pyarrow.Table], object]
 
@@ -40,7 +41,7 @@ def pieces(source: sources.Source, function: Function) -> Iterator[pyarrow.Recor
         made = call(function, pyarrow.Table.from_batches([batch]))
         names = names or made.column_names
         check_names(function, names, made.column_names)
-        yield sources.plain_text(made.select(names).combine_chunks().to_batches()[0])
+        yield plain_text(made.select(names).combine_chunks().to_batches()[0])
 
 
 def call(function: Function, table: pyarrow.Table) -> pyarrow.Table:

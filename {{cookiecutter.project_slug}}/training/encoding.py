@@ -8,8 +8,9 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
-from training import schema
+from training import schema, values
 from training.errors import UserError, option
+from training.reading import Reading
 
 MOST_NUMBERS = 1 << 20  # whole numbers of a column that are looked at for whether they differ
 
@@ -35,6 +36,7 @@ class Table:
     def append(self, features: numpy.ndarray) -> None:
         """Add rows, [rows, width]."""
         self.file.write(numpy.ascontiguousarray(features, self.dtype).data)
+        self.file.flush()  # a full disk is told here
         self.rows += len(features)
 
     def read(self, begin: int, end: int) -> numpy.ndarray:
@@ -53,11 +55,17 @@ class Features:
     """The columns that may be features, encoded while the table is read, and what is seen of them."""
 
     def __init__(
-        self, names: list[str], kinds: dict[str, pyarrow.DataType], label: str, dtype: type
+        self,
+        names: list[str],
+        kinds: dict[str, pyarrow.DataType],
+        label: str,
+        dtype: type,
+        reading: Reading = Reading(),  # noqa: B008 - it is frozen
     ):
         if not names:
             raise UserError(
-                f"the table has no column beside the label {label!r}: is it separated by commas?"
+                f"the table has no column beside the label {label!r}: if it has, type --separator and "
+                "the sign between them, such as --separator semicolon"
             )
         self.columns = [schema.Column(name, schema.kind_of(name, kinds[name])) for name in names]
         self.table = Table(len(names), dtype)
@@ -65,6 +73,11 @@ class Features:
             place for place, column in enumerate(self.columns) if column.kind == schema.CATEGORY
         ]
         self.levels = dict.fromkeys(text, pyarrow.array([], pyarrow.string()))  # as they came
+        self.texts = {
+            place: values.Text(names[place], reading)
+            for place in text
+            if names[place] not in reading.text
+        }
         whole = [place for place, name in enumerate(names) if pyarrow.types.is_integer(kinds[name])]
         self.whole: dict[int, list[pyarrow.Array]] = {place: [] for place in whole}
         self.missing = numpy.zeros(len(names), int)
@@ -74,26 +87,28 @@ class Features:
         """Encode a batch of rows."""
         block = numpy.empty((batch.num_rows, len(self.columns)), self.table.dtype)
         for place, column in enumerate(self.columns):
-            values = batch.column(column.name)
+            array = batch.column(column.name)
             if place in self.levels:
-                values = values.cast(pyarrow.string())
-                self.see(place, values)
+                array = array.cast(pyarrow.string())
+                self.see(place, array)
             elif place in self.whole:
-                self.compare(place, values.drop_null())
-            codes = schema.encode(column, values, self.table.dtype.type, self.levels.get(place))
+                self.compare(place, array.drop_null())
+            codes = schema.encode(column, array, self.table.dtype.type, self.levels.get(place))
             block[:, place] = codes
             text = place in self.levels
-            self.missing[place] += values.null_count if text else numpy.isnan(codes).sum()
+            self.missing[place] += array.null_count if text else numpy.isnan(codes).sum()
             if not self.low[place] < self.high[place]:  # it is known to vary from then on
                 self.low[place] = numpy.fmin(self.low[place], numpy.fmin.reduce(codes))
                 self.high[place] = numpy.fmax(self.high[place], numpy.fmax.reduce(codes))
         self.table.append(block)
 
-    def see(self, place: int, values: pyarrow.Array) -> None:
+    def see(self, place: int, array: pyarrow.Array) -> None:
         """Number the categories that are new; from a number on that are too many, no more."""
+        if place in self.texts:
+            self.texts[place].see(array)
         levels = self.levels[place]
         if len(levels) <= schema.MOST_CATEGORIES:
-            seen = pyarrow.compute.unique(values).drop_null()
+            seen = pyarrow.compute.unique(array).drop_null()
             new = seen.filter(pyarrow.compute.invert(pyarrow.compute.is_in(seen, levels)))
             self.levels[place] = pyarrow.concat_arrays([levels, new])
 
@@ -109,6 +124,7 @@ class Features:
     def finish(self) -> tuple[list[schema.Column], list[str]]:
         """Return the features and the columns that are left out, and say on the log which they are."""
         rows, kept, shown, left_out = self.table.rows, [], [], {}
+        values.refuse(text.doubt() for text in self.texts.values())
         for place, column in enumerate(self.columns):
             levels, missing = len(self.levels.get(place, ())), int(self.missing[place])
             constant = bool(self.low[place] == self.high[place])
@@ -122,9 +138,12 @@ class Features:
         schema.show(shown)
         for reason, names in left_out.items():
             print(f"left out, {reason}: {schema.listed(names, 20)}")
+        for text in self.texts.values():
+            if text.values and text.counts["numbers"] == text.values:
+                print(f"column {text.name!r} is text of digits: each value is a category")
         for place, parts in self.whole.items():
-            values = pyarrow.chunked_array(parts)
-            if len(values) > 1 and len(values.unique()) == len(values) and place in kept:
+            numbers = pyarrow.chunked_array(parts)
+            if len(numbers) > 1 and len(numbers.unique()) == len(numbers) and place in kept:
                 name = self.columns[place].name
                 print(
                     f"warning: column {name!r} has another whole number in every row: if it numbers "

@@ -21,7 +21,7 @@ def nearest(word: str, names: Collection[str]) -> str | None:
 
 def option(name: str, column: str) -> str:
     """Return what to type to name a ``column``, be it called what it may, by the option ``name``."""
-    if name == "drop" and "," in column:
+    if name in ("drop", "text", "missing") and ("," in column or column == "--"):
         column = f'"{column}"'
     text = shlex.quote(column) if column.isprintable() else "NAME"
     return f"--{name}={text}" if column.startswith("-") else f"--{name} {text}"

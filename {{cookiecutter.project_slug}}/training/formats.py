@@ -1,20 +1,27 @@
 """What format a file has, by its name, its content or SageMaker's word for it."""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow
+
 from training.errors import UserError
+from training.reading import Reading
 from training.schema import Schema
 
 ENDINGS = {
     ".csv": "CSV",
+    ".tsv": "CSV",
     ".parquet": "Parquet",
     ".pq": "Parquet",
     ".libsvm": "libsvm",
     ".svm": "libsvm",
 }
 PACKED = {".gz": "gzip", ".zst": "zstd"}
+# What a packed file begins with, be it called what it may.
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 # What SageMaker calls the formats: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 CONTENT_TYPES = {
     "text/csv": "CSV",
@@ -33,9 +40,9 @@ class How(NamedTuple):
     """How files are read.
 
     ``known`` reads columns as they were read in training, and those in ``text`` as text. ``kind``
-    is a format whatever the files are called; None: their names tell. ``header`` is None where a
-    CSV's first line tells, and ``label`` says whether the first column of a CSV without a header
-    is the label.
+    is a format whatever the files are called; None: their names tell. ``header`` is False where
+    SageMaker's word is that a CSV has none, and ``label`` says whether its first column is the label
+    then. ``reading`` is what the options say.
     """
 
     known: Schema | None = None
@@ -44,6 +51,21 @@ class How(NamedTuple):
     kind: str | None = None
     header: bool | None = None
     label: bool = True
+    reading: Reading = Reading()
+
+
+class Source(NamedTuple):
+    """One file: its columns, the number of its rows, and its batches, from the first at each call.
+
+    ``kind`` is its format, and ``index`` are the columns that number or name its rows.
+    """
+
+    name: str
+    schema: pyarrow.Schema
+    rows: int
+    batches: Callable[[], Iterator[pyarrow.RecordBatch]]
+    kind: str = "Parquet"
+    index: tuple[str, ...] = ()
 
 
 def of_content(content_type: str | None) -> How:
@@ -66,6 +88,16 @@ def named(path: Path) -> tuple[str | None, str | None]:
     last = [suffix.lower() for suffix in path.suffixes[-2:]] or [""]
     packed = PACKED.get(last[-1])
     return ENDINGS.get(last[0] if packed and len(last) == 2 else last[-1]), packed
+
+
+def packing(path: Path) -> str | None:
+    """Return how the file is packed: by its content, which its name may belie."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    found = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
+    if found and found != named(path)[1]:
+        print(f"{path.name}: the file is {found}, whatever it is called")
+    return found or named(path)[1]
 
 
 def sniffed(path: Path) -> str | None:

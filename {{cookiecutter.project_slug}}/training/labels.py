@@ -1,11 +1,15 @@
 """Which column is the label, what it stands for, and which columns stand beside it."""
 
+from collections.abc import Collection
+
 import numpy
 import pyarrow
 import pyarrow.compute
 
+from training import values
 from training.errors import UserError, nearest, option
-from training.schema import CATEGORY, Schema, check_label, is_number, kind_of, listed
+from training.reading import Reading
+from training.schema import CATEGORY, Schema, check_label, exact, is_number, kind_of, listed
 
 # Whole-number labels with no more distinct values than this are taken for classes.
 CLASS_VALUES = 20
@@ -18,13 +22,19 @@ def infer(
     labels: pyarrow.ChunkedArray,
     objective: str | None,
     aside: dict[str, str],
+    reading: Reading = Reading(),  # noqa: B008 - it is frozen
 ) -> Schema:
     """Return the schema of a training table without its features; say on the log what was inferred.
 
     ``label`` is the label's column and ``labels`` its values, ``objective`` one of OBJECTIVES, None:
     what they look like, and ``aside`` has the columns "weight", "group" and "id", where there are any.
+    ``reading`` is how the table was read.
     """
     check_label(label, labels)
+    if kind_of(label, labels.type) == CATEGORY and label not in reading.text:
+        seen = values.Text(label, reading)
+        seen.see(labels.combine_chunks())
+        values.refuse([seen.doubt("label")])
     if objective is None:
         objective = infer_objective(label, labels)
     elif objective != "classification" and kind_of(label, labels.type) == CATEGORY:
@@ -52,7 +62,7 @@ def weights(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
     """Return the rows' weights, [rows]."""
     if kind_of(name, column.type) == CATEGORY:
         raise UserError(f"weight {name!r} holds text: a weight is a number from 0 on")
-    values = column.cast(pyarrow.float64()).to_numpy()
+    values = exact(name, column, pyarrow.float64()).to_numpy()
     bad = ~(numpy.isfinite(values) & (values >= 0))
     if bad.any():
         row = int(bad.argmax()) + 1
@@ -74,6 +84,28 @@ def groups(name: str, column: pyarrow.ChunkedArray) -> numpy.ndarray:
     if number[-1] != codes.max():
         raise UserError(f"the rows of one group do not stand together: sort the table by {name!r}")
     return number
+
+
+def check_group_weights(
+    weight: str, group: str, weights: numpy.ndarray, groups: numpy.ndarray
+) -> None:
+    """Raise UserError unless all rows of a group have one weight: ranking weighs groups, not rows."""
+    same = (groups[1:] != groups[:-1]) | (weights[1:] == weights[:-1])
+    if not same.all():
+        raise UserError(
+            f"ranking takes one weight a group, and row {int(same.argmin()) + 2:,} has another "
+            f"{weight!r} than the row of the same {group!r} above it: leave --weight out, or write the "
+            "same weight into all rows of a group"
+        )
+
+
+def choose_texts(names: list[str], wanted: Collection[str], dropped: Collection[str]) -> None:
+    """Check the columns of --text."""
+    for name in wanted:
+        if name not in names:
+            raise UserError(f"--text: {no_column(name, names)}")
+        if name in dropped:
+            raise UserError(f"--text {name}: this column is dropped: leave it out of one of them")
 
 
 def choose_drops(names: list[str], dropped: list[str], needed: list[str]) -> None:
@@ -114,24 +146,39 @@ def no_column(name: str, names: list[str]) -> str:
 
 
 def infer_objective(name: str, column: pyarrow.ChunkedArray) -> str:
-    """Return what the labels look like, and say so on the log."""
-    values = pyarrow.compute.count_distinct(column).as_py()
-    if pyarrow.types.is_integer(column.type):
-        objective = "classification" if values <= CLASS_VALUES else "regression"
-        reason = f"whole numbers with {values:,} distinct values"
-    elif pyarrow.types.is_string(column.type) or pyarrow.types.is_boolean(column.type):
-        objective, reason = "classification", f"{values:,} distinct values of {column.type}"
+    """Return what the labels look like by their values, and say so on the log."""
+    count = pyarrow.compute.count_distinct(column).as_py()
+    objective = "classification"
+    if pyarrow.types.is_string(column.type):
+        reason = f"text with {count:,} distinct values"
+    elif pyarrow.types.is_boolean(column.type):
+        reason = "booleans"
+    elif pyarrow.types.is_integer(whole(column).type):
+        objective = "classification" if count <= CLASS_VALUES else "regression"
+        reason = f"whole numbers with {count:,} distinct values"
     else:
         objective, reason = "regression", "numbers with a fraction"
     print(f"objective: {objective}, since {name!r} holds {reason} (--objective says otherwise)")
     return objective
 
 
-def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
-    """Return the distinct labels, sorted."""
+def whole(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Return numbers as integers if they are whole, whatever type they are stored in."""
     if pyarrow.types.is_decimal(column.type):
         column = column.cast(pyarrow.float64())
-    classes = tuple(sorted(pyarrow.compute.unique(column).to_pylist()))
+    if pyarrow.types.is_floating(column.type):
+        try:
+            return column.cast(pyarrow.int64())
+        except pyarrow.ArrowInvalid:  # a fraction, or too large
+            return column
+    return column
+
+
+def learn_classes(name: str, column: pyarrow.ChunkedArray) -> tuple:
+    """Return the distinct labels, sorted."""
+    if pyarrow.types.is_uint64(column.type):
+        column = exact(name, column, pyarrow.int64())
+    classes = tuple(sorted(pyarrow.compute.unique(whole(column)).to_pylist()))
     if len(classes) < 2:
         raise UserError(
             f"label {name!r} has one class only, {classes[0]!r}: classification needs rows of two"

@@ -1,4 +1,4 @@
-"""libsvm files: ``label[:weight] [qid:group] index:value …`` a line, and what is not there is 0."""
+"""libsvm files: ``label[:weight] [qid:group] index:value …`` a line."""
 
 import itertools
 import re
@@ -20,11 +20,13 @@ GROUP, WEIGHT = "qid", "label:weight"  # columns of the groups and weights
 def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
     """Make a libsvm file dense: ``label``, f0 or f1 to the last, and qid and weight where there are.
 
-    What a line leaves out is 0, as the format has it.
+    What a line leaves out is 0 or missing: the libraries differ (library/model.py).
     """
-    known = how.known
+    known, absent = how.known, how.reading.absent
     if known is None:
-        print("libsvm: the label is what each line begins with")
+        print(
+            f"libsvm: the label is what each line begins with; what a line leaves out is {absent}"
+        )
     wanted = [*known.names(), *known.source] if known else []
     numbers = [int(name[1:]) for name in wanted if re.fullmatch(r"f\d+", name)]
     low, high, rows = min(numbers, default=1), max(numbers, default=0), 0
@@ -48,7 +50,8 @@ def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
         for piece in libsvm(path, how.limit):
-            dense = numpy.zeros((high - low + 1, len(piece.labels)))
+            fill = numpy.nan if absent == "missing" else 0.0
+            dense = numpy.full((high - low + 1, len(piece.labels)), fill)
             there = (piece.indices >= low) & (piece.indices <= high)
             dense[piece.indices[there] - low, piece.places[there]] = piece.values[there]
             weights = numpy.ones(len(piece.labels)) if piece.weights is None else piece.weights
@@ -56,7 +59,7 @@ def open_libsvm(path: Path, packed: str | None, folder: Path, how: How):
             labels = piece.labels.astype(columns.field(0).type.to_pandas_dtype())
             yield pyarrow.record_batch([labels, *more, *dense], schema=columns)
 
-    return columns, rows, batches
+    return columns, rows, batches, ()
 
 
 class Sparse(NamedTuple):

@@ -21,15 +21,14 @@ def seconds() -> float:
     return round(time.monotonic() - STARTED, 3)
 
 
-def now() -> str:
-    """Return the time in UTC, to the second, as ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(ago: float = 0) -> str:
+    """Return the time in UTC, so many seconds ago, to the second, as ISO 8601."""
+    return (datetime.now(UTC) - timedelta(seconds=ago)).isoformat(timespec="seconds")
 
 
 def started() -> str:
-    """Return the time in UTC at which the program started, as ``now``."""
-    began = datetime.now(UTC) - timedelta(seconds=seconds())
-    return began.isoformat(timespec="seconds")
+    """Return the time at which the program started, as ``now``."""
+    return now(seconds())
 
 
 def peak_memory() -> int:
@@ -42,10 +41,8 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that may change a model."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found
 
 

@@ -18,16 +18,11 @@ def evaluate(
     With ``group``, the number of every row's group in rising order, those of ranking.
     """
     if group is not None:
-        return {
-            "ndcg": ndcg(label, prediction, group),
-            "ndcg@10": ndcg(label, prediction, group, 10),
-        }
+        every, ten = ndcg(label, prediction, group), ndcg(label, prediction, group, 10)
+        return {"ndcg": every, "ndcg@10": ten}
     if prediction.ndim == 1:
-        return {
-            "rmse": rmse(label, prediction),
-            "mae": mae(label, prediction),
-            "r2": r2(label, prediction),
-        }
+        mae = float(numpy.mean(numpy.abs(label - prediction.astype(float))))  # in the label's unit
+        return {"rmse": rmse(label, prediction), "mae": mae, "r2": r2(label, prediction)}
     guess = prediction.argmax(axis=1)
     graded = numpy.issubdtype(prediction.dtype, numpy.floating)
     return {
@@ -49,11 +44,6 @@ def line(name: str, rows: int, scores: dict[str, float | None]) -> str:
 def rmse(label: numpy.ndarray, prediction: numpy.ndarray) -> float:
     """Return the root of the mean squared error, in the label's unit."""
     return float(numpy.sqrt(numpy.mean((label - prediction.astype(float)) ** 2)))
-
-
-def mae(label: numpy.ndarray, prediction: numpy.ndarray) -> float:
-    """Return the mean absolute error, in the label's unit."""
-    return float(numpy.mean(numpy.abs(label - prediction.astype(float))))
 
 
 def r2(label: numpy.ndarray, prediction: numpy.ndarray) -> float | None:

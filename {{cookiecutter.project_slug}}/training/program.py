@@ -27,8 +27,6 @@ SECRETS = re.compile(
 
 # Set from SIGTERM on.
 TERMINATED = threading.Event()
-
-
 # The words of the command line, without secrets.
 ARGV: list[str] = []
 # What may be said to the user of a run that SIGTERM ends; whether SIGTERM waits for the work.
@@ -57,7 +55,7 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
     for stream in sys.stdout, sys.stderr:
         # Bytes that are no UTF-8 arrive in argv as lone surrogates: show them, do not fail.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    warnings.formatwarning = lambda message, *_: f"warning: {one_line(message)}\n"
+    warnings.formatwarning = warning
     try:
         versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
         print(f"{Path(sys.argv[0]).name}: {versions}")
@@ -67,6 +65,11 @@ def execute(main: Callable[[list[str]], None], argv: Sequence[str]) -> int:
         return 0
     except BaseException as error:  # noqa: BLE001 - every end is told, and none is a success
         return stop(*verdict(error))
+
+
+def warning(message: object, *_) -> str:
+    """Return a warning of a library's as the log shows it."""
+    return f"warning: {one_line(message)}\n"
 
 
 def verdict(error: BaseException) -> tuple[int, str]:

@@ -1,13 +1,15 @@
 """What the columns of a table mean: learnt in training, kept beside the model, used to predict."""
 
 import dataclasses
+import hashlib
+import json
 import math
 
 import numpy
 import pyarrow
 import pyarrow.compute
 
-from training.errors import UserError, option
+from training.errors import UserError, one_line, option
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
@@ -34,7 +36,7 @@ class Schema:
     0..k-1. It is empty but in classification. ``weight``, ``group`` and ``id`` are columns beside
     them, and ``left_out`` those that are not used. ``source`` has the names and types of all
     columns of the training table in its order, and ``features_sha256`` is that of the file whose
-    function made the features of them.
+    function made the features of them. ``reading`` is how it was read (reading.py).
     """
 
     label: str
@@ -47,6 +49,7 @@ class Schema:
     left_out: tuple[str, ...] = ()
     source: dict[str, str] = dataclasses.field(default_factory=dict)
     features_sha256: str | None = None
+    reading: dict = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict:
         """Return the schema as JSON's types."""
@@ -62,9 +65,34 @@ class Schema:
             )
             known = value["label"], value["objective"], columns, tuple(value["classes"])
             more = {name: value[name] for name in cls.__match_args__[4:] if name in value}
-            return cls(*known, **more)
-        except (KeyError, TypeError) as error:
-            raise UserError("schema.json is not one that train.py wrote") from error
+            made = cls(*known, **more)
+            if not made.is_sound():
+                raise TypeError
+            return made
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError("schema.json is not one that train.py wrote, or is damaged") from error
+
+    def is_sound(self) -> bool:
+        """Return whether all values are of the types that they should be."""
+        texts = [self.label, *self.names(), *self.left_out, *self.source, *self.source.values()]
+        texts += [text for column in self.columns for text in column.categories]
+        others = (self.weight, self.group, self.id, self.features_sha256)
+        texts += [text for text in others if text is not None]
+        kinds = {type(each) for each in self.classes}
+        return (
+            all(isinstance(text, str) for text in texts)
+            and self.objective in OBJECTIVES
+            and {column.kind for column in self.columns} <= {NUMBER, CATEGORY}
+            and 0 < len(self.columns) == len(set(self.names()))
+            and len(kinds) <= 1
+            and kinds <= {str, int, float, bool}
+        )
+
+    def digest(self) -> str:
+        """Return the sha256 of what a model was made for: another one would predict nonsense."""
+        columns = [(column.name, column.kind, column.categories) for column in self.columns]
+        text = json.dumps([columns, self.objective, self.classes])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def names(self) -> list[str]:
         """Return the features' names, in the model's order."""
@@ -121,14 +149,12 @@ class Schema:
         if self.objective == "ranking":
             check_relevance(self.label, column)
         if not self.classes:
-            return column.cast(pyarrow.float64()).to_numpy()
+            if kind_of(self.label, column.type) == CATEGORY:
+                raise UserError(f"label {self.label!r} holds text, and numbers in training")
+            return exact(self.label, column, pyarrow.float64()).to_numpy()
         classes = pyarrow.array(self.classes)
-        try:
-            codes = pyarrow.compute.index_in(column.cast(classes.type), value_set=classes)
-        except pyarrow.ArrowException as error:
-            raise UserError(
-                f"label {self.label!r} holds {column.type}, and training had others"
-            ) from error
+        text = truth(self.label, written(column), column.type, classes.type)
+        codes = pyarrow.compute.index_in(text, value_set=written(classes))
         if codes.null_count:
             strange = column.filter(codes.is_null())[0].as_py()
             raise UserError(
@@ -136,6 +162,29 @@ class Schema:
                 f"{listed(self.class_names())}"
             )
         return codes.to_numpy().astype(numpy.int64)
+
+
+def written(column: pyarrow.Array | pyarrow.ChunkedArray) -> pyarrow.Array | pyarrow.ChunkedArray:
+    """Return labels as text, the same for 1, 1.0 and "1": files may hold one value in many types."""
+    if pyarrow.types.is_decimal(column.type):
+        column = column.cast(pyarrow.float64())
+    if pyarrow.types.is_floating(column.type):
+        column = pyarrow.compute.add(column, 0.0)  # -0.0 is 0
+    return column.cast(pyarrow.string())
+
+
+def truth(
+    name: str, text: pyarrow.ChunkedArray, kind: pyarrow.DataType, trained: pyarrow.DataType
+) -> pyarrow.ChunkedArray:
+    """Return labels as text, 0 and 1 as false and true where training had booleans, or the other way."""
+    boolean, numbers = pyarrow.types.is_boolean, ["0", "1"]
+    if boolean(kind) == boolean(trained) or pyarrow.string() in (kind, trained):
+        return text
+    print(f"label {name!r}: 0 and 1 are the same as false and true")
+    words = ["false", "true"]
+    old, new = (words, numbers) if boolean(kind) else (numbers, words)
+    place = pyarrow.compute.index_in(text, value_set=pyarrow.array(old))
+    return pyarrow.compute.coalesce(pyarrow.array(new).take(place), text)
 
 
 def kinds(tables: list[tuple[str, pyarrow.Schema]]) -> dict[str, pyarrow.DataType]:
@@ -162,8 +211,18 @@ def common(
         return one
     if pyarrow.types.is_null(one):
         return other
-    if kind_of(name, one) != kind_of(name, other):
-        raise UserError(f"column {name!r} holds {one} in {first!r} and {other} in {where!r}")
+    dates = [
+        pyarrow.types.is_date(kind) or pyarrow.types.is_timestamp(kind) for kind in (one, other)
+    ]
+    if not all(dates) and (any(dates) or kind_of(name, one) != kind_of(name, other)):
+        raise UserError(
+            f"column {name!r} holds {one} in {first!r} and {other} in {where!r}: say by --missing what "
+            f"is no value, or if it is text, type: {option('text', name)}"
+        )
+    if all(dates):
+        return pyarrow.timestamp("us")
+    if pyarrow.types.is_integer(one) and pyarrow.types.is_integer(other):
+        return pyarrow.int64()
     return pyarrow.float64() if kind_of(name, one) == NUMBER else pyarrow.string()
 
 
@@ -201,9 +260,22 @@ def show(rows: list[tuple[str, ...]]) -> None:
         print(f"  … and {len(rows) - SHOWN:,} more columns")
 
 
+def exact(
+    name: str, column: pyarrow.Array | pyarrow.ChunkedArray, kind: pyarrow.DataType
+) -> pyarrow.Array | pyarrow.ChunkedArray:
+    """Return ``column`` as this type; raise UserError if a whole number is too large for it."""
+    try:
+        return column.cast(kind)
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(
+            f"column {name!r} has whole numbers that {kind} cannot hold ({one_line(error)}): make them "
+            "smaller in features.py, by a difference or another unit"
+        ) from error
+
+
 def check_relevance(name: str, column: pyarrow.ChunkedArray) -> None:
     """Raise UserError unless the labels are grades of relevance: whole numbers from 0 to 31."""
-    values = column.cast(pyarrow.float64()).to_numpy()
+    values = exact(name, column, pyarrow.float64()).to_numpy()
     if ((values < 0) | (values > 31) | (values % 1 != 0)).any():
         raise UserError(
             f"label {name!r}: ranking needs grades of relevance, whole numbers from 0 to 31"
@@ -236,11 +308,14 @@ def kind_of(name: str, kind: pyarrow.DataType) -> str:
         return CATEGORY
     if types.is_temporal(kind):
         raise UserError(
-            f"column {name!r} holds dates or times ({kind}), which no model reads: make them "
-            f"numbers, such as days since a day, in features.py, or type: {option('drop', name)}"
+            f"column {name!r} holds dates or times ({kind}), which no model reads; --dates parts makes "
+            f"year, month … of them, --dates epoch days since 1970; or type: {option('drop', name)}"
         )
     if types.is_binary(kind):
-        raise UserError(f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8")
+        raise UserError(
+            f"column {name!r} holds bytes that are not UTF-8: save the table as UTF-8, or type: "
+            f"{option('drop', name)}"
+        )
     raise UserError(
         f"column {name!r} holds {kind}, and numbers or text are read; type: {option('drop', name)}"
     )
@@ -260,11 +335,9 @@ def encode(
         codes = pyarrow.compute.index_in(values.cast(pyarrow.string()), value_set=known)
         return codes.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     if kind == CATEGORY:
-        text = next(iter(pyarrow.compute.drop_null(values).to_pylist()), None)
-        if text is not None:
-            raise UserError(
-                f"column {column.name!r} holds text ({text!r}), and numbers in training"
-            )
+        texts = pyarrow.compute.drop_null(values).to_pylist()
+        if texts:
+            raise not_numbers(column.name, texts)
         return numpy.full(len(values), numpy.nan, dtype)
     numbers = values.cast(pyarrow.from_numpy_dtype(dtype), safe=False)
     numbers = numbers.to_numpy(zero_copy_only=False)
@@ -274,6 +347,16 @@ def encode(
             f"{numpy.dtype(dtype).name}: leave the value empty where it is unknown"
         )
     return numbers
+
+
+def not_numbers(name: str, texts: list[str]) -> UserError:
+    """Return the error of text where training had numbers."""
+    text = next((each for each in texts if not is_number(each)), None)
+    if text is None:
+        return UserError(f"column {name!r} holds text, and numbers in training; save it as numbers")
+    commas = all(is_number(each.replace(",", ".")) and "." not in each for each in texts)
+    way = "type --decimal ," if commas else f"if that is no value, type {option('missing', text)}"
+    return UserError(f"column {name!r} holds text ({text[:40]!r}), and numbers in training; {way}")
 
 
 def is_number(text: str) -> bool:

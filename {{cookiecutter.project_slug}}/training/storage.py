@@ -1,21 +1,59 @@
 """Files on this machine, as training reads and writes them: each is there whole, or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training.errors import UserError, nearest
 
+# The disk is full, or what one user or one file may have of it.
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """Give a folder for temporary files (under TMPDIR), and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="training-") as folder:
-        yield Path(folder)
+def scratch(needed: Callable[[], int] | None = None) -> Iterator[Path]:
+    """Give a folder for temporary files (under TMPDIR), and remove it afterwards.
+
+    ``needed`` estimates what is needed of the disk, in bytes; it is asked when the disk is full.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="training-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(full(needed and needed())) from error
+
+
+def full(needed: int | None = None) -> str:
+    """Return a sentence about a scratch disk that is too small, with what to type."""
+    folder = tempfile.gettempdir()
+    total = shutil.disk_usage(folder).total
+    about = f", and about {-(-needed >> 20):,} MiB are needed" if needed else ""
+    wanted = min(200, max(50, 2 * max(total, needed or 0) >> 30))  # GiB, as Fargate has them
+    return (
+        f"the scratch disk is full: '{folder}' has {total >> 20:,} MiB in all{about}; on ECS type: "
+        f"make run DISK={wanted}, elsewhere set TMPDIR to a folder on a larger disk"
+    )
+
+
+def check_scratch(needed: int) -> None:
+    """Find out before the work whether it finds so many bytes on the scratch disk."""
+    if needed > shutil.disk_usage(tempfile.gettempdir()).free:
+        raise UserError(full(needed))
+
+
+def size(table: str) -> int:
+    """Return the size of the files that ``table`` names, in bytes: a file, a folder or a glob."""
+    path = Path(table)
+    found = [path] if path.exists() else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    files = [below for each in found for below in (each.rglob("*") if each.is_dir() else [each])]
+    return sum(file.stat().st_size for file in files)
 
 
 def shown(path: Path | str) -> str:
@@ -78,7 +116,8 @@ def replacing(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        raise UserError(f"'{target}' cannot be written: {error.strerror or error}") from error
+        more = "; on ECS type: make run DISK=50" if error.errno in FULL else ""
+        raise UserError(f"'{target}' cannot be written: {error.strerror or error}{more}") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -93,7 +132,7 @@ def read_json(path: Path) -> dict:
     """Return the JSON object in ``path``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path.name}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise UserError(f"{path.name}: a JSON object was expected")

@@ -6,7 +6,6 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. mlflow-skinny is an extra
 
 import importlib.util
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-MOST_METRICS = 1000  # in one request; and parameters or tags, a tenth of it
+MOST_METRICS, MOST_TEXTS = 1000, 100  # numbers, and parameters, in one request
 
 
 def check() -> None:
@@ -44,8 +43,7 @@ def log(report: Mapping, folder: Path) -> None:
     for name, text in QUIET.items():
         os.environ.setdefault(name, text)
     try:
-        run = send(report, folder)
-        print(f"mlflow: run {run}")
+        print(f"mlflow: run {send(report, folder)}")
     except Exception as error:  # noqa: BLE001 - whatever it is, the model is saved already
         print(f"warning: MLflow has not all of this run: {without_secrets(one_line(error))[:300]}")
 
@@ -65,13 +63,10 @@ def send(report: Mapping, folder: Path) -> str:
         numbers = [Metric(key, value, now, step) for key, value, step in metrics(report)]
         for start in range(0, len(numbers), MOST_METRICS):
             client.log_batch(run, metrics=numbers[start : start + MOST_METRICS])
-        for entity, word, texts in (
-            (Param, "params", parameters(report)),
-            (RunTag, "tags", tags(report)),
-        ):
-            entries = [entity(key, text) for key, text in texts.items()]
-            for start in range(0, len(entries), MOST_METRICS // 10):
-                client.log_batch(run, **{word: entries[start : start + MOST_METRICS // 10]})
+        texts = [Param(*each) for each in parameters(report).items()]
+        for start in range(0, len(texts), MOST_TEXTS):
+            client.log_batch(run, params=texts[start : start + MOST_TEXTS])
+        client.log_batch(run, tags=[RunTag(*each) for each in tags(report).items()])
         for path in sorted(folder.iterdir()):
             client.log_artifact(run, path)
         client.set_terminated(run)
@@ -103,14 +98,11 @@ def is_number(value: object) -> bool:
 
 def parameters(report: Mapping) -> dict[str, str]:
     """Return what the run was asked to do, as text."""
-    rows = {f"rows/{part}": count for part, count in report["rows"].items()}
-    data = {f"data/{part}": uri for part, uri in report["data"].items() if uri}
     given = {
         **report["hyperparameters"],
-        "objective": report["objective"],
-        "seed": report["seed"],
-        **rows,
-        **data,
+        **{name: report[name] for name in ("objective", "seed")},
+        **{f"rows/{part}": count for part, count in report["rows"].items()},
+        **{f"data/{part}": uri for part, uri in report["data"].items() if uri},
     }
     return {name: without_secrets(str(value))[:6000] for name, value in given.items()}
 
@@ -120,24 +112,8 @@ def tags(report: Mapping) -> dict[str, str]:
     known = {
         "run_id": os.environ.get("RUN_ID"),
         "run_uri": os.environ.get("RUN_URI"),
-        "mlflow.source.git.commit": revision(),
+        "mlflow.source.git.commit": os.environ.get("GIT_REVISION"),
         "mlflow.note.content": report.get("note"),
         **{f"version/{name}": version for name, version in report["versions"].items()},
     }
     return {name: str(value)[:5000] for name, value in known.items() if value}
-
-
-def revision() -> str | None:
-    """Return git's revision of the program: GIT_REVISION, or that of this folder; None where unknown."""
-    if given := os.environ.get("GIT_REVISION"):
-        return given
-    try:
-        done = subprocess.run(
-            ["git", "-C", Path(__file__).parent, "rev-parse", "HEAD"],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

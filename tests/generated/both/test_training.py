@@ -187,7 +187,6 @@ BAD_TABLES = {
     "no header and text": ("M,0.5,7\nF,0.4,8\n", "first line was read as the columns' names"),
     "no column with more than one value": ("a,b,label\n1,,x\n1,,y\n", "no column is left"),
     "two of a name": ("a,a,label\n1,2,x\n2,3,y\n", "two columns are called 'a'"),
-    "semicolons": ("a;label\n1;x\n2;y\n", "separated by commas"),
     "dates": ("d,label\n2020-01-31,x\n2020-02-01,y\n", "type: --drop d"),
     "missing label": ("a,label\n1,0.5\n2,\n3,1.5\n", "row 2"),
     "infinite label": ("a,label\n1,0.5\n2,1\n3,inf\n", "row 3"),

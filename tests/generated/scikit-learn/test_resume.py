@@ -111,3 +111,29 @@ def test_what_cannot_be_resumed_exactly_starts_anew_and_says_so(capsys):
     argv = ["--estimator", "sklearn.linear_model.Ridge", "--resume", "--output", "model"]
     assert run(*argv) == 0
     assert "cannot resume Ridge exactly: starting anew" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [ROUNDS["forest"], [*BATCHES["classes"], "--epochs", "9"]])
+def test_a_checkpoint_that_was_broken_when_it_was_saved_is_passed_over(monkeypatch, capsys, argv):
+    passes = checkpoints.Store.passes
+
+    def terminates(store, rounds, snapshot):
+        if rounds == 6:
+            program.TERMINATED.set()
+        passes(store, rounds, snapshot)
+
+    argv = [*argv, "--checkpoint-every", "3"]
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Store, "passes", terminates)
+        assert run(*argv, "--output", "broken") == 143
+    program.TERMINATED.clear()
+    newest = Path("broken/checkpoints/00000006.model")
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: len(whole) // 2])
+    mark = json.loads(newest.with_suffix(".json").read_text())
+    mark["sha256"] = checkpoints.digest(newest.read_bytes())
+    newest.with_suffix(".json").write_text(json.dumps(mark))
+    assert run(*argv, "--output", "broken", "--resume") == 0
+    out = capsys.readouterr().out
+    assert "round 6 is damaged" in out
+    assert "resuming after round 3" in out

@@ -5,11 +5,12 @@ import json
 import random
 from pathlib import Path
 
+import numpy
 import pytest
 import train
 import xgboost
-from training import checkpoints, machine, program
-from training.library import resume
+from training import checkpoints, data, encoding, machine, program
+from training.library import matrices, resume
 from training.library.model import FILE
 
 EXACT = tuple(int(part) for part in xgboost.__version__.split(".")[:2]) >= (3, 3)
@@ -140,3 +141,20 @@ def test_a_training_on_a_gpu_is_not_promised_to_resume_exactly():
 def test_without_a_checkpoint_resume_starts_anew(capsys):
     assert run("model", "--resume") == 0
     assert "there is no checkpoint" in capsys.readouterr().out
+
+
+def test_external_memory_without_room_on_scratch_disk_is_refused_before_xgboost_aborts(
+    monkeypatch, capsys
+):
+    usage = type("Usage", (), {"total": 1 << 20, "free": 1 << 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    argv = ["--train", "table.csv", "--external-memory", "--output", "model"]
+    assert program.execute(train.main, argv) == 2
+    assert "the scratch disk is full" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("bins", "share"), [(256, 1.2), (257, 1.6), (65535, 1.6), (65536, 10)])
+def test_the_quantiles_on_disk_are_estimated(bins, share):
+    rows = data.Rows(encoding.Table(3, numpy.float32), data.Aside(numpy.zeros(1000)))
+    dataset = data.Dataset(None, {"train": rows, "validation": rows})
+    assert matrices.on_disk(dataset, bins) == round(share * 2 * 12_000) + 20 * 2000

@@ -3,7 +3,7 @@
 Reads are made. Of the rest IAM says what it would allow, where the caller may ask it
 (iam:SimulatePrincipalPolicy). Elsewhere those are called that act on something that is already there,
 and name something that is not, by 128 random bits: whatever the service checks, there is nothing that it
-could change. What would make something is not called, since no request for it is invalid everywhere.
+could change. What would create anything is not called, since no request for it is invalid everywhere.
 
 AccessDenied tells that a permission is missing. Another refusal tells only that AWS did not deny it: no
 reference says that every service looks at permissions first.
@@ -17,6 +17,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from ecs.aws import TakenError
 from ecs.refusals import code_and_message
 from ecs.stack import policies
 from ecs.stack.policies import Names
@@ -144,6 +145,8 @@ def allowed(client: Any, action: str, parameters: Mapping) -> bool:
     operation = OPERATIONS.get(action) or xform_name(action.partition(":")[2])
     try:
         answer = getattr(client, operation)(**parameters)
+    except TakenError:  # S3 says no more than that it is denied
+        return False
     except ClientError as error:
         # where AWS says that another one is missing, it did not deny this one
         return not denied(error) or named(error) not in ("", action)

@@ -17,7 +17,7 @@ from ecs.checks.results import Context, Result, fail, ok, skip
 from ecs.console import plain, typed
 from ecs.errors import UserError
 from ecs.image import engine, image
-from ecs.request import channels, request, sizes
+from ecs.request import channels, definition, request, sizes
 from ecs.settings import CONTAINER
 from ecs.stack import stack
 
@@ -51,6 +51,7 @@ def check_definition(context: Context) -> Result:
             f"task-definition.json has no container named {CONTAINER}",
             f"name it {CONTAINER} in task-definition.json, {REGISTER}",
         )
+    definition.written()
     return ok("task-definition.json is valid")
 
 

@@ -90,7 +90,7 @@ def asked(
 ) -> dict:
     """Return the RunTask request that is in ``run.json`` of a run on Batch."""
     found = request.run_task_request(
-        settings, outputs, definition.read(), settings.project, run, revision
+        settings, outputs, definition.written(), settings.project, run, revision
     )
     return as_array(found, request.run_uri(settings, outputs, run)) if table else found
 
@@ -114,7 +114,7 @@ def tell_cost(settings: Settings, run_request: Mapping, table: Sequence[Sequence
         UserError: more than BUDGET.
     """
     attempts = job.retry_strategy(settings)["attempts"]
-    size = sizes.full_size(settings, definition.read(), run_request["overrides"])
+    size = sizes.full_size(settings, definition.written(), run_request["overrides"])
     check_cost(settings, size, attempts * (len(table) or 1))
 
 
@@ -141,7 +141,7 @@ def queue(settings: Settings, table: Sequence[Sequence[str]]) -> None:
     arn, image_uri = registration.register_job(first, outputs, draft["overrides"])
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = asked(first, outputs, run, table, revision)
-    record = asked_for(settings, run, image_uri, revision, run_request) | {
+    record = asked_for(settings, outputs, run, image_uri, revision, run_request) | {
         "task": None,
         "started": records.now(),
         "data": versions.data_versions(first, outputs, run_request),

@@ -5,6 +5,7 @@ import os
 import secrets
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +51,7 @@ def dry_run(settings: Settings) -> None:
     known = {**stack.placeholders(), **(stack.cached_outputs(settings) or {})}
     settings = replace(settings, data=with_latest(settings.data, lambda: "<latest>"))
     run_request = request.run_task_request(
-        settings, known, definition.read(), settings.project, new_run_id()
+        settings, known, definition.written(), settings.project, new_run_id()
     )
     print(as_json(run_request))
 
@@ -67,7 +68,7 @@ def run(settings: Settings) -> int:
     run = new_run_id()
     # First what may be wrong here, so that nothing is registered in vain.
     before_run(settings, outputs)
-    written = definition.read()
+    written = definition.written()
     draft = request.run_task_request(settings, outputs, written, settings.project, run)
     check_cost(settings, sizes.full_size(settings, written, draft["overrides"]))
     if hint := sizes.gpu_note(settings):
@@ -76,7 +77,7 @@ def run(settings: Settings) -> int:
     revision = image.git(Path(), "rev-parse", "HEAD")
     run_request = request.run_task_request(settings, outputs, written, arn, run, revision)
     data = versions.data_versions(settings, outputs, run_request)
-    record = asked_for(settings, run, image_uri, revision, run_request) | {
+    record = asked_for(settings, outputs, run, image_uri, revision, run_request) | {
         "task": None,
         "started": records.now(),
         "data": data,
@@ -97,18 +98,35 @@ def with_known_data(settings: Settings, outputs: dict[str, str]) -> Settings:
 
 
 def asked_for(
-    settings: Settings, run: str, image_uri: str, revision: str | None, run_request: dict
+    settings: Settings,
+    outputs: Mapping[str, str],
+    run: str,
+    image_uri: str,
+    revision: str | None,
+    run_request: dict,
 ) -> dict:
     """Return what ``run.json`` says of a run before it has a task."""
     return {
         "run": run,
         "image": image_uri,
+        "log": place_of_log(settings, outputs, image_uri),
         "revision": revision,
         "tag": image.tag(settings),
         "argv": parse.words(settings.args),
         "size": sizes.full_size(settings, definition.read(), run_request["overrides"]),
         "request": run_request,
     }
+
+
+def place_of_log(settings: Settings, outputs: Mapping[str, str], image_uri: str) -> dict | None:
+    """Return where the container's log is in CloudWatch; where it is elsewhere say so, and return None."""
+    found = definition.log(definition.render(definition.written(), settings, outputs, image_uri))
+    if found is None:
+        note(
+            "task-definition.json sends the container's log elsewhere than to CloudWatch: it is not shown "
+            "here, and of an error in the script only the exit code is known"
+        )
+    return found
 
 
 def check_cost(settings: Settings, size: dict, times: int = 1) -> None:
@@ -151,6 +169,7 @@ def rerun(settings: Settings) -> int:
         "run": run,
         "task": None,
         "image": image_uri,
+        "log": place_of_log(settings, outputs, image_uri),
         "started": records.now(),
         "data": data,
         "rerun_of": former,
@@ -262,6 +281,11 @@ def logs(settings: Settings) -> int:
         return queued.follow(run)
     run = with_task(settings)
     record = run.record
+    if record.get("log", ...) is None:
+        raise UserError(
+            f"the log of run {run.id} is not in CloudWatch: the task definition sends it elsewhere; to see "
+            f"how the run is, type: make status RUN={run.id}"
+        )
     ended = records.result(run) is not None
     latest = record["attempts"][-1]["task"]
     tasks = [each["task"] for each in record["attempts"] if each["task"]]

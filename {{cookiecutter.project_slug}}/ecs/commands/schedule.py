@@ -35,7 +35,7 @@ def schedule(settings: Settings) -> None:
 
     def requested(arn: str) -> tuple[dict, dict]:
         made = request.run_task_request(
-            settings, outputs, definition.read(), arn, run, revision, settings.name
+            settings, outputs, definition.written(), arn, run, revision, settings.name
         )
         return made, scheduler.schedule_request(settings, outputs, made)
 
@@ -48,7 +48,9 @@ def schedule(settings: Settings) -> None:
     arn, image_uri = registration.register(settings, outputs)
     made, asked = requested(arn)
     # what is known of each run already; its container adds the rest (job/scheduled.py)
-    draft = asked_for(settings, run, image_uri, revision, made) | {"schedule": settings.name}
+    draft = asked_for(settings, outputs, run, image_uri, revision, made) | {
+        "schedule": settings.name
+    }
     records.put(settings, outputs, scheduler.draft_key(settings), draft)
     done = scheduler.put(settings, asked)
     note(

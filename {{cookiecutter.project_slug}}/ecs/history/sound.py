@@ -51,6 +51,12 @@ def damage(record: Any) -> str:
         return "batch names no queue"
     if "sweep" in record and type(record["sweep"]) is not int:
         return "sweep is no number"
+    if (log := record.get("log")) is not None and not (
+        isinstance(log, Mapping)
+        and is_words([*log.values()])
+        and {"group", "stream-prefix"} <= set(log)
+    ):
+        return "log is no place of a log"
     if "attempts" in record:
         return damage_of_attempts(record["attempts"])
     return ""

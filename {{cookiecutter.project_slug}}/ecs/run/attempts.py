@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from time import sleep
 from typing import Any
 
-from ecs import parse
+from ecs import contract, parse
 from ecs.aws import call_cli, client, of_recipe
 from ecs.console import logged, note, plain
 from ecs.cost import REGION, shown
@@ -317,8 +317,14 @@ def halt_by_name(run: Run) -> int:
 
 def log_of(run: Run, task: str) -> Log:
     """Return the log of the container of one of a run's tasks."""
-    group, stream = run.outputs["LogGroup"], stream_name(task)
-    return Log(client(run.settings, "logs"), group, stream, f"[end of run {run.id}]")
+    # older records do not say where it is
+    usual = {"group": run.outputs["LogGroup"], "stream-prefix": "run"}
+    place = run.record.get("log", usual)
+    stream = stream_name(task, (place or usual)["stream-prefix"])
+    mark = contract.end_mark(run.id)
+    log = Log(client(run.settings, "logs"), (place or usual)["group"], stream, mark)
+    log.ended = place is None  # there is nothing to wait for
+    return log
 
 
 def attend(run: Run) -> dict:

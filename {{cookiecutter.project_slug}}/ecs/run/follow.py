@@ -36,9 +36,9 @@ LONGEST_WAIT = 30.0  # seconds between two tries while AWS does not answer
 STOP_AGAIN = 4.0  # seconds until StopTask is called again, where it has failed
 
 
-def stream_name(task_arn: str) -> str:
+def stream_name(task_arn: str, prefix: str) -> str:
     """Return the log stream of a task: prefix, container, task id."""
-    return f"run/{CONTAINER}/{task_arn.rpartition('/')[2]}"
+    return f"{prefix}/{CONTAINER}/{task_arn.rpartition('/')[2]}"
 
 
 class Log:

@@ -87,8 +87,9 @@ def lines(run: Run, logs: dict[str, Log], streams: Iterable[str]) -> Iterator[st
     """Give out the new lines of log streams; ``logs`` keeps how far each was read."""
     for stream in [*streams]:
         if stream not in logs:
-            where = client(run.settings, "logs"), run.outputs["LogGroup"]
-            logs[stream] = Log(*where, stream, contract.end_mark(run.id))
+            group = (run.record.get("log") or {}).get("group", run.outputs["LogGroup"])
+            mark = contract.end_mark(run.id)
+            logs[stream] = Log(client(run.settings, "logs"), group, stream, mark)
         yield from logs[stream].new_lines()
 
 

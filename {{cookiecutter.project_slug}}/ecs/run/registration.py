@@ -9,7 +9,7 @@ from ecs.console import note
 from ecs.errors import UserError
 from ecs.image import image
 from ecs.request import job
-from ecs.request.definition import read, render
+from ecs.request.definition import render, written
 from ecs.settings import Settings
 from ecs.stack import mark
 from ecs.stack.secrets import with_arns, with_secrets
@@ -67,8 +67,8 @@ def register(settings: Settings, stack: Mapping[str, str], image_uri: str = "") 
         UserError: the image is not in the registry.
     """
     image_uri = image_uri or current_image(settings, stack)
-    written = with_secrets(read(), settings)
-    request = with_arns(settings, render(written, settings, stack, image_uri))
+    made = with_secrets(written(), settings)
+    request = with_arns(settings, render(made, settings, stack, image_uri))
     arn, known = registered(settings)
     if known == content(request):
         note(f"task definition: {arn.rpartition('/')[2]} (unchanged)")
@@ -114,7 +114,7 @@ def register_job(
         UserError: the image is not in the registry, or the definition has what no job can have.
     """
     image_uri = current_image(settings, stack)
-    rendered = render(with_secrets(read(), settings), settings, stack, image_uri)
+    rendered = render(with_secrets(written(), settings), settings, stack, image_uri)
     request = job.definition(with_arns(settings, rendered), settings, stack, overrides)
     if arn := job_definitions(settings).get(content(request)):
         note(f"job definition: {arn.rpartition('/')[2]} (unchanged)")

@@ -97,7 +97,7 @@ def refresh(settings: Settings) -> Outputs:
     found = remember(settings, stack)
     if not found:
         raise UserError(
-            f"the stack {settings.project!r} is not complete: wait until it is, or, if its creation "
+            f"the stack {settings.project!r} is not complete: wait until it is; or, if its creation "
             "failed, type: make destroy, then make cluster"
         )
     return found

@@ -1,1 +1,1 @@
-"""Where data comes from, and results go: S3, the web, Treasure Data. Only job.transfer imports these."""
+"""Where data comes from, and results go: folders of this machine, S3, the web, Treasure Data."""

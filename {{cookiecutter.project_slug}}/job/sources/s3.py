@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import boto3
@@ -31,6 +31,25 @@ GENTLE = 4  # while the script runs, whose memory it is
 SAY_EVERY = 10  # seconds
 # what S3 answers to a conditional PutObject when another write came first: its API reference
 CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict")
+FORBIDDEN = "no permission ({permission}), or no such file: check the name, and what the role of the task may do"
+ABSENT = "no such file; to see what is there: aws s3 ls {uri}"
+CREDENTIALS = (
+    "AWS refuses the credentials ({code}): they are wrong or have expired; to see whose they are, type: "
+    "aws sts get-caller-identity"
+)
+OTHER_REGION = "the bucket {bucket!r} is in another region: set AWS_REGION to it"
+# What a code of S3's means; an answer to HEAD has no body, so that only the status is left.
+REFUSALS = {
+    "403": FORBIDDEN,
+    "AccessDenied": FORBIDDEN,
+    "404": ABSENT,
+    "NoSuchKey": ABSENT,
+    "NoSuchBucket": "no bucket is called {bucket!r}",
+    "400": CREDENTIALS,
+    "ExpiredToken": CREDENTIALS,
+    "InvalidAccessKeyId": CREDENTIALS,
+    "SignatureDoesNotMatch": CREDENTIALS,
+}
 
 
 class Object(NamedTuple):
@@ -75,13 +94,10 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def errors(uri: str, permission: str) -> Iterator[None]:
-    """Turn refusals of S3 and failures of the network into sentences; boto3 has tried again.
+    """Turn refusals of S3 into UserError and failures of the network into PassingError.
 
-    Raises:
-        UserError: it stays so.
-        PassingError: it may be well a minute later.
+    boto3 has tried again before.
     """
-    bucket = uri.removeprefix("s3://").partition("/")[0]
     try:
         try:
             yield
@@ -96,32 +112,18 @@ def errors(uri: str, permission: str) -> Iterator[None]:
     except exceptions.ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in ("403", "AccessDenied"):
-            raise UserError(
-                f"{uri}: no permission ({permission}), or no such file: check the name, and what the "
-                "role of the task may do"
-            ) from error
-        if code == "NoSuchBucket":
-            raise UserError(f"{uri}: no bucket is called {bucket!r}") from error
-        if code in ("404", "NoSuchKey"):
-            raise UserError(
-                f"{uri}: no such file; to see what is there: aws s3 ls {uri}"
-            ) from error
-        # an answer to HEAD has no body, so that of an expired token only 400 is left
-        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "400"):
-            raise UserError(
-                f"{uri}: AWS refuses the credentials ({code}): they are wrong or have expired; to see "
-                "whose they are, type: aws sts get-caller-identity"
-            ) from error
-        if status in (301, 307):
-            raise UserError(
-                f"{uri}: the bucket {bucket!r} is in another region: set AWS_REGION to it"
-            ) from error
         if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout", "Throttling"):
             raise PassingError(f"{uri}: S3 answers {code} again and again") from error
-        raise UserError(
-            f"{uri}: S3 refuses: {code} {one_line(error.response['Error'].get('Message', ''))}"
-        ) from error
+        message = one_line(error.response["Error"].get("Message", ""))
+        usual = OTHER_REGION if status in (301, 307) else "S3 refuses: {code} {message}"
+        sentence = REFUSALS.get(code, usual).format(
+            uri=uri,
+            bucket=uri.removeprefix("s3://").partition("/")[0],
+            permission=permission,
+            code=code,
+            message=message,
+        )
+        raise UserError(f"{uri}: {sentence}") from error
     except exceptions.BotoCoreError as error:
         raise UserError(f"{uri}: {one_line(error)}") from error
 
@@ -140,18 +142,14 @@ def listed(bucket: str, prefix: str) -> dict[str, Object]:
 
 def head(bucket: str, key: str) -> Object | None:
     """Return what is known of an object; None where there is none, or none to be seen."""
-    try:
-        with errors(f"s3://{bucket}/{key}", "s3:GetObject"):
+    with errors(f"s3://{bucket}/{key}", "s3:GetObject"):
+        try:
             answer = client().head_object(Bucket=bucket, Key=key)
-            return Object(answer["ContentLength"], answer.get("ETag"))
-    except UserError as error:
-        cause = error.__cause__
-        if isinstance(cause, exceptions.ClientError) and cause.response["Error"]["Code"] in (
-            "404",
-            "403",
-        ):
-            return None
-        raise
+        except exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("403", "404"):
+                return None
+            raise
+    return Object(answer["ContentLength"], answer.get("ETag"))
 
 
 def chosen(uri: str) -> tuple[str, dict[str, Object]]:
@@ -190,9 +188,6 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
     """Download what ``uri`` names into ``folder`` and return the names of the files there.
 
     ``empty``: it is no error if there is nothing.
-
-    Raises:
-        UserError, PassingError: it cannot be had.
     """
     bucket, _ = bucket_and_key(uri)
     prefix, objects = chosen(uri)
@@ -206,19 +201,20 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
     for name in objects:
         if why := fault(name):
             raise UserError(f"{uri}: {name!r}: {why}")
-    folders = {above for name in objects for above in parents(name)}
+    folders = {above.as_posix() for name in objects for above in PurePosixPath(name).parents}
     if clash := next((name for name in objects if name in folders), None):
         raise UserError(f"{uri}: {clash!r} is a file and a folder: the disk has no place for both")
-    for above in {str(Path(name).parent) for name in objects}:
+    for above in folders:
         (folder / above).mkdir(parents=True, exist_ok=True)
     total = sum(each.size for each in objects.values())
-    began, progress = time.monotonic(), Progress(f"fetching {uri}", total)
+    began = time.monotonic()
+    keys = {prefix + name: each for name, each in objects.items()}
+    progress = Progress(f"fetching {uri}", total, keys)
 
     def get(mover: TransferManager, name: str) -> None:
         path, address = folder / name, f"s3://{bucket}/{prefix}{name}"
-        watch = [Watch(progress, objects[name])]
         with errors(address, "s3:GetObject"):
-            mover.download(bucket, prefix + name, str(path), subscribers=watch).result()
+            mover.download(bucket, prefix + name, str(path), subscribers=[progress]).result()
         if (size := path.stat().st_size) != objects[name].size:
             raise PassingError(f"{address}: {size:,} of {objects[name].size:,} bytes came")
         wanted = (known.get(name) or {}).get("sha256")
@@ -228,16 +224,9 @@ def fetch_all(uri: str, folder: Path, empty: bool = False) -> list[str]:
     side_by_side(get, objects, max((each.size for each in objects.values()), default=0))
     if objects:
         seconds = time.monotonic() - began
-        print(
-            f"-- fetched {uri}: {len(objects):,} files, {total / 1e6:,.1f} MB in {seconds:.1f} s",
-            flush=True,
-        )
+        size = f"{len(objects):,} files, {total / 1e6:,.1f} MB"
+        print(f"-- fetched {uri}: {size} in {seconds:.1f} s", flush=True)
     return sorted(objects)
-
-
-def parents(name: str) -> Iterator[str]:
-    """Give out the folders that a name has above it."""
-    return (name[: each.start()] for each in re.finditer("/", name))
 
 
 def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = False) -> None:
@@ -250,24 +239,33 @@ def put_all(base: str, files: Sequence[tuple[str, str, str]], gently: bool = Fal
         path, name, tags = each
         more = {"Tagging": tags} if tags else {}
         with errors(base + name, "s3:PutObject"):
-            mover.upload(path, bucket, prefix + name, more, [Watch(progress)]).result()
+            mover.upload(path, bucket, prefix + name, more, [progress]).result()
 
     side_by_side(put, files, max(sizes, default=0), GENTLE if gently else THREADS)
 
 
-class Watch(BaseSubscriber):
-    """Counts what has been moved of a file; S3 is not asked again for what it said of the object."""
+class Progress(BaseSubscriber):
+    """Says now and then how much has been moved of all files together.
 
-    def __init__(self, progress: Callable[[int], None], known: Object | None = None) -> None:
-        self.progress, self.known = progress, known
+    Of the objects that are ``known``, S3 is not asked again for what it has said.
+    """
+
+    def __init__(self, doing: str, total: int, known: Mapping[str, Object] | None = None) -> None:
+        self.doing, self.total, self.known = doing, total, known or {}
+        self.bytes, self.said, self.lock = 0, time.monotonic(), threading.Lock()
 
     def on_queued(self, future, **_) -> None:
-        if self.known:
-            future.meta.provide_transfer_size(self.known.size)
-            future.meta.provide_object_etag(self.known.etag)
+        if known := self.known.get(future.meta.call_args.key):
+            future.meta.provide_transfer_size(known.size)
+            future.meta.provide_object_etag(known.etag)
 
-    def on_progress(self, future, bytes_transferred: int, **_) -> None:
-        self.progress(bytes_transferred)
+    def on_progress(self, bytes_transferred: int, **_) -> None:
+        with self.lock:  # any thread calls this
+            self.bytes += bytes_transferred
+            if time.monotonic() - self.said > SAY_EVERY:
+                self.said = time.monotonic()
+                moved = f"{self.bytes / 1e6:,.0f} of {self.total / 1e6:,.0f} MB"
+                print(f"-- {self.doing}: {moved}", flush=True)
 
 
 def side_by_side(do: Callable, things: Iterable, largest: int, threads: int = THREADS) -> None:
@@ -317,21 +315,3 @@ def write(uri: str, content: bytes, new: bool = False) -> bool:
                 raise
             return False
     return True
-
-
-class Progress:
-    """Says now and then how much has been moved. Called with the bytes since the last call, by any thread."""
-
-    def __init__(self, doing: str, total: int) -> None:
-        self.doing, self.total, self.bytes, self.said = doing, total, 0, time.monotonic()
-        self.lock = threading.Lock()
-
-    def __call__(self, size: int) -> None:
-        with self.lock:
-            self.bytes += size
-            if time.monotonic() - self.said > SAY_EVERY:
-                self.said = time.monotonic()
-                print(
-                    f"-- {self.doing}: {self.bytes / 1e6:,.0f} of {self.total / 1e6:,.0f} MB",
-                    flush=True,
-                )

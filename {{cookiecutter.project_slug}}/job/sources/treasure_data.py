@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,12 +31,19 @@ if TYPE_CHECKING:
     import tdclient
 
 SERVER = "https://api.treasuredata.com"
+NAME = re.compile(r"[a-z0-9_]{3,255}")  # of a database or table
 EXAMPLE = "td://database/table?columns=a,b&limit=1000"
 SPARSE = {"sparse": "f"}  # columns f0, f1 … that a table lacks mean 0 (training/sources.py)
 TIME = "time"  # when a row was imported: every table has it
 BATCH = 4_000_000  # values that are in memory at a time
 MOST_FEATURES = 10_000  # columns that an array may become
 PART_ROWS = 100_000  # rows of one upload
+# td-client's errors that stay so
+REFUSALS = {
+    "AuthError": "the server refuses the key in TD_API_KEY",
+    "ForbiddenError": "the key in TD_API_KEY may not do that",
+    "NotFoundError": "no such database or table",
+}
 # Trino's types by the beginning of their names
 TYPES = {
     r"tinyint|smallint|int|integer|bigint|long": pyarrow.int64(),
@@ -48,36 +55,25 @@ TYPES = {
 
 
 class Source(NamedTuple):
-    """What a URI names: a table, with its columns (none: all) and a limit, or a query."""
+    """What a URI names."""
 
     database: str
-    table: str | None
-    columns: tuple[str, ...] = ()
-    limit: int | None = None
-    query: str | None = None
+    table: str | None  # None: a query of the user's
+    query: str  # Trino's SQL
+    has_time: bool  # among the columns, although nobody named it
 
 
 def parse(uri: str) -> Source:
-    """Return what ``uri`` names.
-
-    Raises:
-        UserError: it is not written as it must be.
-    """
+    """Return what ``uri`` names, or raise UserError. In the query that is made of it, names are quoted."""
     place, _, text = uri.removeprefix("td://").partition("?")
     database, slash, table = place.partition("/")
-    names = [database, table] if slash else [database]
-    for name in names:
-        if not re.fullmatch(r"[a-z0-9_]{3,255}", name):
-            raise UserError(
-                f"{uri!r}: a database or table of Treasure Data has a name of small letters, digits and _, "
-                f"3 at least; type for example: {EXAMPLE}"
-            )
-    try:
-        pairs = (
-            urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True)
-            if text
-            else []
+    if not all(NAME.fullmatch(name) for name in ([database, table] if slash else [database])):
+        raise UserError(
+            f"{uri!r}: a database or table of Treasure Data has a name of small letters, digits and _, "
+            f"3 at least; type for example: {EXAMPLE}"
         )
+    try:
+        pairs = urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
     except ValueError as error:
         raise UserError(f"{uri!r}: what follows ? is not NAME=VALUE&…, URL-encoded") from error
     given = dict(pairs)
@@ -87,41 +83,20 @@ def parse(uri: str) -> Source:
             f"{uri!r}: after a table ? may have columns and limit, after a database it has query, "
             f"each once; type for example: {EXAMPLE} or td://database?query=SELECT%20…"
         )
-    return Source(
-        database,
-        table if slash else None,
-        columns_of(uri, given.get("columns")),
-        limit_of(uri, given.get("limit")),
-        given.get("query"),
-    )
-
-
-def columns_of(uri: str, text: str | None) -> tuple[str, ...]:
-    """Return the names of columns in ``text``, separated by commas; none for None."""
-    columns = tuple(text.split(",")) if text is not None else ()
+    if not slash:
+        return Source(database, None, given["query"], has_time=False)
+    columns = given["columns"].split(",") if "columns" in given else []
     if any(not name.isprintable() or not 1 <= len(name) <= 255 for name in columns):
         raise UserError(f"{uri!r}: columns are names separated by commas; for example: columns=a,b")
     if len(set(columns)) < len(columns):
         raise UserError(f"{uri!r}: a column is named twice")
-    return columns
-
-
-def limit_of(uri: str, text: str | None) -> int | None:
-    """Return the number of rows in ``text``; None for None."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text, re.ASCII):
+    limit = given.get("limit", "1")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", limit, re.ASCII):
         raise UserError(f"{uri!r}: limit is a whole number from 1 on; for example: limit=1000")
-    return int(text)
-
-
-def sql(source: Source) -> str:
-    """Return the query in Trino's SQL. Every name in it is quoted."""
-    if source.query is not None:
-        return source.query
-    columns = ", ".join(map(quoted, source.columns)) or "*"
-    limit = f" LIMIT {source.limit:d}" if source.limit else ""
-    return f"SELECT {columns} FROM {quoted(source.table)}{limit}"
+    query = f"SELECT {', '.join(map(quoted, columns)) or '*'} FROM {quoted(table)}"
+    if "limit" in given:
+        query += f" LIMIT {limit}"
+    return Source(database, table, query, has_time=not columns)
 
 
 def quoted(name: str) -> str:
@@ -139,13 +114,10 @@ def fetch(uri: str, folder: Path) -> Path:
     does not name it, up to the highest index there is; the file's metadata says so (SPARSE), since
     in another table that index is another one. ``time`` is left out of a table whose columns are not
     named.
-
-    Raises:
-        UserError: there is no key, no such table, the query fails, or its result is no table.
     """
     source = parse(uri)
     with api(uri) as client:
-        job = client.query(source.database, sql(source), type="trino")
+        job = client.query(source.database, source.query, type="trino")
         print(f"-- {uri}: query {job.job_id} is running on Treasure Data", flush=True)
         wait(client, uri, job, "the query")
         result = folder / f"td-{job.job_id}.msgpack.gz"
@@ -154,7 +126,7 @@ def fetch(uri: str, folder: Path) -> Path:
     types = [type_of(uri, name, kind) for name, kind, *_ in job.result_schema or ()]
     if not names:
         raise UserError(f"{uri!r}: the query has no columns")
-    if source.table and not source.columns:
+    if source.has_time:
         types = [None if name == TIME else kind for name, kind in zip(names, types, strict=True)]
     path = result.with_suffix("").with_suffix(".parquet")
     try:
@@ -171,11 +143,7 @@ def fetch(uri: str, folder: Path) -> Path:
 
 
 def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
-    """Return the type of a result's column; a list type stands for an array of "index:value".
-
-    Raises:
-        UserError: no model reads such a column.
-    """
+    """Return the type of a result's column; a list stands for an array of "index:value"."""
     if re.match(r"array\((varchar|char|string)|array<string>", kind):
         return pyarrow.list_(pyarrow.string())
     for pattern, found in TYPES.items():
@@ -188,21 +156,13 @@ def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
 
 
 def wait(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", what: str) -> None:
-    """Wait until ``job`` has succeeded. When this program is stopped before, so is the job.
-
-    Raises:
-        UserError: it failed, with its cause.
-    """
-    pause = 0.5
+    """Wait until ``job`` has succeeded, or raise UserError. If this program is stopped, so is the job."""
     try:
-        while not job.finished():
-            time.sleep(pause)
-            pause = min(pause * 1.5, 5)
+        job.wait(wait_interval=1)
     except BaseException:
         with contextlib.suppress(Exception):
             client.kill(job.job_id)
         raise
-    job.update()
     if not job.success():
         raise UserError(f"{uri!r}: {what} failed: {cause(job.debug)}")
 
@@ -222,11 +182,7 @@ def cause(debug: Mapping[str, str] | None) -> str:
 
 
 def download(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", path: Path) -> None:
-    """Save the result of ``job`` to ``path`` as msgpack.gz.
-
-    Raises:
-        UserError: it does not come whole, in three attempts.
-    """
+    """Save the result of ``job`` to ``path`` as msgpack.gz; raise UserError if it does not come whole."""
     for _ in range(3):
         with contextlib.suppress(OSError):  # td-client leaves out a part that does not come
             client.download_job_result(job.job_id, str(path), num_threads=4)
@@ -247,74 +203,53 @@ def rows_of(path: Path, width: int) -> Iterator[list]:
 
 
 def convert(
-    source: Path,
-    names: Sequence[str],
-    types: Sequence[pyarrow.DataType | None],
-    target: Path,
+    source: Path, names: Sequence[str], types: Sequence[pyarrow.DataType | None], target: Path
 ) -> int:
-    """Write the result ``source`` as the Parquet file ``target`` and return how many rows it has.
+    """Write a result, msgpack.gz, as the Parquet file ``target`` and return how many rows it has.
 
-    Args:
-        source: msgpack.gz, a list of values a row.
-        names: of its columns.
-        types: of its columns; None for one to leave out.
-        target: written anew.
+    A column whose type is None is left out.
     """
-    arrays = [
-        place
-        for place, kind in enumerate(types)
-        if kind is not None and pyarrow.types.is_list(kind)
+    columns = [
+        (place, *each) for place, each in enumerate(zip(names, types, strict=True)) if each[1]
     ]
+    arrays = [each for each in columns if pyarrow.types.is_list(each[2])]
+    plain = [each for each in columns if each not in arrays]
     if len(arrays) > 1:
         raise UserError(
-            f"columns {names[arrays[0]]!r} and {names[arrays[1]]!r} are both arrays: choose one"
+            f"columns {arrays[0][1]!r} and {arrays[1][1]!r} are both arrays: choose one"
         )
     features = 0
-    if arrays:
-        name, place = names[arrays[0]], arrays[0]
-        rows = rows_of(source, len(names))
-        highest = max((max(entries(name, row[place]), default=-1) for row in rows), default=-1)
-        features = highest + 1
+    for place, name, _ in arrays:
+        every = (max(entries(name, row[place]), default=-1) for row in rows_of(source, len(names)))
+        features = max(every, default=-1) + 1
         if features > MOST_FEATURES:
             raise UserError(
-                f"column {name!r} has the index {highest:,}: below {MOST_FEATURES:,} is what is read"
+                f"column {name!r} has the index {features - 1:,}: below {MOST_FEATURES:,} is what is read"
             )
-    plain = [place for place, kind in enumerate(types) if kind is not None and place not in arrays]
-    fields = [pyarrow.field(names[place], types[place]) for place in plain]
+    fields = [pyarrow.field(name, kind) for _, name, kind in plain]
     fields += [pyarrow.field(f"f{index}", pyarrow.float64()) for index in range(features)]
     shape = pyarrow.schema(fields, SPARSE if arrays else None)
     size, count = max(1, BATCH // max(1, len(fields))), 0
     with pyarrow.parquet.ParquetWriter(target, shape) as writer:
-        every = rows_of(source, len(names))
-        while rows := list(itertools.islice(every, size)):
-            columns = [
-                pyarrow.array([value(row[place], types[place]) for row in rows], types[place])
-                for place in plain
+        rows = rows_of(source, len(names))
+        while batch := list(itertools.islice(rows, size)):
+            # decimals come as text
+            made = [
+                pyarrow.array([row[place] for row in batch]).cast(kind) for place, _, kind in plain
             ]
-            if arrays:
-                dense = numpy.zeros((features, len(rows)))
-                for number, row in enumerate(rows):
-                    for index, weight in entries(names[arrays[0]], row[arrays[0]]).items():
+            for place, name, _ in arrays:
+                dense = numpy.zeros((features, len(batch)))
+                for number, row in enumerate(batch):
+                    for index, weight in entries(name, row[place]).items():
                         dense[index, number] = weight
-                columns += [pyarrow.array(feature) for feature in dense]
-            writer.write_table(pyarrow.table(columns, schema=shape))
-            count += len(rows)
+                made += map(pyarrow.array, dense)
+            writer.write_table(pyarrow.table(made, schema=shape))
+            count += len(batch)
     return count
 
 
-def value(given: object, kind: pyarrow.DataType) -> object:
-    """Return a value of the result as its column's type: decimals come as text."""
-    if given is not None and pyarrow.types.is_floating(kind):
-        return float(given)
-    return given
-
-
 def entries(name: str, given: list | str | None) -> dict[int, float]:
-    """Return the values by index of an array ["3:0.5", "7", …]; an index alone means 1.
-
-    Raises:
-        UserError: it is another kind of array.
-    """
+    """Return the values by index of an array ["3:0.5", "7", …]; an index alone means 1."""
     words = json.loads(given) if isinstance(given, str) else given or ()
     found = {}
     for word in words:
@@ -333,79 +268,57 @@ def entries(name: str, given: list | str | None) -> dict[int, float]:
 # ---- writing
 
 
-def check_target(uri: str) -> None:
-    """Find out before the work whether a table can be written to ``uri``, as far as that is known here.
+def append(uri: str, path: Path) -> int:
+    """Append a CSV of predictions to the table ``uri``, made if need be, and return how many rows it has.
 
-    Raises:
-        UserError: ``uri`` is no table, or there is no key.
+    All of its rows are appended or none of them; each gets the ``time`` of now, in seconds since 1970.
     """
     source = parse(uri)
     if source.table is None or "?" in uri:
         raise UserError(
             f"{uri!r}: predictions go to a table; type for example: td://database/table_predict"
         )
-    with api(uri):
-        pass
-
-
-def append(uri: str, path: Path) -> int:
-    """Append a CSV of predictions to the table ``uri`` and return how many rows that were.
-
-    Raises:
-        UserError: Treasure Data does not take it.
-    """
     table = pyarrow.csv.read_csv(path)
-    columns = [table.column(name) for name in table.column_names if name != TIME]
-    names = column_names([name for name in table.column_names if name != TIME])
-    write(uri, pyarrow.table(columns, names=names))
-    return table.num_rows
-
-
-def write(uri: str, table: pyarrow.Table) -> None:
-    """Append ``table`` to the table ``uri``, made if need be: all of its rows or none of them.
-
-    Every row gets the ``time`` of now, in seconds since 1970.
-
-    Raises:
-        UserError: Treasure Data does not take it.
-    """
-    check_target(uri)
-    import tdclient
-
-    source = parse(uri)
+    if TIME in table.column_names:
+        table = table.drop_columns(TIME)
+    table = table.rename_columns(column_names(table.column_names))
     now = pyarrow.array(numpy.full(table.num_rows, int(time.time())))
     table = table.add_column(0, TIME, now)
     name = f"{source.table[:100]}_{uuid.uuid4().hex}"
     with api(uri) as client:
-        with contextlib.suppress(tdclient.errors.AlreadyExistsError):
+        from tdclient.errors import AlreadyExistsError
+
+        with contextlib.suppress(AlreadyExistsError):
             client.create_log_table(source.database, source.table)
-        client.create_bulk_import(name, source.database, source.table)
+        load = client.create_bulk_import(name, source.database, source.table)
         try:
-            upload(client, name, table)
+            upload(load, table)
             client.freeze_bulk_import(name)
             wait(client, uri, client.perform_bulk_import(name), "the import")
-            refused = client.bulk_import(name).error_records
-            if refused:
-                raise UserError(f"{uri!r}: {refused:,} rows are refused: nothing was written")
+            load.update()
+            if load.error_records:
+                raise UserError(
+                    f"{uri!r}: {load.error_records:,} rows are refused: nothing was written"
+                )
             client.commit_bulk_import(name)
         except BaseException:
             with contextlib.suppress(Exception):
-                client.delete_bulk_import(name)
+                load.delete()
             raise
+    return table.num_rows
 
 
-def upload(client: "tdclient.Client", name: str, table: pyarrow.Table) -> None:
-    """Upload ``table`` to the bulk import ``name``, in parts."""
+def upload(load: "tdclient.models.BulkImport", table: pyarrow.Table) -> None:
+    """Upload ``table`` to a bulk import, in parts."""
     import msgpack
 
     for number, batch in enumerate(table.to_batches(PART_ROWS)):
         with tempfile.TemporaryFile() as file:
             with gzip.GzipFile(fileobj=file, mode="wb") as packed:
-                for row in batch.to_pylist():
-                    packed.write(msgpack.packb(row))
+                packed.writelines(map(msgpack.packb, batch.to_pylist()))
             size = file.tell()
             file.seek(0)
-            client.bulk_import_upload_part(name, f"part_{number}", file, size)
+            load.upload_part(f"part_{number}", file, size)
 
 
 def column_names(names: Sequence[str]) -> list[str]:
@@ -425,11 +338,7 @@ def column_names(names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def api(uri: str) -> Iterator["tdclient.Client"]:
-    """Give a client of Treasure Data and turn its errors into sentences about ``uri``.
-
-    Raises:
-        UserError: td-client is not installed, or there is no key.
-    """
+    """Give a client of Treasure Data, and turn its errors into UserError or PassingError about ``uri``."""
     if importlib.util.find_spec("tdclient") is None:
         raise UserError(
             f"{uri!r}: Treasure Data needs an extra: put EXTRAS = treasure-data into .env, then type: "
@@ -445,28 +354,15 @@ def api(uri: str) -> Iterator["tdclient.Client"]:
     server = os.environ.get("TD_API_SERVER") or SERVER
     if not re.fullmatch(r"https?://[^/\s@]+/?", server):
         raise UserError(f"TD_API_SERVER is no server; type for example: TD_API_SERVER={SERVER}")
-    say = one_sentence(uri, server)
-    errors = tdclient.errors
     try:
         with tdclient.Client(
             apikey=key, endpoint=f"{server.rstrip('/')}/", max_cumul_retry_delay=60
         ) as client:
             yield client
-    except errors.AuthError as error:
-        raise say("the server refuses the key in TD_API_KEY") from error
-    except errors.ForbiddenError as error:
-        raise say("the key in TD_API_KEY may not do that", error) from error
-    except errors.NotFoundError as error:
-        raise say("no such database or table", error) from error
-    except errors.APIError as error:
-        raise PassingError(str(say("no usable answer", error))) from error
-
-
-def one_sentence(uri: str, server: str) -> Callable[..., UserError]:
-    """Return a function that makes the UserError of what ``server`` answered about ``uri``."""
-
-    def say(what: str, error: Exception | None = None) -> UserError:
-        detail = f" ({one_line(error)[:300]})" if error else ""
-        return UserError(f"{uri!r}: {what}{detail}, says {server}")
-
-    return say
+    except tdclient.errors.APIError as error:
+        what = REFUSALS.get(type(error).__name__)
+        detail = (
+            "" if isinstance(error, tdclient.errors.AuthError) else f" ({one_line(error)[:300]})"
+        )
+        sentence = f"{uri!r}: {what or 'no usable answer'}{detail}, says {server}"
+        raise (UserError if what else PassingError)(sentence) from error

@@ -18,9 +18,7 @@ SAY_EVERY = 10  # seconds
 def fetch(uri: str, folder: Path) -> Path:
     """Return a file in ``folder`` with what ``uri`` gives; a download that breaks off is taken up again.
 
-    Raises:
-        UserError: it gives nothing.
-        PassingError: nobody answers, or not now.
+    Raises UserError if it gives nothing, PassingError if nobody answers, or not now.
     """
     check(uri)
     name = urllib.parse.unquote(urllib.parse.urlsplit(uri).path).rpartition("/")[2]
@@ -46,11 +44,7 @@ def fetch(uri: str, folder: Path) -> Path:
 
 
 def check(uri: str) -> None:
-    """Refuse what is neither HTTPS nor this machine.
-
-    Raises:
-        UserError: it is.
-    """
+    """Raise UserError unless ``uri`` is HTTPS, or of this machine."""
     try:
         parts = urllib.parse.urlsplit(uri)
         host = parts.hostname
@@ -63,11 +57,7 @@ def check(uri: str) -> None:
 
 
 def more(uri: str, path: Path) -> None:
-    """Append to ``path`` what it lacks of ``uri``.
-
-    Raises:
-        OSError: it broke off.
-    """
+    """Append to ``path`` what it lacks of ``uri``; raise OSError if it breaks off."""
     have = path.stat().st_size
     request = urllib.request.Request(uri, headers={"Range": f"bytes={have}-"} if have else {})
     said = time.monotonic()
