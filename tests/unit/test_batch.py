@@ -290,6 +290,7 @@ def test_the_recipe_is_the_command_that_is_sent(user, world, monkeypatch):
     [
         ({"CAPACITY": "ec2"}, "type: CAPACITY=fargate"),
         ({"TIMEOUT": "59"}, "TIMEOUT='59': a whole number of seconds from 60"),
+        ({"TIMEOUT": "1209601"}, "from 60 to 1209600"),  # Fargate's 14 days
         ({"RETRIES": "10"}, "type: RETRIES=9"),
         ({"BUDGET": "0.001", "TIMEOUT": "3600"}, "the run could cost about"),
     ],
