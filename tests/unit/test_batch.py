@@ -391,6 +391,12 @@ def test_after_a_client_was_killed_the_job_is_found_by_its_name(user, world, the
     assert len(world.sent) == 1
 
 
+def test_the_states_of_a_job_are_those_that_batch_knows():
+    known = rules_aws.model("batch").shape_for("JobStatus").enum
+    assert {*batch.STATES} == {*known}
+    assert {*jobs.UNFINISHED} == {*known} - {*batch.ENDED}
+
+
 def submitted(user, world, *attempts: dict, status: str = "", **fields) -> None:
     """Submit a run, and let its job have had these attempts."""
     user.call("submit", RETRIES="3")
@@ -822,3 +828,34 @@ def test_a_definition_carries_the_project_s_mark(user, world):
     user.call("submit")
     tags = world.definitions[0]["tags"]
     assert (tags["project"], tags["project-id"]) == ("churn", ID)
+
+
+def test_ten_thousand_runs_are_one_array_whatever_happens_to_the_client(user, world):
+    world.errors = [
+        (
+            "An error occurred (TooManyRequestsException) when calling the SubmitJob operation: slow",
+            False,
+        ),
+        ("killed", True),
+    ]
+    with pytest.raises(Killed):
+        user.call("sweep", ARGS="--eta {1..100} --max-depth {1..100}")
+    assert (len(world.sent), len(world.jobs)) == (2, 1)
+    assert world.jobs[0]["arrayProperties"]["size"] == 10000
+    assert len({*map(tuple, user.recorded("argv.json"))}) == 10000
+    counts = {"SUCCEEDED": 9000, "FAILED": 900, "RUNNING": 100}
+    world.jobs[0]["arrayProperties"]["statusSummary"] = counts
+    asked: list[str] = []
+    for name in ("list_jobs", "describe_jobs"):
+        inner = getattr(world, name)
+
+        def counted(*, _name: str = name, _inner: Any = inner, **given: Any) -> dict:
+            asked.append(_name)
+            return _inner(**given)
+
+        user.monkeypatch.setattr(world, name, counted)
+    _, out, _ = user.call("status", RUN=RUN)
+    assert "9000 succeeded, 900 failed, 100 running" in out
+    # its name, two pages of it; its counts; its first failures
+    assert asked == ["list_jobs", "list_jobs", "describe_jobs", "list_jobs"]
+    assert (len(world.sent), len(world.jobs)) == (2, 1)
