@@ -256,6 +256,7 @@ def test_request_files_of_killed_processes_are_removed_by_the_next_call(settings
         f"request-{gone}-abcdefgh.json": (30, True),  # its CLI may be about to read it
         f"run-task-{here}-abcdefgh.json": (100, True),
         f"run-task-{here}-abcdefgi.json": (90000, False),
+        f"submit-job-{gone}-abcdefgh.json": (100, False),
         "run-task-1-abcdefgh.json": (100, True),  # another user's
         "run-task-abcdefgh.json": (100, True),
         "run-task-abcdefgi.json": (90000, False),
@@ -433,7 +434,7 @@ def test_an_endpoint_that_is_no_address_is_the_user_s_to_correct(settings, keys,
 def called() -> set[tuple[str, str]]:
     """Return the commands of the AWS CLI that stand in the recipes and in the program."""
     program = "".join(path.read_text() for path in (PROJECT / "ecs").rglob("*.py"))
-    words = re.findall(r'"(cloudformation|ecr|ecs|logs|s3|sts)", "([a-z]+-[a-z-]+)"', program)
+    words = re.findall(r'"(batch|cloudformation|ecr|ecs|logs|s3|sts)", "([a-z]+-[a-z-]+)"', program)
     return {
         *words,
         *re.findall(r'"\$\$AWS" ([a-z]+) ([a-z-]+)', (PROJECT / "Makefile").read_text()),

@@ -21,7 +21,7 @@ from ecs.commands import batch as commands
 from ecs.errors import UserError
 from ecs.history import measures
 from ecs.request import definition, grid, job
-from ecs.run import batch, queued, registration
+from ecs.run import batch, queued
 from ecs.stack import jobs
 from ecs.verdict.verdict import verdict
 from support import PROJECT
@@ -63,11 +63,6 @@ class Batch:
             given = dict(zip(words[2::2], words[3::2], strict=True))
             self.terminated.append((given["--job-id"], given["--reason"]))
             return {}
-        if words[1] == "register-job-definition":
-            rules_aws.look("batch", "RegisterJobDefinition", request)
-            arn = f"arn:aws:batch:us-east-1:0:job-definition/churn:{len(self.definitions) + 1}"
-            self.definitions.append({**request, "jobDefinitionArn": arn})
-            return {"jobDefinitionArn": arn}
         rules_aws.look("batch", "SubmitJob", request)
         self.sent.append(request)
         error, there = self.errors.pop(0) if self.errors else ("", True)
@@ -81,6 +76,11 @@ class Batch:
         if error:
             raise UserError(f"aws batch submit-job: {error}")
         return made
+
+    def register_job_definition(self, **request: Any) -> dict:
+        arn = f"arn:aws:batch:us-east-1:0:job-definition/churn:{len(self.definitions) + 1}"
+        self.definitions.append({**request, "jobDefinitionArn": arn})
+        return {"jobDefinitionArn": arn}
 
     class exceptions:
         class ClientException(Exception):
@@ -120,7 +120,6 @@ def world(user, monkeypatch) -> Batch:
     path.write_text(json.dumps(OUTPUTS | QUEUES))
     monkeypatch.setattr(commands, "new_run_id", lambda: RUN)
     monkeypatch.setattr(batch, "call_cli", made.call_cli)
-    monkeypatch.setattr(registration, "call_cli", made.call_cli)
     monkeypatch.setattr(batch, "pause", lambda *_: 0)
     monkeypatch.setattr(queued, "sleep", lambda seconds: None)
     return made
@@ -280,6 +279,7 @@ def test_the_recipe_is_the_command_that_is_sent(user, world, monkeypatch):
     assert user.call("submit", "--", "aws", *words)[0] == 0
     (call,) = user.calls()
     assert call[:3] == words[:3]
+    assert "/submit-job-" in call[3]  # what a killed client leaves is removed by this name
     assert "--debug" in call
     assert user.request("submit-job")["jobName"] == RUN
     assert user.recorded("run.json")["batch"]["job"] == "job-7"
@@ -737,7 +737,6 @@ def test_a_damaged_record_is_a_sentence(user, world, damage):
 
 def test_a_run_is_repeated_on_ecs_with_its_words(user, world):
     begun(user, world, RUNNING=4)
-    user.monkeypatch.setattr(registration, "call_cli", aws.call_cli)
     user.ends(test_cli.stopped(0, stopCode="EssentialContainerExited"))
     user.monkeypatch.setattr("ecs.commands.run.new_run_id", lambda: "20260102T030406Z-abcdef")
     user.cloud.services["logs"] = test_cli.Logs("[end of run 20260102T030406Z-abcdef]")

@@ -39,12 +39,15 @@ NOT_CALLED = re.compile(
 ALIASES = "~/.aws/cli/alias"
 # the commands of the AWS CLI that the Makefile and this program call
 COMMANDS = {
+    "batch": ("submit-job", "terminate-job"),
     "cloudformation": ("deploy",),
     "ecr": ("get-login-password",),
     "ecs": ("execute-command", "register-task-definition", "run-task", "stop-task"),
 }
 # Request files, with the id of the process that wrote them (older versions: without).
-REQUESTS = re.compile(r"(?:run-task|task-definition|request)-(?:(\d+)-)?[a-z0-9_]{8}\.json")
+REQUESTS = re.compile(
+    r"(?:run-task|submit-job|task-definition|request)-(?:(\d+)-)?[a-z0-9_]{8}\.json"
+)
 DAY, GRACE = 86400, 60  # seconds
 
 

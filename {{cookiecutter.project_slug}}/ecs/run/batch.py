@@ -163,7 +163,6 @@ def as_task(job: Mapping, attempt: Mapping, last: bool) -> dict:
     }
     return {
         "taskArn": task.get("taskArn"),
-        "lastStatus": "STOPPED",
         "stopCode": stop_code(job, said, code) if last else "",
         "stoppedReason": reason,
         "containers": [

@@ -120,13 +120,8 @@ def register_job(
         note(f"job definition: {arn.rpartition('/')[2]} (unchanged)")
         return arn, image_uri
     tags = mark.tags_of(mark.tags(settings)) | {CONTENT_TAG: content(request)}
-    answer = call_cli(
-        settings,
-        "batch",
-        "register-job-definition",
-        request={**request, "tags": tags},
-        name="job-definition",
-    )
+    # not by the AWS CLI, of which older versions know no stopTimeout here
+    answer = client(settings, "batch").register_job_definition(**request, tags=tags)
     arn = answer["jobDefinitionArn"]
     note(f"job definition: {arn.rpartition('/')[2]} (new)")
     return arn, image_uri
