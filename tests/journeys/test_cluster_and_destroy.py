@@ -16,7 +16,7 @@ pytestmark = pytest.mark.docker
 def test_destroy_leaves_nothing_of_the_project(project):
     project.make("run", SCRIPT="endless.py", DETACH="1")
     done = project.make("destroy", status=2)
-    assert "make destroy YES=1" in done.stderr
+    assert "make SANDBOX=1 destroy YES=1" in done.stderr
     project.make("status")  # nothing was deleted
     project.make("destroy", YES="1")
     assert left_behind(project) == {}

@@ -77,7 +77,7 @@ def test_a_signal_to_the_follower_leaves_the_run_alone_or_stops_it(project, sign
     run = run[1] if run else project.latest()
     assert f"{state}" in project.make("status", RUN=run).stdout
     if state == "Running":
-        assert f"make attach RUN={run}" in said
+        assert f"make SANDBOX=1 attach RUN={run}" in said
         project.make("stop", RUN=run)
         # attaching ends as the run itself would have
         assert f"run {run} failed: " in project.make("attach", RUN=run, status=2).stderr
@@ -145,7 +145,7 @@ def test_ctrl_c_at_make_run_detaches_and_the_run_can_be_attached_again(project, 
     run = terminal.until(r"run (\S+), task")[1]
     terminal.until("second 1\r")
     terminal.type("\x03")
-    terminal.until(f"detached; run {run} goes on. To follow it: make attach RUN={run}")
+    terminal.until(f"detached; run {run} goes on. To follow it: make SANDBOX=1 attach RUN={run}")
     assert typed_status(terminal) != 0
     assert "Running" in project.make("status", RUN=run).stdout
     terminal.type(f"make attach RUN={run}\n")
@@ -167,7 +167,7 @@ def test_two_quick_ctrl_c_at_make_run_stop_the_task_with_a_reason(project, termi
     terminal.until(f"run {run} is stopping")
     shown = project.make("status", RUN=run).stdout
     assert re.search(r"^state +Failed", shown, re.MULTILINE)
-    assert "Ctrl-C in make run" in shown
+    assert "Ctrl-C in make SANDBOX=1 run" in shown
 
 
 def test_sigterm_at_make_run_stops_the_task(project, terminal):
@@ -177,7 +177,7 @@ def test_sigterm_at_make_run_stops_the_task(project, terminal):
     os.kill(terminal.child(), signal.SIGTERM)  # Make hands it on
     terminal.until(f"run {run} is stopping")
     assert typed_status(terminal) != 0
-    assert "SIGTERM in make run" in project.make("status", RUN=run).stdout
+    assert "SIGTERM in make SANDBOX=1 run" in project.make("status", RUN=run).stdout
 
 
 def test_a_long_log_arrives_whole_and_in_order_to_the_line_before_the_exit(project):
@@ -268,5 +268,5 @@ def test_a_detached_run_is_watched_and_stopped(project):
     project.make("stop", RUN=run[:18])
     done = project.make("logs", RUN=run, status=2)
     assert f"run {run} failed: " in done.stderr
-    assert "make stop" in done.stderr
+    assert "make SANDBOX=1 stop" in done.stderr
     assert re.search(rf"{run}.*Failed", project.make("runs").stdout)

@@ -161,7 +161,9 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
             Issuer.claims = claims
             workflow.run("Sign in to AWS")
             said = workflow.run("Push the image and run", 2, SCRIPT="hello.py")
-            assert f"type: make cluster GITHUB={claims['sub'].removeprefix('repo:')}" in said
+            assert (
+                f"type: make SANDBOX=1 cluster GITHUB={claims['sub'].removeprefix('repo:')}" in said
+            )
         Issuer.claims = {"sub": SUBJECT}
         # from the environment it is not taken: other programs set a variable of that name
         with (folder / ".env").open("a") as file:
@@ -192,7 +194,7 @@ def test_a_workflow_of_github_pushes_and_runs_without_a_key(
         assert step.wait() != 0
         assert "is stopping" in said
         makefile.write_text(root)
-        assert "SIGTERM in make run" in project.make("status").stdout
+        assert "SIGTERM in make SANDBOX=1 run" in project.make("status").stdout
         # what the role may not do
         makefile.write_text(re.sub(r"export AWS_(ACCESS|SECRET).*\n", "", root))
         signed = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": role}

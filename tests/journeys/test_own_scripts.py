@@ -100,17 +100,17 @@ def test_what_is_wrong_with_a_script_is_said_before_a_task_is_paid_for(project):
     (project.folder / "needs.py").write_text("import pandas\nimport json\n")
     done = project.make("run", SCRIPT="needs.py", status=2)
     assert "needs.py imports pandas, and the image lacks that" in done.stderr
-    assert 'type: make add PACKAGE="pandas", then make push' in done.stderr
+    assert 'type: make add PACKAGE="pandas", then make SANDBOX=1 push' in done.stderr
     done = project.make("run", SCRIPT="nothing.py", status=2)
     assert "there is no nothing.py in this folder" in done.stderr
     done = project.make("run", DATA="data/nothing.csv", status=2)
-    assert "there is no s3://" in done.stderr and "type: make data" in done.stderr
+    assert "there is no s3://" in done.stderr and "type: make SANDBOX=1 data" in done.stderr
     table = project.folder / "data/train.csv"
     whole = table.read_text()
     table.write_text(whole + whole.splitlines()[1] + "\n")
     done = project.make("run", status=2)
     assert "data/train.csv differs from what was uploaded" in done.stderr
-    other = re.search(r'make run DATA="(s3://\S+)"', done.stderr)[1]
+    other = re.search(r'make SANDBOX=1 run DATA="(s3://\S+)"', done.stderr)[1]
     table.write_text(whole)
     assert project.make("runs").stdout == before
     (project.folder / "needs.py").unlink()
@@ -134,7 +134,7 @@ def test_a_script_that_saves_nothing_or_writes_elsewhere_is_told(project):
     done = project.make("local", SCRIPT="beside.py", status=2)
     assert "Read-only file system: '/model.txt'" in done.stdout + done.stderr
     done = project.make("run", SCRIPT="reads.py", status=2)
-    assert 'make run DATA="train=data/train.csv more=data/lookup.csv"' in done.stderr
+    assert 'make SANDBOX=1 run DATA="train=data/train.csv more=data/lookup.csv"' in done.stderr
     for name in scripts:
         (project.folder / name).unlink()
     project.make("push")

@@ -78,7 +78,7 @@ def test_an_unknown_option_prints_the_containers_error_and_fails(project):
 def test_a_run_of_an_image_that_does_not_exist_fails_and_says_so(project):
     done = project.make("run", TAG="no-such-image", status=2)
     assert "no-such-image" in done.stderr
-    assert "type: make push" in done.stderr
+    assert "type: make SANDBOX=1 push" in done.stderr
     assert "Traceback" not in done.stderr
 
 

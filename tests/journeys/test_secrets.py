@@ -56,7 +56,7 @@ def test_a_secret_reaches_the_container_and_is_seen_nowhere_else(project):
     project.make("push")
     said = []
     done = project.make("run", SCRIPT="keeps.py", SECRETS="TD_API_KEY", status=2)
-    assert "type: make secret NAME=TD_API_KEY" in done.stderr
+    assert "type: make SANDBOX=1 secret NAME=TD_API_KEY" in done.stderr
     watch = Watch(canary)
     watch.start()
     for value in ("another", canary):

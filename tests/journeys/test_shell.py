@@ -29,7 +29,7 @@ def test_a_shell_is_opened_in_a_run_that_was_started_for_it(project):
     assert "without EXEC=1" in done.stderr
     project.make("stop", RUN=plain)
     done = project.make("run", SCRIPT="endless.py", DETACH="1", EXEC="1", status=2)
-    assert "make cluster EXEC=1" in done.stderr
+    assert "make SANDBOX=1 cluster EXEC=1" in done.stderr
     role = json.loads((project.folder / ".sandbox/stack.json").read_text())["TaskRoleArn"]
     role = role.rpartition("/")[2]
     iam = project.client("iam")
