@@ -545,7 +545,7 @@ def test_what_may_not_be_looked_at_is_skipped(world, name):
     world.answers[name] = DENIED
     status, lines = world.verify()
     assert status == 0
-    assert any(re.match(r"\[skip\] .*may not look", line) for line in lines)
+    assert any(re.match(r"\[skip\] .*may not see", line) for line in lines)
     assert not any(line.startswith("[FAIL]") for line in lines)
 
 
@@ -575,7 +575,7 @@ def test_an_answer_that_is_not_aws_s_fails_its_own_check_only(world, monkeypatch
 
     monkeypatch.setattr(permissions, "lacking", lacking)
     assert world.fault() == (
-        "[FAIL] permissions: what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "[FAIL] permissions: the answer did not come from AWS, but perhaps from a proxy",
         "type: env | grep -i proxy, then make verify",
     )
 

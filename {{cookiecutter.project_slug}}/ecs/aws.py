@@ -215,7 +215,7 @@ def cli_version(settings: Settings) -> str:
 
 
 def refuse_aliases() -> None:
-    """Look whether the user's aliases leave the AWS CLI's own commands as they are.
+    """Check whether the user's aliases leave the AWS CLI's own commands as they are.
 
     An alias wins over a command of its name, and no option or variable turns them off: "Creating and
     using aliases in the AWS CLI" in its user guide.

@@ -23,7 +23,7 @@ def read(path: Path = FILE) -> dict:
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; bring it back: git checkout {path}") from error
     except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); mend it there") from error
+        raise UserError(f"{path} is not JSON ({error}); correct it there") from error
 
 
 def fill(value: Any, names: Mapping[str, str]) -> Any:

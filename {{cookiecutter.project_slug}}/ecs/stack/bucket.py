@@ -71,7 +71,7 @@ def add_mark(settings: Settings, name: str, account: str, found: Mapping[str, st
 
 
 def check(settings: Settings, name: str, found: Mapping[str, str]) -> None:
-    """Return if the bucket, on which these tags were ``found``, is the project's.
+    """Return if the bucket with the tags ``found`` is the project's.
 
     Raises:
         UserError: it is not, or not yet.

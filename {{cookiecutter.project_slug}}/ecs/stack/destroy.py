@@ -209,7 +209,7 @@ def delete_stack(settings: Settings, stack_id: str) -> None:
         if not left:
             raise
         raise UserError(
-            f"the stack {settings.project} is not deleted: {'; '.join(map(why, left))}; when that is "
+            f"the stack {settings.project} is not deleted: {'; '.join(map(why, left))}; once that is "
             "solved, type: make destroy"
         ) from error
 
