@@ -224,7 +224,7 @@ EDITS = {
     "a placeholder of nothing": ("${Project}", "${Nobody}", "placeholder", "make register"),
     "another container": ('"name": "train"', '"name": "main"', "no container", "name it train"),
     "a size that Fargate lacks": ('"4096"', '"1024"', "MEMORY=1024", "make register"),
-    "a size in words": ('"1024"', '"1 vCPU"', "no whole numbers", "make register"),
+    "a size in words": ('"1024"', '"1 vCPU"', "not whole numbers", "make register"),
 }
 
 
@@ -336,7 +336,7 @@ ACCOUNT = {
         "REVERT_DRIFT",
     ),
     "throttling": (
-        {"cluster": ("ThrottlingException", "Rate exceeded")}, "too often", "make verify, again"
+        {"cluster": ("ThrottlingException", "Rate exceeded")}, "too many requests", "make verify, again"
     ),
     "an error that nobody knows": (
         {"log": ("SomethingNew", "Martians")}, "Martians", "make verify again"
@@ -554,7 +554,7 @@ def test_permissions_that_are_missing_are_all_in_one_line(world, monkeypatch):
     monkeypatch.setattr(permissions, "lacking", lambda *_: lacking)
     found, typed = world.fault()
     assert found == "[FAIL] permissions: this identity may not ecs:RunTask, s3:PutObject"
-    assert typed.startswith("type: make policy, and an administrator attaches")
+    assert typed.startswith("type: make policy, and ask an administrator to attach")
 
 
 def test_a_workflow_that_aws_does_not_trust_is_told_by_verify_too(world, monkeypatch):

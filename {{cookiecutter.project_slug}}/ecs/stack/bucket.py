@@ -110,7 +110,7 @@ def expire_runs(settings: Settings) -> None:
     The other rules stay. S3 replaces all of them at once.
 
     Raises:
-        UserError: RUN_DAYS is no number of days.
+        UserError: RUN_DAYS is not a number of days.
     """
     from botocore.exceptions import ClientError
 
