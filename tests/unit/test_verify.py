@@ -575,7 +575,7 @@ def test_an_answer_that_is_not_aws_s_fails_its_own_check_only(world, monkeypatch
 
     monkeypatch.setattr(permissions, "lacking", lacking)
     assert world.fault() == (
-        "[FAIL] permissions: the answer did not come from AWS, but perhaps from a proxy",
+        "[FAIL] permissions: what answered is not AWS, but perhaps a proxy",
         "type: env | grep -i proxy, then make verify",
     )
 

@@ -683,7 +683,7 @@ RULES = (
         (EXCEPTION,), reason=r"(Unable to parse config file: |The specified config file \()(?P<file>[^)]+)",
     ),
     Rule(
-        "page", "the answer did not come from AWS, but perhaps from a proxy",
+        "page", "what answered is not AWS, but perhaps a proxy",
         "echo $HTTPS_PROXY $NO_PROXY, set them right or unset them, then make run", NEVER, (EXCEPTION,),
         reason=r"(?i)unable to parse response|proxy authentication required",
     ),
