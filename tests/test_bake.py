@@ -36,10 +36,10 @@ FILES = {
     "ecs/": "README.md __init__.py __main__.py aws.py capacity.py console.py contract.py cost.py distributions.py dotenv.py errors.py fargate.py machines.py output.py parse.py refusals.py settings.py surroundings.py",
     "ecs/checks/": "__init__.py account.py network.py permissions.py preflight.py project.py results.py verify.py",
     "ecs/commands/": "__init__.py image.py run.py runs.py schedule.py stack.py",
-    "ecs/history/": "__init__.py data.py download.py index.py measures.py records.py report.py run.py saved.py sound.py versions.py",
+    "ecs/history/": "__init__.py data.py download.py firings.py index.py measures.py records.py report.py run.py saved.py sound.py versions.py",
     "ecs/image/": "__init__.py engine.py image.py packages.py",
     "ecs/request/": "__init__.py channels.py definition.py request.py sizes.py",
-    "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py",
+    "ecs/run/": "__init__.py attempts.py follow.py here.py locate.py registration.py retry.py signals.py state.py submit.py waiting.py",
     "ecs/stack/": "__init__.py bucket.py changes.py claim.py destroy.py inputs.py instances.py mark.py policies.py readiness.py scheduler.py secrets.py stack.py",
     "ecs/verdict/": "__init__.py calls.py explain.py rules.py verdict.py",
     "docs/": "capacities.md costs.md data.md github.md reference.md runs.md scripts.md services.md troubleshooting.md",
@@ -48,7 +48,7 @@ FILES = {
     "sandbox/": "README.md __init__.py __main__.py base-image.sh differences.json requirements.in requirements.txt",
     "tests/": "test_scripts.py",
     "training/": "README.md __init__.py arguments.py artifacts.py card.py checkpoints.py curves.py data.py dates.py "
-    "delimited.py derived.py encoding.py errors.py folders.py formats.py labels.py libsvm.py machine.py metrics.py program.py "
+    "delimited.py derived.py encoding.py errors.py folders.py formats.py labels.py libsvm.py machine.py metrics.py opening.py program.py "
     "reading.py schema.py sources.py storage.py tracking.py values.py",
     "training/library/": "__init__.py hyperparameters.py importance.py model.py resume.py",
 }

@@ -357,7 +357,7 @@ BAD = [
 def test_a_request_that_is_none_is_refused(folder, text):
     folder.write("x.py", "")
     code, said = folder.launch("x.py", RUN_CHANNELS=text)
-    assert (code, "RUN_CHANNELS is no JSON object of channels" in said) == (2, True), said
+    assert (code, "RUN_CHANNELS is not a JSON object of channels" in said) == (2, True), said
 
 
 @pytest.mark.parametrize(
