@@ -15,7 +15,7 @@ from ecs.stack import inputs
 from kinds import FARGATE, INSTANCES, MANAGED, WITH_GPU
 from processed import plain
 from support import ARCHITECTURES, COMPUTES
-from test_end_to_end import Project, left_behind
+from user import Project, left_behind
 
 pytestmark = pytest.mark.docker
 

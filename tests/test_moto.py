@@ -169,7 +169,7 @@ def failed(done: CompletedProcess[str]) -> list[tuple[str, str]]:
 
 def test_verify_changes_nothing_and_finds_what_moto_lacks(project):
     found = failed(project.changes_nothing("verify", status=2))
-    unread = "what answered is not AWS, a proxy perhaps, whose page cannot be read"
+    unread = "what answered is not AWS, but perhaps a proxy"
     again = "env | grep -i proxy, then make verify"
     # moto does not know SimulatePrincipalPolicy, and answers with a page
     assert found[:2] == [(f"{name}: {unread}", again) for name in emulators.MOTO_CHECKS[:2]]

@@ -240,7 +240,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_leaves_nothing(service, tmp_p
     assert done.returncode != 0
     words = ("train.py", "none", {"train": "td://shop/dense"})
     refused(service.launch(*words, TD_API_KEY=""), "there is no key", "TD_API_KEY")
-    refused(service.launch(*words, TD_API_KEY="two words"), "TD_API_KEY is no key")
+    refused(service.launch(*words, TD_API_KEY="two words"), "TD_API_KEY is not a key")
     wrong = service.launch(*words, TD_API_KEY=f"not/{KEY}")
     refused(wrong, "refuses the key")
     assert KEY not in wrong.stdout + wrong.stderr

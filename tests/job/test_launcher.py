@@ -357,7 +357,7 @@ BAD = [
 def test_a_request_that_is_none_is_refused(folder, text):
     folder.write("x.py", "")
     code, said = folder.launch("x.py", RUN_CHANNELS=text)
-    assert (code, "RUN_CHANNELS is no JSON object of channels" in said) == (2, True), said
+    assert (code, "RUN_CHANNELS is not a JSON object of channels" in said) == (2, True), said
 
 
 @pytest.mark.parametrize(
@@ -465,4 +465,4 @@ def test_a_table_without_words_for_a_run_is_a_sentence(folder, table):
     words = folder.write("argv.json", table)
     code, said = folder.launch("x.py", ARGV_URI=str(words), AWS_BATCH_JOB_ARRAY_INDEX="1")
     assert code == 2
-    assert "no list of words is there" in said
+    assert "this is not a list of words" in said

@@ -74,7 +74,7 @@ def test_no_channels_are_none():
 
 @pytest.mark.parametrize("text", NO_CHANNELS)
 def test_what_is_no_set_of_channels_is_refused(text):
-    with pytest.raises(UserError, match="RUN_CHANNELS is no JSON object of channels"):
+    with pytest.raises(UserError, match="RUN_CHANNELS is not a JSON object of channels"):
         stage.channels(text)
 
 

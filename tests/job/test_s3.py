@@ -467,7 +467,7 @@ def test_arguments_come_from_s3(folder, bucket):
     assert on_s3(folder, bucket, ARGV_URI="s3://b/p/runs/r/argv.json")[0] == 0
     assert json.loads(bucket.objects["b/p/runs/r/manifest.json"])["argv"] == ["--a", "b"]
     code, said = on_s3(folder, bucket, ARGV_URI="s3://b/none")
-    assert (code, "ARGV_URI=s3://b/none: no list of words is there" in said) == (2, True)
+    assert (code, "ARGV_URI=s3://b/none: this is not a list of words" in said) == (2, True)
 
 
 # ---- what a run leaves behind in a bucket with versions

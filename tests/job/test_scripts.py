@@ -60,7 +60,7 @@ def test_a_pattern_keeps_out_what_docker_keeps_out(text):
 
 
 def test_a_pattern_that_is_none_is_named():
-    with pytest.raises(UserError, match=r"\.dockerignore: '\[z-a\]' is no pattern"):
+    with pytest.raises(UserError, match=r"\.dockerignore: '\[z-a\]' is not a pattern"):
         scripts.rules("[z-a]")
 
 

@@ -119,11 +119,11 @@ def test_nobody_who_answers_may_pass(server, tmp_path):
 
 
 ADDRESSES = [
-    ("http://example.com/x", "http:// is not read here"), ("ftp://example.com/x", "ftp:// is not read here"),
-    ("file:///etc/passwd", "file:// is not read here"), ("http://127.0.0.1.example.com/x", "http://"),
-    ("https://[bad/x", "is no address"), ("http://localhost@example.com/x", "http:// is not read here"),
-    ("http://127.0.0.1:port/x", "is no address"), ("http://127.0.0.1:9/a b", "is no address"),
-    ("http://127.0.0.1:9/é", "is no address"),
+    ("http://example.com/x", "http:// cannot be read"), ("ftp://example.com/x", "ftp:// cannot be read"),
+    ("file:///etc/passwd", "file:// cannot be read"), ("http://127.0.0.1.example.com/x", "http://"),
+    ("https://[bad/x", "is not an address"), ("http://localhost@example.com/x", "http:// cannot be read"),
+    ("http://127.0.0.1:port/x", "is not an address"), ("http://127.0.0.1:9/a b", "is not an address"),
+    ("http://127.0.0.1:9/é", "is not an address"),
 ]  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_no_server_leads_to_plain_http_or_a_file_elsewhere(server, tmp_path, mon
     assert web.fetch(f"{server.url}/x", tmp_path).read_bytes() == CONTENT
     monkeypatch.setattr(web, "LOOPBACK", ("127.0.0.1",))
     server.ways, server.location = [302], server.url.replace("127.0.0.1", "localhost") + "/secret"
-    with pytest.raises(UserError, match="http:// is not read here"):
+    with pytest.raises(UserError, match="http:// cannot be read"):
         web.fetch(f"{server.url}/z", tmp_path)
 
 

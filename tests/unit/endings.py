@@ -709,17 +709,17 @@ ENDINGS = (
     ),
     unstarted(
         "no such program, on Fargate", "saebyn/glowing-telegram, issue 398; jenkinsci/amazon-ecs-plugin, issue 258",
-        "Task failed to start", "never", "mend the Dockerfile",
+        "Task failed to start", "never", "fix the Dockerfile",
         f'{SHIM}exec: "019552fb": executable file not found in $PATH: unknown',
     ),
     unstarted(
         "no such file, on Fargate", "aws/amazon-ecs-agent, issue 2954", "Task failed to start", "never",
-        "mend the Dockerfile",
+        "fix the Dockerfile",
         f'{SHIM}exec: "/opt/run.sh": stat /opt/run.sh: no such file or directory: unknown',
     ),
     unstarted(
         "a program without permission, on Fargate", "opencontainers/runc: exec: permission denied",
-        "Task failed to start", "never", "mend the Dockerfile",
+        "Task failed to start", "never", "fix the Dockerfile",
         f'{SHIM}exec: "/app/run.sh": permission denied: unknown',
     ),
     unstarted(

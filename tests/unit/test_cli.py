@@ -288,7 +288,7 @@ def test_a_cli_that_fails_gives_one_sentence_and_nothing_is_recorded(user):
     status, out, err = user.call("run")
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == (
-        "error: no AWS credentials can be had on this machine; type: aws configure, or without an account: "
+        "error: no AWS credentials could be loaded on this machine; type: aws configure, or without an account: "
         "make rehearse; AWS says: aws ecs register-task-definition: Unable to locate credentials"
     )
     assert set(user.cloud.bucket.objects) == {"churn/data/train.csv"}
@@ -428,7 +428,7 @@ def test_the_last_attempt_decides_and_no_more_are_made(user):
     status, _, err = user.call("run", RETRIES="2")
     assert status == 1
     assert len(user.requests("run-task")) == 3
-    assert f"run {RUN} interrupted: AWS took the Spot capacity back" in err
+    assert f"run {RUN} interrupted: AWS took back the Spot capacity" in err
     assert len(user.recorded("result.json")["attempts"]) == 3
 
 

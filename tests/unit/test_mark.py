@@ -455,7 +455,7 @@ def test_destroy_leaves_a_bucket_of_another_account_s_alone_and_goes_on(settings
     found = destroy.belongings(settings)
     assert found.bucket == {}
     assert found.cluster == "cluster"
-    assert found.others[0] == f"s3://{NAME}, another account's or closed to who asks"
+    assert found.others[0] == f"s3://{NAME}, another account's or closed to you"
     account.done()
 
 

@@ -32,7 +32,7 @@ ACCOUNT = "0" * 12
 SETTINGS = Settings("churn", "us-east-1", tag="v1", exec=True)
 NAMES = policies.Names(SETTINGS, ACCOUNT, "aws")
 EVERY = permissions.actions(policies.runs(NAMES))
-# As in tests/test_end_to_end.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it
+# As in tests/user.py, and in docs/emulators.md: where the emulator asks for another resource than AWS, and where it
 # does not know a condition's key.
 CLUSTER, GROUP = NAMES.arn("ecs", "cluster/churn"), NAMES.arn("logs", "log-group:/ecs/churn")
 DIFFERENCES = {

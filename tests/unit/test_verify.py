@@ -342,7 +342,7 @@ ACCOUNT = {
         "REVERT_DRIFT",
     ),
     "throttling": (
-        {"cluster": ("ThrottlingException", "Rate exceeded")}, "too often", "make verify, again"
+        {"cluster": ("ThrottlingException", "Rate exceeded")}, "too many requests", "make verify, again"
     ),
     "an error that nobody knows": (
         {"log": ("SomethingNew", "Martians")}, "Martians", "make verify again"
@@ -551,7 +551,7 @@ def test_what_may_not_be_looked_at_is_skipped(world, name):
     world.answers[name] = DENIED
     status, lines = world.verify()
     assert status == 0
-    assert any(re.match(r"\[skip\] .*may not look", line) for line in lines)
+    assert any(re.match(r"\[skip\] .*may not see", line) for line in lines)
     assert not any(line.startswith("[FAIL]") for line in lines)
 
 
@@ -560,7 +560,7 @@ def test_permissions_that_are_missing_are_all_in_one_line(world, monkeypatch):
     monkeypatch.setattr(permissions, "lacking", lambda *_: lacking)
     found, typed = world.fault()
     assert found == "[FAIL] permissions: this identity may not ecs:RunTask, s3:PutObject"
-    assert typed.startswith("type: make policy, and an administrator attaches")
+    assert typed.startswith("type: make policy, and ask an administrator to attach")
 
 
 def test_a_workflow_that_aws_does_not_trust_is_told_by_verify_too(world, monkeypatch):
@@ -581,7 +581,7 @@ def test_an_answer_that_is_not_aws_s_fails_its_own_check_only(world, monkeypatch
 
     monkeypatch.setattr(permissions, "lacking", lacking)
     assert world.fault() == (
-        "[FAIL] permissions: what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "[FAIL] permissions: what answered is not AWS, but perhaps a proxy",
         "type: env | grep -i proxy, then make verify",
     )
 

@@ -113,7 +113,7 @@ class TakenError(UserError):
     def __init__(self, name: str, owner: str) -> None:
         self.name = name
         super().__init__(
-            f"the bucket {name} is not of this region and account {owner}, or closed to who asks; type: "
+            f"the bucket {name} is not of this region and account {owner}, or closed to you; type: "
             "make cluster PROJECT=another-name, or for good change PROJECT in the Makefile; if it is the "
             "account's own, an administrator attaches what make policy and make cluster-policy print"
         )
@@ -146,7 +146,7 @@ def client(settings: Settings, service: str) -> Any:
     """Return a boto3 client that retries throttling and passing faults by itself.
 
     Raises:
-        UserError: it is for the sandbox, and would ask another machine; or the endpoint is no address.
+        UserError: it is for the sandbox, and would ask another machine; or the endpoint is not an address.
     """
     from botocore.config import Config
 
@@ -218,7 +218,7 @@ def cli_version(settings: Settings) -> str:
 
 
 def refuse_aliases() -> None:
-    """Look whether the user's aliases leave the AWS CLI's own commands as they are.
+    """Check whether the user's aliases leave the AWS CLI's own commands as they are.
 
     An alias wins over a command of its name, and no option or variable turns them off: "Creating and
     using aliases in the AWS CLI" in its user guide.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # What is said of an answer that is not in AWS's language.
-NOT_AWS = "what answered is not AWS, a proxy perhaps, whose page cannot be read"
+NOT_AWS = "what answered is not AWS, but perhaps a proxy"
 # How the AWS CLI prints an error of a service.
 CLI_ERROR = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \(reached max retries: \d+\))?: (?P<message>.*)",

@@ -33,7 +33,7 @@ def command(words: Sequence[str], work: Path) -> list[str]:
             return [sys.executable, "-m", script, *arguments]
         raise UserError(
             f"there is no script {script!r} among the project's files; if it is there, .dockerignore keeps "
-            f"it out: add a line !{script} at its end"
+            f"it out; add a line !{script} at its end"
         )
     with path.open("rb") as file:
         shebang = file.read(2) == b"#!"
@@ -97,7 +97,7 @@ def literal(text: str) -> object:
 
 
 def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
-    """Return script and arguments; those that were too long for ECS stand in a file, a sweep's in a row of it."""
+    """Return script and arguments; arguments that were too long for ECS, and those of a sweep's runs, are in a file."""
     uri = environ.get(contract.ARGV_URI)
     if not uri:
         return words
@@ -105,7 +105,7 @@ def all_words(words: list[str], environ: Mapping[str, str]) -> list[str]:
     if index := environ.get(attempt.BATCH_INDEX):
         more = dict(enumerate(more)).get(int(index)) if isinstance(more, list) else None
     if not isinstance(more, list) or not all(isinstance(word, str) for word in more):
-        raise UserError(f"{contract.ARGV_URI}={uri}: no list of words is there")
+        raise UserError(f"{contract.ARGV_URI}={uri}: this is not a list of words")
     return [words[0], *more, *words[1:]]
 
 
@@ -116,7 +116,7 @@ def bring(job: attempt.Job, channels: Mapping[str, Mapping[str, str]]) -> None:
     answer = Transfer(request).result()
     job.staged, job.checkpoints = answer["channels"], answer["checkpoints"]
     if job.attempt > 1:
-        say(f"-- attempt {job.attempt}: {len(job.checkpoints)} files of checkpoints are back")
+        say(f"-- attempt {job.attempt}: {len(job.checkpoints)} checkpoint files are back")
 
 
 def run(job: attempt.Job, told: Told) -> int:
@@ -169,7 +169,7 @@ def save(
     except (UserError, PassingError, OSError) as error:
         say(f"error: what the script wrote could not be saved: {without_secrets(str(error))}")
         return code or contract.PUBLISHING_FAILED
-    # A script that was stopped after it had removed them is to go on from them, and not to begin anew.
+    # A script that was stopped after removing its checkpoints must still resume from them, not begin anew.
     if not code or mirror.there():
         mirror.forget(mirror.there())
     if not code and not known:
@@ -205,7 +205,7 @@ def clean(job: attempt.Job, code: int) -> None:
         say(f"-- what the script wrote is in {job.work}")
         return
     attempt.remove(job.work)
-    for folder in job.work.parent, Path(job.base):  # a run on this machine of which nothing came
+    for folder in job.work.parent, Path(job.base):  # a run on this machine that produced nothing
         with contextlib.suppress(OSError):
             folder.rmdir()
 

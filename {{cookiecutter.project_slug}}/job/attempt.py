@@ -1,4 +1,4 @@
-"""One attempt at one run: what it is called, where it works, and the folders that a script may count on."""
+"""One attempt at one run: its name, where it works, and the folders that a script may rely on."""
 
 import itertools
 import json
@@ -63,7 +63,7 @@ def in_image() -> bool:
 
 
 def plan(words: list[str], environ: Mapping[str, str]) -> Job:
-    """Return the job that the environment asks for; of it, only a new run's folder is made yet."""
+    """Return the job that the environment asks for; all that this makes is a new run's folder."""
     base = environ.get(contract.RUN_URI, "")
     attempt = environ.get(BATCH_ATTEMPT) or environ.get(contract.ATTEMPT) or "1"
     if not attempt.isdecimal() or not int(attempt):
@@ -90,7 +90,7 @@ def plan(words: list[str], environ: Mapping[str, str]) -> Job:
 
 
 def fill(job: Job) -> None:
-    """Make the working folder, with the scripts and the folders that they may count on."""
+    """Make the working folder, with the scripts and the folders that they may rely on."""
     remove(job.work, job.scratch)
     try:
         job.scratch.mkdir(parents=True)

@@ -22,7 +22,7 @@ METRICS, PREDICTIONS, CHECKPOINTS = "metrics.json", "predictions.csv", "checkpoi
 CHECKPOINT_TAG = "kind=checkpoint"
 
 # Exit statuses of the launcher's own; a script that ends with one of them is reported as 1.
-STAGING_REFUSED = 81  # the data cannot be had: no such file, no permission, no such address
+STAGING_REFUSED = 81  # the data is not available: no such file, no permission, no such address
 STAGING_FAILED = 82  # the data could not be fetched this time: network, throttling
 PUBLISHING_FAILED = 83  # the script ended well, and what it wrote could not be saved
 OUT_OF_MEMORY = 84  # the kernel ended the script, which needed more memory than the task has

@@ -20,18 +20,18 @@ def say(line: str) -> None:
 
 
 def silence(target: int) -> None:
-    """Let a descriptor lead nowhere: who writes there goes on although the reader has gone."""
+    """Point a descriptor at nothing, so that writers go on although the reader has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, target)
     os.close(nowhere)
 
 
 class UserError(Exception):
-    """One sentence for the user: what is wrong, which rule, what to type. It stays so."""
+    """One sentence for the user: what is wrong, which rule, what to type. Trying again does not help."""
 
 
 class PassingError(Exception):
-    """One sentence for the user about what may be well a minute later: the network, throttling."""
+    """One sentence for the user about what may work a minute later: the network, throttling."""
 
 
 def one_line(text: object) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from job.errors import say
 
-# Where the kernel counts the processes that it ended for want of memory: cgroup v2, v1.
+# Where the kernel counts the processes that it ended because memory ran out: cgroup v2, v1.
 COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 
@@ -68,7 +68,7 @@ def origin() -> dict[str, object]:
 
 
 def ended_for_memory() -> int:
-    """Return how many processes the kernel has ended in this container for want of memory."""
+    """Return how many processes the kernel has ended in this container because memory ran out."""
     for path in COUNTERS:
         try:
             lines = dict(line.split(maxsplit=1) for line in Path(path).read_text().splitlines())

@@ -15,7 +15,7 @@ from job import contract, machine
 from job.errors import UserError, silence
 
 LOOK = 0.2  # seconds between two looks at the child
-DRAIN = 5.0  # seconds for what still stands in the pipe once the child has ended
+DRAIN = 5.0  # seconds for what is still in the pipe once the child has ended
 METRIC = re.compile(rb"metric: ([A-Za-z_][\w. /@-]{0,99})=(\S{1,40})\s*")
 LONGEST_METRIC = 256  # bytes of a line
 
@@ -169,7 +169,7 @@ class Child:
         return code if code >= 0 else 128 - code
 
     def out_of_memory(self) -> bool:
-        """Tell whether the kernel has ended a process for want of memory since the script began."""
+        """Tell whether the kernel has ended a process since the script began, because memory ran out."""
         return machine.ended_for_memory() > self.killed_before
 
 

@@ -1,4 +1,4 @@
-"""Results out: what the script wrote in its folder, its checkpoints while it runs, and last the manifest."""
+"""Save results: what the script wrote in its folder, its checkpoints while it runs, and last the manifest."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from job.paths import facts
 from job.scripts import IGNORED
 from job.transfer import Transfer
 
-# What tells that a file is another one, or has other content: i-node, size, time of the last change.
+# What shows that a file was replaced or changed: i-node, size, time of the last change.
 Stamp = tuple[int, int, int]
 # First parts of names that no script's file has in a run; `work` is where the script runs on the laptop.
 TAKEN = (*contract.RESERVED, "work")

@@ -41,7 +41,7 @@ def rules(text: str) -> list[Rule]:
             try:
                 found.append(Rule(admits, re.compile(translated(cleaned), re.DOTALL)))
             except re.error as error:
-                raise UserError(f".dockerignore: {line!a} is no pattern: {error}") from error
+                raise UserError(f".dockerignore: {line!a} is not a pattern: {error}") from error
     return found
 
 

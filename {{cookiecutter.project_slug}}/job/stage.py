@@ -1,4 +1,4 @@
-"""Data in: each channel as a folder that holds it and nothing else, and at its path in the working folder."""
+"""Bring data: each channel as a folder that holds nothing else, and at its path in the working folder."""
 
 import contextlib
 import glob
@@ -30,7 +30,7 @@ def channels(text: str) -> dict[str, dict[str, str]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
-        raise UserError(f"{contract.CHANNELS} is no JSON object of channels, each with its uri")
+        raise UserError(f"{contract.CHANNELS} is not a JSON object of channels, each with its uri")
     return found
 
 
@@ -105,7 +105,7 @@ def link(folder: Path, files: Mapping, channel: Mapping, work: Path) -> None:
     if "path" not in channel:
         return
     path = channel["path"].rstrip("/")
-    # a file stands at the path itself; the files of a folder, or of a pattern, beside it
+    # a file goes to the path itself; the files of a folder, or of a pattern, next to each other there
     alone = list(files) == [path.rpartition("/")[2]]
     base = path.rpartition("/")[0] if alone else fixed(path) if glob.has_magic(path) else path
     for name in files:

@@ -1,4 +1,4 @@
-"""Everything that is moved: data in, results out. A process of its own, since boto3 takes 50 MB of memory.
+"""Move everything: data in, results out. A process of its own, since boto3 takes 50 MB of memory.
 
 ``python -m job.transfer`` reads one request as JSON from standard input, does it, and prints what came of it
 as JSON; what it says meanwhile goes to standard error.

@@ -54,6 +54,28 @@ class Reading:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: each for name, each in values.items() if each != getattr(plain, name)}
 
+    @staticmethod
+    def is_sound(value: object) -> bool:
+        """Tell whether this is what ``to_json`` gives, and nothing else."""
+        if not isinstance(value, dict):
+            return False
+        for name, each in value.items():
+            words = each if isinstance(each, list) else [each]
+            try:
+                if name == "header":
+                    sound = isinstance(each, bool)
+                elif name == "absent":
+                    sound = each in ("0", "missing")
+                elif name in ("missing", "text", "dated"):
+                    sound = words is each and all(isinstance(word, str) for word in words)
+                else:
+                    sound = name not in PARSERS or PARSERS[name](each) == each
+            except (UserError, TypeError, AttributeError):
+                return False
+            if not sound:
+                return False
+        return True
+
     @classmethod
     def from_json(cls, value: dict) -> "Reading":
         """Return what ``to_json`` gave; an older schema.json has nothing of it."""

@@ -10,6 +10,7 @@ import pyarrow
 import pyarrow.compute
 
 from training.errors import UserError, one_line, option
+from training.reading import Reading
 
 NUMBER, CATEGORY = "number", "category"
 OBJECTIVES = "regression", "classification", "ranking"
@@ -86,6 +87,7 @@ class Schema:
             and 0 < len(self.columns) == len(set(self.names()))
             and len(kinds) <= 1
             and kinds <= {str, int, float, bool}
+            and Reading.is_sound(self.reading)
         )
 
     def digest(self) -> str:

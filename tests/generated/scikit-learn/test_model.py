@@ -221,7 +221,7 @@ def test_a_class_in_train_py_itself_is_refused_with_what_to_do(project):
     edit(project / "train.py", BEFORE, "before = Squares()")
     argv = ["--train", "table.csv", "--drop", "text", "--output", "model"]
     status, _, error = script(project, "train.py", *argv)
-    assert (status, error.count("\n"), "a file of its own, such as steps.py" in error) == (
+    assert (status, error.count("\n"), "into a file, such as steps.py" in error) == (
         2,
         1,
         True,

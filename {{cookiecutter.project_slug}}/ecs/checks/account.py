@@ -26,7 +26,7 @@ PRINCIPAL = "ecs-tasks.amazonaws.com"
 WHO = "aws sts get-caller-identity"
 
 
-ALLOW = f"make policy, and an administrator attaches what it prints to who asks here: {WHO}"
+ALLOW = f"make policy, and ask an administrator to attach what it prints; to see who you are: {WHO}"
 
 
 REGISTER = "then make register"
@@ -51,7 +51,7 @@ def check_credentials(context: Context) -> Result:
 
 
 def check_stack(context: Context) -> Result:
-    """Look whether the stack is there, complete and at rest; keep its outputs."""
+    """Check whether the stack is there, complete and at rest; keep its outputs."""
     settings = context.settings
     try:
         (found,) = context.client("cloudformation").describe_stacks(StackName=settings.project)[
@@ -84,7 +84,7 @@ def check_stack(context: Context) -> Result:
 
 
 def check_image(context: Context) -> Result:
-    """Look whether the repository has the image of what is in this folder."""
+    """Check whether the repository has the image of what is in this folder."""
     tag, uri = image.tag(context.settings), context.outputs["RepositoryUri"]
     if image.digest(context.settings, uri, tag) is None:
         return fail(f"the image {tag} of what is in this folder is not in {uri}", "make push")
@@ -162,13 +162,13 @@ def roles(context: Context) -> dict[str, str]:
 
 
 def check_role(context: Context, kind: str) -> Result:
-    """Look whether a role is there and trusts ECS."""
+    """Check whether a role is there and trusts ECS."""
     arn = roles(context).get(kind)
     if not arn:
         return fail(f"the task definition names no {kind}", "git checkout task-definition.json")
     name = arn.rpartition("/")[2]
     own = arn in (context.outputs["ExecutionRoleArn"], context.outputs["TaskRoleArn"])
-    remedy = context.mend() if own else "make run TASK_ROLE=…, one that trusts " + PRINCIPAL
+    remedy = context.repair() if own else "make run TASK_ROLE=…, one that trusts " + PRINCIPAL
     try:
         role = context.client("iam").get_role(RoleName=name)["Role"]
     except ClientError as error:
@@ -200,7 +200,7 @@ def policy_source(context: Context) -> str:
 
 
 def check_permissions(context: Context) -> Result:
-    """Look whether the caller has what `make policy` prints; nothing is changed."""
+    """Check whether the caller has what `make policy` prints; nothing is changed."""
     if context.arn.endswith(":root"):
         return ok("permissions: the account's root user has all")
     names = policies.of_caller(context.settings, context.arn)
@@ -211,8 +211,8 @@ def check_permissions(context: Context) -> Result:
         return fail(f"permissions: this identity may not {', '.join(sorted(missing))}", ALLOW)
     if unknown:
         return skip(
-            f"permissions: none of those that can be tried is denied; of {', '.join(sorted(unknown))} IAM "
-            "alone can tell, where iam:SimulatePrincipalPolicy is allowed"
+            f"permissions: none of those that can be tried is denied; only IAM can tell "
+            f"about {', '.join(sorted(unknown))}, if iam:SimulatePrincipalPolicy is allowed"
         )
     return ok("permissions: all that make policy prints")
 
@@ -248,7 +248,7 @@ def check_pass_role(context: Context) -> Result:
 
 
 def check_log_group(context: Context) -> Result:
-    """Look whether the log group is there."""
+    """Check whether the log group is there."""
     log = context.container().get("logConfiguration") or {}
     if log.get("logDriver") != "awslogs":
         return skip("log group: the container does not log to CloudWatch")
@@ -262,11 +262,11 @@ def check_log_group(context: Context) -> Result:
 
 
 def check_bucket(context: Context) -> Result:
-    """Look whether the bucket is there, ours, and in the region."""
+    """Check whether the bucket is there, ours, and in the region."""
     name, region = context.outputs["Bucket"], context.settings.region
     refused = None
     try:
-        # not HeadBucket: `make policy` allows to list what is the project's, and no more
+        # not HeadBucket: `make policy` only allows listing what is the project's
         answer = context.client("s3").list_objects_v2(
             Bucket=name, Prefix=f"{context.settings.project}/", MaxKeys=1
         )
@@ -284,7 +284,7 @@ def check_bucket(context: Context) -> Result:
 
 
 def check_data(context: Context) -> Result:
-    """Look whether what DATA names is in the bucket, and what `make data` uploaded is what is here."""
+    """Check whether what DATA names is in the bucket, and what `make data` uploaded is what is here."""
     settings, outputs = context.settings, context.outputs
     text = channels.with_latest(settings.data, lambda: records.latest(settings, outputs))
     named = channels.parse(text)
@@ -315,7 +315,7 @@ def check_data(context: Context) -> Result:
 def is_there(context: Context, key: str) -> bool:
     """Tell whether the project's bucket has a file, a folder, or a file for a pattern, of this key."""
     fixed = re.split(r"[*?[]", key)[0]
-    # a name that goes on may stand between a folder's name and what is in it
+    # in S3's order, a longer name may come between a folder's name and what is in it
     for prefix in (fixed, *([f"{key}/"] if fixed == key else [])):
         answer = context.client("s3").list_objects_v2(
             Bucket=context.outputs["Bucket"], Prefix=prefix, MaxKeys=1 if fixed == key else 1000
@@ -349,7 +349,7 @@ def secret_is_there(context: Context, name: str) -> bool:
     if ":secretsmanager:" in name:
         secrets = context.client("secretsmanager")
         try:
-            # behind the seventh colon stand a key and a version
+            # a key and a version follow the seventh colon
             found = secrets.describe_secret(SecretId=":".join(name.split(":")[:7]))
         except secrets.exceptions.ResourceNotFoundException:
             return False
@@ -364,7 +364,7 @@ def secret_is_there(context: Context, name: str) -> bool:
 
 
 def check_secrets(context: Context) -> Result:
-    """Look whether the secrets that the task definition names are there."""
+    """Check whether the secrets that the task definition names are there."""
     names = named_secrets(context.definition())
     if not names:
         return ok("secrets: the task definition names none")
@@ -372,6 +372,6 @@ def check_secrets(context: Context) -> Result:
     if missing:
         return fail(
             f"there is no secret {', '.join(missing)}",
-            f"mend its name in task-definition.json, {REGISTER}",
+            f"correct its name in task-definition.json, {REGISTER}",
         )
     return ok(f"secrets: {len(names)}")

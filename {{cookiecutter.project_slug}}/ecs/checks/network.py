@@ -15,7 +15,7 @@ ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "s3")
 
 
 def check_stack_capacity(context: Context) -> Result:
-    """Look whether the stack was made for CAPACITY."""
+    """Check whether the stack was made for CAPACITY."""
     request.capacity(context.settings, context.outputs)
     return ok(f"CAPACITY={context.settings.capacity}")
 
@@ -28,7 +28,7 @@ def providers(context: Context) -> list[str]:
 
 
 def check_cluster(context: Context) -> Result:
-    """Look whether the cluster is active and has the capacity provider attached."""
+    """Check whether the cluster is active and has the capacity provider attached."""
     name = context.outputs["Cluster"]
     answer = context.client("ecs").describe_clusters(clusters=[name])
     (found,) = answer["clusters"] or [{"status": "MISSING"}]
@@ -51,7 +51,7 @@ def check_cluster(context: Context) -> Result:
     if not missing:
         return ok(f"cluster {name}, with {' and '.join(providers(context))}")
     remedy = f"make cluster CAPACITY={context.settings.capacity}"
-    if not context.settings.kind.managed:  # to CloudFormation it is attached
+    if not context.settings.kind.managed:  # CloudFormation believes that it is attached
         remedy = (
             f"aws ecs put-cluster-capacity-providers --cluster {name} --capacity-providers "
             f"{' '.join([*attached, *missing])} --default-capacity-provider-strategy '[]'"
@@ -60,7 +60,7 @@ def check_cluster(context: Context) -> Result:
 
 
 def check_subnets(context: Context) -> Result:
-    """Look whether the subnets are there, of one VPC, and have free addresses."""
+    """Check whether the subnets are there, of one VPC, and have free addresses."""
     names = context.outputs["Subnets"].split(",")[:16]
     try:
         found = context.client("ec2").describe_subnets(SubnetIds=names)["Subnets"]
@@ -110,7 +110,7 @@ def way_out(routes: Iterable[Mapping], public_ip: str) -> str | None:
 
 
 def check_way_out(context: Context) -> Result:
-    """Look whether every subnet reaches the registry: by a gateway, NAT or endpoints."""
+    """Check whether every subnet reaches the registry: by a gateway, NAT or endpoints."""
     if not context.settings.there.network:
         return skip("way out: the sandbox's tasks are in this machine's network")
     filters = [{"Name": "vpc-id", "Values": [context.vpc]}]
@@ -141,17 +141,17 @@ def check_way_out(context: Context) -> Result:
 
 
 def check_security_group(context: Context) -> Result:
-    """Look whether the security group is there and lets HTTPS out."""
+    """Check whether the security group is there and lets HTTPS out."""
     name = context.outputs["SecurityGroup"]
     try:
         answer = context.client("ec2").describe_security_groups(GroupIds=[name])
     except ClientError as error:
         if not error.response["Error"]["Code"].startswith("InvalidGroup"):
             raise
-        return fail(f"there is no security group {name}", context.mend())
+        return fail(f"there is no security group {name}", context.repair())
     (group,) = answer["SecurityGroups"]
     for each in group.get("IpPermissionsEgress", []):
         low, high = each.get("FromPort", 0), each.get("ToPort", 65535)
         if each["IpProtocol"] == "-1" or each["IpProtocol"] == "tcp" and low <= 443 <= high:
             return ok(f"security group {name}")
-    return fail(f"security group {name} lets no HTTPS out", context.mend())
+    return fail(f"security group {name} lets no HTTPS out", context.repair())

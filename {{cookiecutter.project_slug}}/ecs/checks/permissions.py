@@ -1,9 +1,9 @@
-"""Which of the actions that `make policy` prints the caller lacks, found out without changing anything.
+"""Find out which actions that `make policy` prints the caller lacks, without changing anything.
 
-Reads are made. Of the rest IAM says what it would allow, where the caller may ask it
-(iam:SimulatePrincipalPolicy). Elsewhere those are called that act on something that is already there,
-and name something that is not, by 128 random bits: whatever the service checks, there is nothing that it
-could change. What would create anything is not called, since no request for it is invalid everywhere.
+Actions that only read are called. For the others, IAM says what it would allow, if the caller may ask
+(iam:SimulatePrincipalPolicy). If not, actions on something that must already exist are called with the
+name of something that does not (128 random bits), so whatever the service checks, there is nothing to
+change. Actions that create anything are not called: no request for them is invalid everywhere.
 
 AccessDenied tells that a permission is missing. Another refusal tells only that AWS did not deny it: no
 reference says that every service looks at permissions first.
@@ -31,7 +31,7 @@ UNTRIED = (
 )  # fmt: skip
 # where the action is not called like its operation
 OPERATIONS = {"s3:ListBucket": "list_objects_v2", "s3:PutObject": "upload_part"}
-# They come after the others: what an implementation made of a name that was not there, they remove.
+# They come last: they remove what a lenient implementation made for a name that did not exist.
 LAST = ("s3:AbortMultipartUpload", "scheduler:DeleteSchedule")
 # IAM's answers about who has no policies that it could look at
 NO_SOURCE = ("InvalidInput", "NoSuchEntity")
@@ -50,7 +50,7 @@ def actions(document: Mapping) -> list[str]:
 
 
 def denied(error: Exception) -> bool:
-    """Tell whether AWS refused for want of a permission."""
+    """Tell whether AWS refused because a permission is missing."""
     code, message = code_and_message(error)
     return "AccessDenied" in code or code == "UnauthorizedOperation" or "not authorized" in message
 
@@ -148,7 +148,7 @@ def allowed(client: Any, action: str, parameters: Mapping) -> bool:
     except TakenError:  # S3 says no more than that it is denied
         return False
     except ClientError as error:
-        # where AWS says that another one is missing, it did not deny this one
+        # if AWS says that another action is missing, it did not deny this one
         return not denied(error) or named(error) not in ("", action)
     undo(client, action, parameters, answer)
     return True
@@ -244,7 +244,7 @@ def lacking(
         missing, unknown = simulated(client("iam"), source(), document)
         wanted = [action for action in wanted if is_read(action)]
     except ClientError as error:
-        # who came by a federation has no policies that IAM could look at
+        # a federated caller has no policies that IAM could look at
         if not denied(error) and error.response["Error"]["Code"] not in NO_SOURCE:
             raise
         missing, unknown = set(), {*UNTRIED} & {*actions(document)} - {"iam:PassRole"}

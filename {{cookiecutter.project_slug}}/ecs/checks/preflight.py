@@ -16,7 +16,7 @@ from ecs.request import channels
 from ecs.settings import Settings
 
 OURS = ("job", "training")  # the machinery, which is in every image
-# What lay beside train.py in the template's first edition: an older script of a user's imports it from there.
+# These were next to train.py in the template's first edition, and a user's older script imports them from there.
 MOVED = ("batches", "hyperparameters", "matrices", "resume")
 BUNDLED = "train.py"
 LABELS = ("label", "target")  # what the bundled script takes for the label by itself
@@ -26,7 +26,7 @@ LONGEST_HEADER = 1 << 20  # characters
 
 
 def top_level(source: str) -> list[ast.stmt]:
-    """Return the statements of a source that are in no other; [] where Python itself says better what is wrong."""
+    """Return the top-level statements of a source; [] if it cannot be parsed, which Python itself explains better."""
     try:
         return ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError):

@@ -23,7 +23,7 @@ from ecs.stack import stack
 
 
 def check_region(context: Context) -> Result:
-    """Look whether botocore knows the region."""
+    """Check whether botocore knows the region."""
     region, session = context.settings.region, botocore.session.get_session()
     known = [
         each
@@ -45,7 +45,9 @@ def check_definition(context: Context) -> Result:
     report = ParamValidator().validate(made, shape)
     if report.has_errors():
         text = report.generate_report().replace("\n", "; ")
-        return fail(f"task-definition.json: {text}", f"mend it in task-definition.json, {REGISTER}")
+        return fail(
+            f"task-definition.json: {text}", f"correct it in task-definition.json, {REGISTER}"
+        )
     if not context.container():
         return fail(
             f"task-definition.json has no container named {CONTAINER}",
@@ -56,14 +58,14 @@ def check_definition(context: Context) -> Result:
 
 
 def check_size(context: Context) -> Result:
-    """Look whether Fargate offers the task's size, its own and the one that CPU and MEMORY ask for."""
+    """Check whether Fargate offers the task's size, its own and the one that CPU and MEMORY ask for."""
     made, settings = context.definition(), context.settings
     remedy = f"write a size that Fargate has into task-definition.json, {REGISTER}"
     try:
         cpu, memory = int(made["cpu"]), int(made["memory"])
     except (KeyError, ValueError):
         return fail(
-            "cpu and memory in task-definition.json are no whole numbers (CPU units, MiB)", remedy
+            "cpu and memory in task-definition.json are not whole numbers (CPU units, MiB)", remedy
         )
     if settings.kind.fargate:
         try:
@@ -75,7 +77,7 @@ def check_size(context: Context) -> Result:
 
 
 def check_arguments(context: Context) -> Result:
-    """Look whether ARGS, ENV, DATA and the limits can be read."""
+    """Check whether ARGS, ENV, DATA and the limits can be read."""
     settings = context.settings
     count = len(parse.words(settings.args))
     parse.environment(settings.env)
@@ -86,7 +88,7 @@ def check_arguments(context: Context) -> Result:
 
 
 def check_overrides(context: Context) -> Result:
-    """Look whether RunTask would take the request, whose overrides have a limit."""
+    """Check whether RunTask would take the request, whose overrides have a limit."""
     made = request.run_task_request(
         context.settings,
         # whether the stack has CAPACITY is another check's
@@ -99,13 +101,13 @@ def check_overrides(context: Context) -> Result:
 
 
 def check_gpu(context: Context) -> Result:
-    """Look whether the image is made for a GPU where CAPACITY has one."""
+    """Check whether the image is made for a GPU where CAPACITY has one."""
     image.check_gpu(context.settings)
     return ok("the image's build fits CAPACITY")
 
 
 def check_script(context: Context) -> Result:
-    """Look whether the image has SCRIPT, a file or a module."""
+    """Check whether the image has SCRIPT, a file or a module."""
     script = context.settings.script
     if context.settings.tag:
         return skip(f"{script}: it is in the image of TAG, if anywhere")
@@ -135,7 +137,7 @@ def script_file(script: str) -> str:
 
 
 def check_packages(context: Context) -> Result:
-    """Look whether the image has the packages that SCRIPT imports."""
+    """Check whether the image has the packages that SCRIPT imports."""
     settings = context.settings
     if settings.tag:
         return skip("packages: the image of TAG has what it has")
@@ -157,19 +159,19 @@ def check_packages(context: Context) -> Result:
 
 
 def check_label(context: Context) -> Result:
-    """Look whether train.py finds its label in a table that is here."""
+    """Check whether train.py finds its label in a table that is here."""
     if found := preflight.label_missing(context.settings):
         return fail(*found)
     return ok("the label: nothing that can be seen from here is wrong with it")
 
 
 def check_cli(context: Context) -> Result:
-    """Look whether there is an AWS CLI that is new enough."""
+    """Check whether there is an AWS CLI that is new enough."""
     return ok(cli_version(context.settings))
 
 
 def check_engine(context: Context) -> Result:
-    """Look whether a container engine answers."""
+    """Check whether a container engine answers."""
     program = context.settings.docker
     if found := engine.fault(program):
         return fail(*found)

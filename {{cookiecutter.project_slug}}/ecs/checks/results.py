@@ -74,14 +74,14 @@ class Context:
         every = self.definition().get("containerDefinitions") or []
         return next((each for each in every if each.get("name") == CONTAINER), {})
 
-    def mend(self) -> str:
-        """Return the commands that bring back what was deleted or changed behind the stack's back."""
+    def repair(self) -> str:
+        """Return the commands that restore what was deleted or changed outside of the stack."""
         name = self.settings.project
         values = [f"ParameterKey={each},UsePreviousValue=true" for each in self.parameters]
         parameters = f" --parameters {' '.join(values)}" if values else ""
         return (
-            f"aws cloudformation create-change-set --stack-name {name} --change-set-name mend "
+            f"aws cloudformation create-change-set --stack-name {name} --change-set-name repair "
             "--use-previous-template --deployment-mode REVERT_DRIFT "
             f"--capabilities CAPABILITY_IAM{parameters}, then aws cloudformation "
-            f"execute-change-set --stack-name {name} --change-set-name mend"
+            f"execute-change-set --stack-name {name} --change-set-name repair"
         )

@@ -1,8 +1,8 @@
-"""``make verify``: all that a run needs, looked at before it is needed. Nothing is changed.
+"""``make verify``: check everything that a run needs before it is needed, and change nothing.
 
 A check is a function from a Context to a Result. The table ``CHECKS`` says which of them need no
 account (OFFLINE=1), which cost nothing and so come before every run, and which need another's
-success. What AWS refuses, or the user has wrong, becomes the check's own line.
+success. A refusal by AWS, or a mistake of the user's, becomes the check's own line.
 """
 
 import re
@@ -72,7 +72,7 @@ from ecs.verdict.rules import AGAIN, EXCEPTION
 class Check:
     """One check, and when it is made.
 
-    ``required``: being denied what it asks AWS for is a failure that no check before has named.
+    ``required``: if AWS denies what it asks for, that is a failure which no earlier check has named.
     """
 
     name: str
@@ -118,9 +118,9 @@ CHECKS = (
 )  # fmt: skip
 
 
-# where the user's mistake does not say itself what to type
-MENDED = {
-    "task definition": f"mend it in task-definition.json, {REGISTER}",
+# what to type, where the sentence about the user's mistake does not say it
+CORRECTED = {
+    "task definition": f"correct it in task-definition.json, {REGISTER}",
     "overrides": "make data, with the long values in a file below data/ that ARGS=… names",
 }
 
@@ -133,10 +133,12 @@ def of_aws(check: Check, error: Exception) -> Result:
     if sentence := distrust(error):
         return of_user(check, UserError(sentence))
     if denied(error) and not check.required:
-        return skip(f"{check.name}: this identity may not look at it ({code})")
+        return skip(f"{check.name}: this identity may not see it ({code})")
     why = explain(Evidence(EXCEPTION, message, error=code))
     if why.rule in ("unknown", "refused"):
-        return fail(f"{check.name}: {code}: {message}", f"make verify again; who asks: {WHO}")
+        return fail(
+            f"{check.name}: {code}: {message}", f"make verify again; to see who you are: {WHO}"
+        )
     return fail(
         f"{check.name}: {why.cause}", "make verify, again" if why.retry == AGAIN else why.remedy
     )
@@ -147,7 +149,7 @@ def of_user(check: Check, error: UserError) -> Result:
     text, *remedies = re.split(r"; type(?: for example)?: ", str(error))
     if remedies:
         return fail(text, remedies[-1])
-    return fail(text, MENDED.get(check.name, "make run DRY_RUN=1, when it is mended"))
+    return fail(text, CORRECTED.get(check.name, "make run DRY_RUN=1, once it is corrected"))
 
 
 def outcome(check: Check, context: Context) -> Result:

@@ -109,7 +109,9 @@ def create(run: Run) -> None:
         if not conflict(error):
             raise
         if readable(run, "run.json") != run.record:
-            raise UserError(f"there is a run {run.id} already; type the same once more") from error
+            raise UserError(
+                f"there is a run {run.id} already; type the same command again"
+            ) from error
 
 
 def update(run: Run, change: Callable[[dict], None]) -> None:

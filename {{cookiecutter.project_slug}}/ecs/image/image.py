@@ -20,7 +20,7 @@ BUILD_FILES = ("Dockerfile", ".dockerignore")
 
 
 def check_gpu(settings: Settings, folder: Path = Path(), library: bool = False) -> None:
-    """Look whether the image of what is in ``folder`` computes on the GPU that CAPACITY pays for.
+    """Check whether the image of what is in ``folder`` computes on the GPU that CAPACITY pays for.
 
     ``library``: look at the project's library only, not yet at the build of it that EXTRAS chooses.
 

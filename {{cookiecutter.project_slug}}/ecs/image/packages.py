@@ -75,7 +75,7 @@ def dependencies(project: dict) -> list[Requirement]:
 
 
 def check_markers(requirements: list[Requirement], declared: list[Requirement]) -> None:
-    """Look whether a package without a marker is there already with one: uv would add it again.
+    """Check whether a package without a marker is there already with one: uv would add it again.
 
     Raises:
         UserError: it is.
@@ -92,7 +92,7 @@ def check_markers(requirements: list[Requirement], declared: list[Requirement]) 
 
 
 def check_removable(requirements: list[Requirement], declared: list[Requirement]) -> None:
-    """Look whether every package is a dependency, and one that nothing but scripts need.
+    """Check whether every package is a dependency, and one that nothing but scripts need.
 
     Raises:
         UserError: one is not.
@@ -166,7 +166,7 @@ def lock(folder: Path, *options: str) -> None:
 
 
 def check_wheels(folder: Path, architecture: str) -> None:
-    """Look whether the image can have what requirements.txt locks.
+    """Check whether the image can have what requirements.txt locks.
 
     Raises:
         UserError: a package has no wheel for it.

@@ -113,13 +113,13 @@ def capacity(settings: Settings, stack: Mapping[str, str]) -> list[dict]:
         has = stack.get("Capacities", ",".join(EVERYWHERE))
         # a placeholder stands for any
         if settings.capacity not in has.split(",") and not has.startswith("<"):
-            mend = (
+            remedy = (
                 "the sandbox has no other; type: make run CAPACITY=fargate"
                 if settings.sandbox
                 else f"type: make cluster CAPACITY={settings.capacity}"
             )
             raise UserError(
-                f"CAPACITY={settings.capacity}: the stack has {has.replace(',', ', ')} only; {mend}"
+                f"CAPACITY={settings.capacity}: the stack has {has.replace(',', ', ')} only; {remedy}"
             )
         provider = stack["CapacityProvider"]
     return [{"capacityProvider": provider, "weight": 1}]

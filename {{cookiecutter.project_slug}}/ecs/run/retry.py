@@ -2,7 +2,7 @@
 
 The classes are those of ``ecs.explain``: a fault that passes is tried again, a run that lost its
 machine goes on from its checkpoint, a task that found no place looks for one elsewhere, and what is
-the user's to mend is never repeated.
+the user's to fix is never repeated.
 """
 
 import copy

@@ -71,7 +71,7 @@ def add_mark(settings: Settings, name: str, account: str, found: Mapping[str, st
 
 
 def check(settings: Settings, name: str, found: Mapping[str, str]) -> None:
-    """Return if the bucket, on which these tags were ``found``, is the project's.
+    """Return if the bucket with the tags ``found`` is the project's.
 
     Raises:
         UserError: it is not, or not yet.
@@ -110,7 +110,7 @@ def expire_runs(settings: Settings) -> None:
     The other rules stay. S3 replaces all of them at once.
 
     Raises:
-        UserError: RUN_DAYS is no number of days.
+        UserError: RUN_DAYS is not a number of days.
     """
     from botocore.exceptions import ClientError
 

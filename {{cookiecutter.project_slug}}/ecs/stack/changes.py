@@ -1,4 +1,4 @@
-"""What `make cluster` would do, from a change set that is never executed; what differs by now."""
+"""What `make cluster` would do, from a change set that is never executed, and what differs already."""
 
 import secrets
 import time
@@ -96,7 +96,9 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
         if answer["Status"] == "FAILED":
             if "didn't contain changes" in reason or "No updates" in reason:
                 return []
-            raise UserError(f"make cluster would fail: {reason}; mend {TEMPLATE} or the variables")
+            raise UserError(
+                f"make cluster would fail: {reason}; correct {TEMPLATE} or the variables"
+            )
         found = list(answer["Changes"])
         while token := answer.get("NextToken"):
             answer = cloudformation.describe_change_set(**names, NextToken=token)
@@ -104,8 +106,8 @@ def changes(settings: Settings, stack: Mapping | None, parameters: Iterable[str]
         return found
     finally:
         cloudformation.delete_change_set(**names)
-        # A change set that would create a stack leaves an empty one. Not one that was made meanwhile,
-        # nor one in which somebody else's change set waits.
+        # A change set that would create a stack leaves an empty one: delete it, but not a stack that was
+        # made meanwhile, nor one in which somebody else's change set waits.
         if not stack and existing(settings) is None and not claim.foreign_change_sets(settings):
             cloudformation.delete_stack(StackName=settings.project)
 

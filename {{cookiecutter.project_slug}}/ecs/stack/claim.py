@@ -1,4 +1,4 @@
-"""Whose the stack is: looked at before it is updated, planned or deleted."""
+"""Check whose the stack is before it is updated, planned or deleted."""
 
 from contextlib import suppress
 

@@ -136,7 +136,7 @@ def belongings(settings: Settings) -> Belongings:
         name, account = bucket_of.kept(settings)
     except TakenError as error:  # the rest of the project is ours all the same
         name = ""
-        found.others.append(f"s3://{error.name}, another account's or closed to who asks")
+        found.others.append(f"s3://{error.name}, another account's or closed to you")
     if name:
         found.tags = bucket_of.tags(settings, name, account)
         if physical.get("Bucket") == name or mark.ours(found.tags):
@@ -214,7 +214,7 @@ def delete_stack(settings: Settings, stack_id: str) -> None:
         if not left:
             raise
         raise UserError(
-            f"the stack {settings.project} is not deleted: {'; '.join(map(why, left))}; when that is "
+            f"the stack {settings.project} is not deleted: {'; '.join(map(why, left))}; once that is "
             "solved, type: make destroy"
         ) from error
 

@@ -1,4 +1,4 @@
-"""The stack's parameters: what stands in the variables, and what the account has."""
+"""The stack's parameters, from the variables and from what the account has."""
 
 import re
 from collections.abc import Mapping
@@ -51,8 +51,8 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "MaxVcpus": "0" if settings.sandbox else str(vcpus(settings)),
         **network,
     }
-    # What a variable that is empty leaves to the template, and what it takes back: a parameter that
-    # is not passed would keep its last value.
+    # Passed even when empty, which leaves the choice to the template: a parameter that is not passed
+    # would keep its last value.
     given = {name: value for name, value in values.items() if value}
     given |= {"Boundary": settings.boundary, **network}
     return [f"{name}={value}" for name, value in given.items()]

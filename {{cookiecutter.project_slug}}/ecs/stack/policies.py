@@ -1,7 +1,7 @@
-"""The least that a person needs to run make: IAM policies, made from the variables as they are.
+"""Minimal IAM policies for the people who type make, from the variables' present values.
 
-Most people only run: ``runs`` is for all targets on an existing stack. Those who make, plan and
-destroy it need ``cluster`` and ``network`` beside; two, since IAM takes 6144 characters a policy.
+Most people only run trainings: ``runs`` is for all targets on an existing stack. People who make, plan
+and destroy it also need ``cluster`` and ``network``; two, since IAM limits a policy to 6144 characters.
 Pure: no clock, no network.
 
 Source: the service authorization reference. ``"*"`` stands where an action knows no resource, and a
@@ -15,7 +15,7 @@ from ecs.stack import queues
 from ecs.stack.inputs import ISSUER
 from ecs.stack.statements import Names, allow
 
-# These know no resource, or list what there is before anybody can name it.
+# These cannot be limited to a resource, or list what there is before anybody can name it.
 NO_RESOURCE = {
     "autoscaling:Describe*",
     "autoscaling:DescribeScalingActivities",
@@ -158,7 +158,7 @@ def waiting() -> list[dict]:
 
 
 def cluster(names: Names) -> dict:
-    """Return the policy for making, planning and destroying the stack but for its network."""
+    """Return the policy for making, planning and destroying the stack, except its network."""
     settings, project = names.settings, names.settings.project
     stack = names.arn("cloudformation", f"stack/{project}/*")
     bounded = (
@@ -317,7 +317,7 @@ def providers(names: Names) -> list[dict]:
 
 
 def managed_instances(names: Names) -> list[dict]:
-    """Return what ECS Managed Instances need beside; ECS itself starts them, by its own role."""
+    """Return what ECS Managed Instances need in addition; ECS starts them itself, under its own role."""
     return [
         *instance_role(names, *MANAGED_POLICIES),
         passing("InfrastructureRole", "ecs", names.role("InfrastructureRole-*")),
@@ -326,7 +326,7 @@ def managed_instances(names: Names) -> list[dict]:
 
 
 def instances(names: Names) -> list[dict]:
-    """Return what instances of the stack's own need beside."""
+    """Return what the stack's own instances need in addition."""
     settings, project = names.settings, names.settings.project
     image = f"arn:{names.partition}:ssm:{settings.region}::parameter/aws/service/ecs/*"
     machines = "image instance launch-template network-interface security-group subnet volume"

@@ -13,7 +13,7 @@ from ecs.refusals import code_and_message
 from ecs.settings import Settings
 from ecs.stack.stack import in_review, named, present_in
 
-# In these CloudFormation takes no update, and nothing but a deletion helps.
+# In these states CloudFormation accepts no update, and only a deletion helps.
 DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 IN_PROGRESS = "_IN_PROGRESS"
 # Until a new role is known everywhere, services say that they cannot assume it.

@@ -117,7 +117,7 @@ def store(settings: Settings, name: str, value: str) -> str:
 
 
 def with_secrets(definition: Mapping, settings: Settings) -> dict:
-    """Return the task definition with the secrets that ``SECRETS`` names beside its own.
+    """Return the task definition with the secrets that ``SECRETS`` names in addition to its own.
 
     Raises:
         UserError: a name that no variable can have.

@@ -1,31 +1,31 @@
-"""What to type where AWS, or the way to it, refuses any call: not only RunTask."""
+"""What to type when any call to AWS fails, not only RunTask."""
 
 from typing import Any
 
 from ecs.verdict.verdict import verdict
 
-AGAIN = "the same once more, in a minute"
+AGAIN = "the same command again, in a minute"
 # the rules that hold for every call, and what to type where that is not the rule's own remedy
 ANY_CALL = {
-    "blocked": "ask AWS support in the console; then the same once more",
-    "certificate": "the same once more, with AWS_CA_BUNDLE set to the file of the proxy's certificates",
-    "clock": "timedatectl set-ntp true, which sets the clock; then the same once more",
-    "config": "correct ~/.aws/config, or the variable that AWS names; then the same once more",
+    "blocked": "ask AWS support in the console; then the same command again",
+    "certificate": "the same command again, with AWS_CA_BUNDLE set to the file of the proxy's certificates",
+    "clock": "timedatectl set-ntp true, which sets the clock; then the same command again",
+    "config": "correct ~/.aws/config, or the variable that AWS names; then the same command again",
     "connection": AGAIN,
     "bad-credentials": "",
-    "config-file": "correct that file, then the same once more",
+    "config-file": "correct that file, then the same command again",
     "denied": "",
     "denied-code": "",
     "endpoint": "REGION=us-east-1, or another that there is",
     "expired": "",
     "expired-code": "",
-    "mfa": "the same once more, with the next code",
+    "mfa": "the same command again, with the next code",
     "no-credentials": "",
     "no-region": "REGION=us-east-1",
     "opt-in": "REGION=us-east-1, or enable the region in the console",
-    "page": "echo $HTTPS_PROXY $NO_PROXY; set them right or unset them, then the same once more",
-    "profile": "aws configure list-profiles, then the same once more with AWS_PROFILE set to one of them",
-    "proxy": "echo $HTTPS_PROXY; set it right or unset it, then the same once more",
+    "page": "echo $HTTPS_PROXY $NO_PROXY; set them right or unset them, then the same command again",
+    "profile": "aws configure list-profiles, then the same command again with AWS_PROFILE set to one of them",
+    "proxy": "echo $HTTPS_PROXY; set it right or unset it, then the same command again",
     "server": AGAIN,
     "throttled": AGAIN,
     "throttled-code": AGAIN,

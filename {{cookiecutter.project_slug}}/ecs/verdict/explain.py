@@ -1,8 +1,8 @@
-"""From what AWS says of a run that failed to its cause and what to type next.
+"""Explain why a run failed, from what AWS says of it, and say what to type next.
 
 The table ``RULES`` is data: a rule says where it applies, what it looks for, the cause in one
-sentence, and a remedy in the words of this project's Makefile. The first rule whose conditions all
-hold explains the run, so what is special stands above what is general.
+sentence, and a remedy in the words of this project's Makefile. The first rule with all of its conditions
+met explains the run, so specific rules come before general ones.
 
 Where the texts come from: the ECS developer guide ("API failure reasons", "Stopped tasks error
 messages", "CannotPullContainer task errors", "TaskFailedToStart errors", "Exit codes"), the API
@@ -125,7 +125,7 @@ def empty_provider(where: Capacity) -> str:
 
 
 def typed(evidence: Evidence) -> Mapping[str, str]:
-    """Return what remedies say to type, as it holds for the capacity of the run."""
+    """Return what remedies say to type, for the capacity that the run used."""
     where = capacity(evidence.capacity)
     return {
         "again": again(where),

@@ -31,10 +31,10 @@ TASK = "task"  # DescribeTasks, of a task that has stopped
 LOST = "lost"  # DescribeTasks, again and again: no such task
 
 
-ANY = -1  # exit code: whichever, as long as there is one
+ANY = -1  # exit code: any, as long as there is one
 
 
-OWN = -2  # exit code: one that the script chose itself, and no signal's
+OWN = -2  # exit code: one that the script chose itself, not a signal's
 
 
 PLACEMENT = (FAILURES, TASK)  # on EC2 the same words come as a failure or as a stop reason
@@ -83,7 +83,7 @@ LOGIN = "aws sso login, or aws configure"
 SECRETS = r"(from (asm|ssm)|asm fetching|secrets ?manager|GetSecretValue|GetParameters|parameter store|env files?\b)"
 
 
-# Of the last lines of a log: Python's, a shell's, and those of libraries in C++.
+# Found in the last lines of a log: from Python, a shell, or a C++ library.
 UNWRITABLE = (
     r"(Read-only file system|Permission denied): ['\"](\./)?(?P<path>(/|data/|data\b)[^'\"\n]*)"
 )
@@ -110,31 +110,31 @@ RULES = (
         stop="UserInitiated", reason=r"\bSTART_TIMEOUT\b",
     ),
     Rule(
-        "instance-deregistered", "the instance under the task was taken out of the cluster",
+        "instance-deregistered", "the instance that ran the task was removed from the cluster",
         AGAIN_3, RESUME,
         stop="UserInitiated", reason=r"(?i)instance deregist",
     ),
     Rule("stopped", "the run was stopped on request", "make run", stop="UserInitiated"),
     # ---- its machine was taken away
     Rule(
-        "spot", "AWS took the Spot capacity back",
+        "spot", "AWS took back the Spot capacity",
         f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME, stop="SpotInterruption",
     ),
     Rule(
-        "spot-notice", "AWS took the Spot capacity back",
+        "spot-notice", "AWS took back the Spot capacity",
         f"{AGAIN_3} SPOT_FALLBACK=1, or make run CAPACITY=fargate", RESUME,
         reason=r"(?i)spot (task|instance) was interrupted|spot interruption",
     ),
     Rule(
-        "host-terminated", "the instance under the task was stopped or terminated",
+        "host-terminated", "the instance that ran the task was stopped or terminated",
         AGAIN_3, RESUME, reason=r"Host EC2 \(instance .+?\) (stopped|terminated)",
     ),
     Rule(
-        "maintenance", "AWS did maintenance on the machine under the task", AGAIN_3,
+        "maintenance", "AWS did maintenance on the machine that ran the task", AGAIN_3,
         RESUME, reason=r"performing maintenance on the underlying",
     ),
     Rule(
-        "draining", "the instance under the task was drained", AGAIN_3, RESUME,
+        "draining", "the instance that ran the task was drained", AGAIN_3, RESUME,
         reason=r"DRAINING",
     ),
     Rule(
@@ -142,16 +142,16 @@ RULES = (
         reason=r"ContainerVanishedError",
     ),
     Rule(
-        "terminated", "AWS gave notice and took the machine under the task away",
+        "terminated", "AWS gave notice and took away the machine that ran the task",
         AGAIN_3, RESUME, stop="TerminationNotice",
     ),
     Rule(
-        "unhealthy-host", "the machine under the task failed", AGAIN_3, RESUME,
+        "unhealthy-host", "the machine that ran the task failed", AGAIN_3, RESUME,
         stop="InfrastructureHealth",
     ),
     Rule(
         "unhealthy", "the health check of task-definition.json failed",
-        "make local; mend healthCheck in task-definition.json, then make register",
+        "make local; correct healthCheck in task-definition.json, then make register",
         reason=r"(?i)failed (container|ELB) health ?checks?",
     ),
     Rule(
@@ -175,7 +175,7 @@ RULES = (
         r"(CannotPull[^;]*(not found|manifest unknown|does not exist|platform)|[^;]*exec format error)",
     ),
     Rule(
-        "throttled", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
+        "throttled", "AWS is getting too many requests at the moment", AGAIN_3, AGAIN,
         (EXCEPTION, FAILURES, TASK), reason=r"Rate exceeded|ErrorCode: (Throttling|RequestLimit)",
     ),
     # ---- memory and disk, whatever the exit code
@@ -203,7 +203,7 @@ RULES = (
         reason=r"Capacity is unavailable",
     ),
     Rule(
-        "vcpu-quota", "the account runs as many vCPUs or tasks at once as its quota allows",
+        "vcpu-quota", "the account already runs as many vCPUs or tasks as its quota allows",
         "{smallest}, or ask for more: aws service-quotas list-service-quotas "
         "--service-code fargate", AGAIN, (*PLACEMENT, EXCEPTION),
         reason=r"reached the limit on the number of (vCPUs|tasks)",
@@ -229,7 +229,7 @@ RULES = (
         reason=r"RESOURCE:GPU",
     ),
     Rule(
-        "no-interface", "no instance of the cluster takes one more network interface",
+        "no-interface", "no instance of the cluster has room for another network interface",
         MORE_INSTANCES, ELSEWHERE, PLACEMENT, reason=r"RESOURCE:ENI|unused device index",
     ),
     Rule(
@@ -241,16 +241,16 @@ RULES = (
         PLACEMENT, reason=r"\bAGENT\b",
     ),
     Rule(
-        "attribute", "no instance of the cluster has an ability that the task definition asks for",
+        "attribute", "no instance of the cluster has an attribute that the task definition requires",
         "make cluster ARCHITECTURE=… INSTANCE_TYPE=… as the image needs, then make push", NEVER,
         PLACEMENT, reason=r"\bATTRIBUTE\b",
     ),
     Rule(
-        "inactive-instances", "the instances of the cluster take no tasks: they are draining, or their agents are away",
+        "inactive-instances", "the instances of the cluster take no tasks: they are draining, or their agents are disconnected",
         f"{AGAIN_3}, or {MORE_INSTANCES}", AGAIN, (*PLACEMENT, EXCEPTION), reason=r"(?i)NO ACTIVE INSTANCES",
     ),
     Rule(
-        "no-instances", "the cluster has no instances, and nothing is to start one",
+        "no-instances", "the cluster has no instances, and nothing that would start one",
         "{start_instances}", NEVER, (*PLACEMENT, EXCEPTION),
         reason=r"(?i)no container instances|EMPTY CAPACITY PROVIDER",
     ),
@@ -270,14 +270,14 @@ RULES = (
     # ---- secrets: every such text begins "unable to pull secrets or registry auth", pulls included
     Rule(
         "secret-denied",
-        "the execution role may not read a secret, or a file of variables, that the task definition names",
-        "allow it to ExecutionRole in infrastructure.yaml, then make cluster",
+        "the execution role may not read a secret, or an environment file, that the task definition names",
+        "allow ExecutionRole to read it, in infrastructure.yaml, then make cluster",
         reason=rf"(?i){SECRETS}.*(accessdenied|not authorized|forbidden)|not authorized to perform: "
         r"(secretsmanager|ssm|kms)",
     ),
     Rule(
-        "secret-missing", "a secret, or a file of variables, that the task definition names does not exist",
-        "mend its name in task-definition.json, then make register",
+        "secret-missing", "a secret, or an environment file, that the task definition names does not exist",
+        "correct its name in task-definition.json, then make register",
         reason=rf"(?i){SECRETS}.*(can't find|NotFound|NoSuchKey|ARN is correct|invalid parameters)"
         r"|invalid ssm parameters",
     ),
@@ -292,7 +292,7 @@ RULES = (
         reason=rf"(?i){SECRETS}.*(json key|looking for beginning of|after top-level value|JSON input)",
     ),
     Rule(
-        "secrets-network", "the task has no way out to its secrets and files of variables", ROUTE,
+        "secrets-network", "the task cannot reach its secrets or environment files", ROUTE,
         reason=rf"(?i){SECRETS}.*(timeout|connection issue|deadline|canceled|no such host|connection refused)",
     ),
     # ---- the image cannot be pulled
@@ -327,17 +327,17 @@ RULES = (
         r"|unexpected (http )?status( code)?:? \S*:? ?5\d\d\b|could not reach any registry endpoint)",
     ),
     Rule(
-        "pull-panic", "pulling the image broke off; most often there is no way to S3, where its layers lie", ROUTE,
+        "pull-panic", "pulling the image broke off; most often the task cannot reach S3, where the layers are stored", ROUTE,
         reason=r"CannotPull.*panic: ",
     ),
     Rule(
-        "pull-no-route", "the task has no way out to the registry, or something on the way answers in its place", ROUTE,
+        "pull-no-route", "the task cannot reach the registry, or something on the way answers in its place", ROUTE,
         reason=r"(?i)CannotPull.*(waiting for connection|context canceled|no route to host"
         r"|no such host|network is unreachable|network configuration|connection refused|x509: )",
     ),
     Rule(
         "pull-timeout", "pulling the image was cut off on the way",
-        f"{AGAIN_3}; if it stays so, the task has no way out: {ROUTE}", AGAIN,
+        f"{AGAIN_3}; if that does not help, the task cannot reach the registry: {ROUTE}", AGAIN,
         reason=r"CannotPull.*(i/o timeout|\bEOF\b|invalid argument|connection reset"
         r"|TLS handshake timeout|deadline exceeded|httpReade?r?Seeker|error pulling image conf|failed precondition)",
     ),
@@ -355,7 +355,7 @@ RULES = (
         reason=r"(?i)not authorized to perform: logs|logger args.*accessdenied",
     ),
     Rule(
-        "log-network", "the task has no way out to CloudWatch Logs", ROUTE,
+        "log-network", "the task cannot reach CloudWatch Logs", ROUTE,
         reason=r"(?i)(logger args|logging driver|cloudwatch).*"
         r"(timeout|connection issue|killed|deadline|no such host|RequestError)",
     ),
@@ -365,7 +365,7 @@ RULES = (
         reason=r"log ?driver arguments|unknown log opt",
     ),
     Rule(
-        "registry-network", "the task has no way out to ECR for its login", ROUTE,
+        "registry-network", "the task cannot reach ECR to log in", ROUTE,
         reason=r"(?i)registry auth.*(timeout|connection issue|deadline|canceled|killed"
         r"|no such host|connection refused)",
     ),
@@ -412,7 +412,7 @@ RULES = (
     ),
     Rule(
         "role", "ECS may not assume the role {role}; a new one takes a minute to be known",
-        f"{AGAIN_3}; if it stays so, make verify: TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
+        f"{AGAIN_3}; if that does not help, make verify: TASK_ROLE=… must trust ecs-tasks.amazonaws.com", AGAIN,
         (TASK, EXCEPTION), reason=r"unable to assume (the )?role '?(?P<role>[^'\s]*)",
     ),
     # ---- the container cannot be made or started
@@ -440,7 +440,7 @@ RULES = (
         reason=r"(?i)(EFS|mount\.nfs).*connection reset by peer",
     ),
     Rule(
-        "volume-network", "the network keeps the task away from the file system of a volume",
+        "volume-network", "the network blocks the task from the file system of a volume",
         "let the stack's security group into the file system's own (port 2049), then make run",
         reason=r"mount\.nfs.*timed out",
     ),
@@ -451,13 +451,13 @@ RULES = (
     ),
     Rule(
         "no-program", "the container's entry point is not in the image",
-        "make local, which shows the same here; mend the Dockerfile, then make push",
+        "make local, which shows the same here; fix the Dockerfile, then make push",
         reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|\bexec:).*"
         r"(executable file not found|no such file or directory)",
     ),
     Rule(
         "not-executable", "the container's entry point may not be executed",
-        "make local, which shows the same here; mend the Dockerfile, then make push",
+        "make local, which shows the same here; fix the Dockerfile, then make push",
         reason=r"(?i)(CannotStart|CannotCreate|OCI runtime|\bexec:).*permission denied",
     ),
     Rule(
@@ -494,7 +494,7 @@ RULES = (
     # ---- the program's own end
     *(
         Rule(
-            name, "processes that share memory had too little of it",
+            name, "processes that share memory ran out of it",
             "make run ARGS=… with fewer of them (num_workers=0 in PyTorch)", exit_code=code, log=pattern,
         )
         for name, code, pattern in (
@@ -521,7 +521,7 @@ RULES = (
         r"|memory allocation of \d+ bytes failed|.*TerminatedWorkerError.*SIGKILL)",
     ),
     Rule(
-        "log-access", "the task role may not reach something in AWS that the program asks for",
+        "log-access", "the task role may not access something in AWS that the program asks for",
         "make data and DATA=data/…, or make run TASK_ROLE=… that may",
         log=r"AccessDenied|ACCESS_DENIED|Access Denied",
     ),
@@ -532,7 +532,7 @@ RULES = (
     ),
     # ---- the launcher's own exit statuses (contract.py)
     Rule(
-        "staging-refused", "the data cannot be had: {said}",
+        "staging-refused", "the data is not available: {said}",
         "make data, or DATA=… as the message says, then make run", exit_code=contract.STAGING_REFUSED,
     ),
     Rule(
@@ -566,7 +566,7 @@ RULES = (
     ),
     Rule(
         "module", "the image lacks the Python package {module}",
-        "make add PACKAGE={package} (if another package has it, that one's name), then make push",
+        "make add PACKAGE={package} (or the name of the package that has it), then make push",
         exit_code=1, log=r"ModuleNotFoundError: No module named '(?P<module>\w+)",
     ),
     Rule(
@@ -584,12 +584,12 @@ RULES = (
     ),
     Rule(
         "cannot-execute", "the container's command may not be executed",
-        "make local, which shows the same here; mend the Dockerfile, then make push",
+        "make local, which shows the same here; fix the Dockerfile, then make push",
         exit_code=126,
     ),
     Rule(
         "not-found", "the container's command is not in the image",
-        "make local, which shows the same here; mend the Dockerfile, then make push",
+        "make local, which shows the same here; fix the Dockerfile, then make push",
         exit_code=127,
     ),
     Rule("interrupt", "the program was interrupted (SIGINT)", "make run", exit_code=130),
@@ -598,7 +598,7 @@ RULES = (
         "make local with the same ARGS=…, which shows it here", exit_code=134,
     ),
     Rule(
-        "killed", "the container was killed (SIGKILL), most often for want of memory",
+        "killed", "the container was killed (SIGKILL), most often because it ran out of memory",
         "{larger}", exit_code=137,
     ),
     *(
@@ -618,7 +618,7 @@ RULES = (
     ),
     Rule(
         "unknown-stop-code",
-        "ECS gives the stop code {stop}, unknown to this project: exit code 0 does not count",
+        "ECS gives the stop code {stop}, unknown to this project, so exit code 0 does not count as success",
         "make logs, then make status", exit_code=0,
     ),
     Rule("exit-code", "the container's exit code is {code}: {said}", "make logs", exit_code=ANY),
@@ -632,12 +632,12 @@ RULES = (
     ),
     # ---- RunTask refused
     Rule(
-        "throttled-code", "AWS is asked too often at the moment", AGAIN_3, AGAIN,
+        "throttled-code", "AWS is getting too many requests at the moment", AGAIN_3, AGAIN,
         (EXCEPTION,), error=r"Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|SlowDown|429",
     ),
     Rule(
         "pass-role", "this identity may not hand the task's roles to ECS (iam:PassRole)",
-        "an administrator allows iam:PassRole on both roles of the stack; who asks: "
+        "ask an administrator to allow iam:PassRole on both roles of the stack; to see who you are: "
         "aws sts get-caller-identity", NEVER,
         (EXCEPTION,), reason=r"not authorized to perform: iam:PassRole",
     ),
@@ -654,7 +654,7 @@ RULES = (
         r"|(Unsupported|Invalid) configuration value|Invalid value provided to|must be an integer greater",
     ),
     Rule(
-        "mfa", "AWS takes each code of MFA once, and only while the device shows it",
+        "mfa", "AWS accepts each MFA code once, and only while the device shows it",
         "make run, with the next code", NEVER, (EXCEPTION,),
         reason=r"MultiFactorAuthentication failed|MFA token required",
     ),
@@ -683,12 +683,12 @@ RULES = (
         (EXCEPTION,), reason=r"(Unable to parse config file: |The specified config file \()(?P<file>[^)]+)",
     ),
     Rule(
-        "page", "what answered is not AWS, a proxy perhaps, whose page cannot be read",
+        "page", "what answered is not AWS, but perhaps a proxy",
         "echo $HTTPS_PROXY $NO_PROXY, set them right or unset them, then make run", NEVER, (EXCEPTION,),
         reason=r"(?i)unable to parse response|proxy authentication required",
     ),
     Rule(
-        "no-credentials", "no AWS credentials can be had on this machine",
+        "no-credentials", "no AWS credentials could be loaded on this machine",
         "aws configure, or without an account: make rehearse", NEVER, (EXCEPTION,),
         reason=r"(?i)unable to locate credentials|partial credentials|retrieving credentials from"
         r"|must have credentials",
@@ -701,12 +701,12 @@ RULES = (
     ),
     Rule(
         "denied", "this identity may not do {action}",
-        "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
+        "ask an administrator to allow it; to see who you are: aws sts get-caller-identity", NEVER,
         (EXCEPTION,), reason=r"not authorized to perform: (?P<action>[\w:*]+)",
     ),
     Rule(
         "denied-code", "this identity may not run tasks",
-        "an administrator allows it; who asks: aws sts get-caller-identity", NEVER,
+        "ask an administrator to allow it; to see who you are: aws sts get-caller-identity", NEVER,
         (EXCEPTION,), error=r"AccessDenied\w*|UnauthorizedOperation|ForbiddenException|403",
     ),
     Rule(
@@ -725,7 +725,7 @@ RULES = (
         reason=r"Could not connect to the endpoint URL: \"?(?P<url>[^\"\s]+)",
     ),
     Rule(
-        "certificate", "this machine does not trust the certificate that AWS, or a proxy, shows",
+        "certificate", "this machine does not trust the certificate that AWS, or a proxy, presents",
         "set AWS_CA_BUNDLE to the file of the proxy's certificates, then make run", NEVER,
         (EXCEPTION,), reason=r"SSL validation failed|CERTIFICATE_VERIFY_FAILED",
     ),
@@ -770,7 +770,7 @@ RULES = (
         reason=r"(?i)override for container named",
     ),
     Rule(
-        "provisioning", "as many tasks wait for instances as a cluster takes", AGAIN_3, AGAIN, (EXCEPTION,),
+        "provisioning", "the cluster has as many tasks waiting for instances as it allows", AGAIN_3, AGAIN, (EXCEPTION,),
         reason=r"(?i)provisioning capacity limit exceeded",
     ),
     Rule(
@@ -792,13 +792,13 @@ RULES = (
         reason=r"(?i)network configuration",
     ),
     Rule(
-        "service-role", "the account lacks the role that ECS itself works under",
+        "service-role", "the account lacks the role that ECS itself uses",
         "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com, then make run",
         AGAIN, (EXCEPTION,), reason=r"(?i)service.linked role",
     ),
     Rule(
         "platform-version", "Fargate's platform cannot run this task definition",
-        "mend task-definition.json, then make register", NEVER, (EXCEPTION,),
+        "correct task-definition.json, then make register", NEVER, (EXCEPTION,),
         error=r"Platform(Unknown|TaskDefinitionIncompatibility)Exception",
     ),
     Rule(
@@ -827,7 +827,7 @@ RULES = (
 )  # fmt: skip
 
 
-# What is left when no rule holds; AWS's own words are the cause then.
+# The remedies when no rule holds; the cause is then AWS's own words.
 UNKNOWN = {
     FAILURES: "make run",
     EXCEPTION: "make run DRY_RUN=1",

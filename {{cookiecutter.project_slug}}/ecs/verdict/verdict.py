@@ -1,4 +1,4 @@
-"""One pure function from what AWS says of a run to success, interruption or failure."""
+"""Judge a run by what AWS says of it: success, interruption or failure. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from ecs.settings import CONTAINER
 from ecs.verdict.explain import Evidence, explain
 from ecs.verdict.rules import EXCEPTION, FAILURES, LOST, NEVER, RESUME, TASK
 
-# API reference, Task.stopCode. A code that is not here is none of success.
+# API reference, Task.stopCode. A code that is missing here never counts as success.
 STOP_CODES = {
     "EssentialContainerExited",  # of success and of failure alike
     "InfrastructureHealth",
@@ -20,7 +20,7 @@ STOP_CODES = {
     "TerminationNotice",
     "UserInitiated",
 }
-# With any other stop code a container's exit code 0 does not count: it never had its turn, or was cut
+# With any other stop code a container's exit code 0 does not count: the container never ran, or was cut
 # short (many programs answer SIGTERM by saving their work and exiting with 0).
 ENDED_BY_ITSELF = ("", "EssentialContainerExited")
 
@@ -129,7 +129,7 @@ def of_task(task: Mapping, log: str, capacity: str) -> Verdict:
 def beside(task: Mapping, container: Mapping, code: int | None) -> list[str]:
     """Return what the other containers say, where the one named ``train`` has not ended by itself.
 
-    Where ECS stopped it without a reason of its own, an essential container beside it has ended first.
+    Where ECS stopped it without a reason of its own, another essential container ended first.
     """
     if code not in (None, *KILLED):
         return []

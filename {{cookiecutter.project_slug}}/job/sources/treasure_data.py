@@ -151,7 +151,7 @@ def type_of(uri: str, name: str, kind: str) -> pyarrow.DataType:
             return found
     raise UserError(
         f"{uri!r}: column {name!r} is of type {kind}: make it numbers, text or an array of "
-        "'index:value' by query=, or leave it out by columns="
+        "'index:value' with query=, or leave it out with columns="
     )
 
 
@@ -188,7 +188,7 @@ def download(client: "tdclient.Client", uri: str, job: "tdclient.models.Job", pa
             client.download_job_result(job.job_id, str(path), num_threads=4)
             if path.stat().st_size == job.result_size:
                 return
-    raise UserError(f"{uri!r}: the result of query {job.job_id} does not come whole; try again")
+    raise UserError(f"{uri!r}: the result of query {job.job_id} did not arrive complete; try again")
 
 
 def rows_of(path: Path, width: int) -> Iterator[list]:
@@ -224,7 +224,7 @@ def convert(
         features = max(every, default=-1) + 1
         if features > MOST_FEATURES:
             raise UserError(
-                f"column {name!r} has the index {features - 1:,}: below {MOST_FEATURES:,} is what is read"
+                f"column {name!r} has the index {features - 1:,}: below {MOST_FEATURES:,} is read"
             )
     fields = [pyarrow.field(name, kind) for _, name, kind in plain]
     fields += [pyarrow.field(f"f{index}", pyarrow.float64()) for index in range(features)]
@@ -298,7 +298,7 @@ def append(uri: str, path: Path) -> int:
             load.update()
             if load.error_records:
                 raise UserError(
-                    f"{uri!r}: {load.error_records:,} rows are refused: nothing was written"
+                    f"{uri!r}: {load.error_records:,} rows were refused, and nothing was written"
                 )
             client.commit_bulk_import(name)
         except BaseException:
@@ -349,11 +349,11 @@ def api(uri: str) -> Iterator["tdclient.Client"]:
     key = os.environ.get("TD_API_KEY", "").strip()
     if not re.fullmatch(r"[!-~]+", key):
         raise UserError(
-            f"{uri!r}: {'TD_API_KEY is no key' if key else 'there is no key'}: set TD_API_KEY in the environment"
+            f"{uri!r}: {'TD_API_KEY is not a key' if key else 'there is no key'}: set TD_API_KEY in the environment"
         )
     server = os.environ.get("TD_API_SERVER") or SERVER
     if not re.fullmatch(r"https?://[^/\s@]+/?", server):
-        raise UserError(f"TD_API_SERVER is no server; type for example: TD_API_SERVER={SERVER}")
+        raise UserError(f"TD_API_SERVER is not a server; type for example: TD_API_SERVER={SERVER}")
     try:
         with tdclient.Client(
             apikey=key, endpoint=f"{server.rstrip('/')}/", max_cumul_retry_delay=60

@@ -31,7 +31,7 @@ def fetch(uri: str, folder: Path) -> Path:
             print(f"-- fetched {without_secrets(uri)} ({size:,} bytes)", flush=True)
             return path
         except (ValueError, http.client.InvalidURL) as error:
-            raise UserError(f"{uri!a} is no address: {one_line(error)}") from error
+            raise UserError(f"{uri!a} is not an address: {one_line(error)}") from error
         except urllib.error.HTTPError as error:
             sentence = f"{uri}: the server answers {error.code} {error.reason}"
             if error.code < 500 and error.code not in (408, 429):
@@ -49,10 +49,10 @@ def check(uri: str) -> None:
         parts = urllib.parse.urlsplit(uri)
         host = parts.hostname
     except ValueError as error:
-        raise UserError(f"{uri!a} is no address: {one_line(error)}") from error
+        raise UserError(f"{uri!a} is not an address: {one_line(error)}") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
         raise UserError(
-            f"{uri!r}: {parts.scheme}:// is not read here; a path, s3://, https:// or td:// is"
+            f"{uri!r}: {parts.scheme}:// cannot be read; use a path, s3://, https:// or td://"
         )
 
 
