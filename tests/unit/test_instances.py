@@ -170,5 +170,5 @@ def test_a_stack_that_is_not_deleted_names_each_resource_and_the_reason(
         destroy.delete_stack(settings, "id")
     assert str(said.value) == (
         "the stack churn is not deleted: Vpc vpc-1: has dependencies and cannot be deleted; "
-        "Instances the-group: still being deleted; when that is solved, type: make destroy"
+        "Instances the-group: still being deleted; once that is solved, type: make destroy"
     )

@@ -25,9 +25,8 @@ class Surroundings:
     billed: bool = True  # somebody pays for a task, and AWS's console shows it
     account: bool = True  # it has service roles and identity providers, and keeps descriptions
     network: bool = True  # tasks are in subnets with routes
-    process: str = (
-        ""  # file with the id of the process that answers, where it is one of this machine
-    )
+    queues: bool = True  # it has AWS Batch
+    process: str = ""  # file with the id of the process that answers, where one here does
 
     def ended(self) -> bool:
         """Tell whether nobody is there any more who could answer."""

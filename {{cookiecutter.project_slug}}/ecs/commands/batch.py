@@ -37,7 +37,7 @@ def check(settings: Settings) -> Settings:
     Raises:
         UserError: there is no queue for such a run.
     """
-    if settings.sandbox:
+    if not settings.there.queues:
         raise UserError("the sandbox has no AWS Batch yet; to run the same there, type: make run")
     if settings.capacity not in batch.QUEUES:
         raise UserError(

@@ -48,7 +48,7 @@ def parameters(settings: Settings, network: Mapping[str, str]) -> list[str]:
         "InstanceType": instance_type(settings),
         "MaxInstances": settings.max_instances,
         # the sandbox has no Batch
-        "MaxVcpus": "0" if settings.sandbox else str(vcpus(settings)),
+        "MaxVcpus": str(vcpus(settings)) if settings.there.queues else "0",
         **network,
     }
     # Passed even when empty, which leaves the choice to the template: a parameter that is not passed
