@@ -131,7 +131,7 @@ def test_in_the_sandbox_every_capacity_s_cluster_is_made_and_its_run_refused(pro
     project.make("cluster", **asked)
     done = project.make("run", status=2, **asked)
     assert f"CAPACITY={compute}: the stack has fargate, fargate-spot only" in done.stderr
-    assert "the sandbox has no other; type: make run CAPACITY=fargate" in done.stderr
+    assert "the sandbox has no other; type: make SANDBOX=1 run CAPACITY=fargate" in done.stderr
 
 
 PROBE = """\
