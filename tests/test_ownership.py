@@ -46,7 +46,7 @@ class Sandbox:
         """Run a make that must refuse, and return its one sentence."""
         said = self.make(*words, status=2)
         (line,) = (line for line in said.splitlines() if line.startswith("error: "))
-        return line
+        return line.replace("make SANDBOX=1 ", "make ")  # as hints are in the sandbox
 
     def client(self, service: str) -> Any:
         return boto3.client(
