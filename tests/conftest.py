@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 from hypothesis import settings
+from recorder import Recorder, recording
 from support import (
     BIN,
     FRAMEWORKS,
@@ -140,6 +141,13 @@ def copy_of(installed: Callable[[str], Path], tmp_path: Path) -> Callable[..., P
 def make(request) -> str:
     """Return the program of the machine's Make, and of the newest."""
     return request.param
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Give an AWS on loopback that hands out credentials and remembers who asked for what."""
+    with recording() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -82,12 +82,6 @@ HOSTILE = {
 
 
 @pytest.fixture
-def recorder():
-    with recording() as server:
-        yield server
-
-
-@pytest.fixture
 def other():
     """Where no request may come."""
     with recording() as server:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from recorder import EXPIRES, Recorder, recording
+from recorder import EXPIRES, Recorder
 from support import plain_environment
 
 ROLE = "arn:aws:iam::111122223333:role/trainer"
@@ -70,12 +70,6 @@ WAYS = {
     ),
     "a container's": ("", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{url}/container"}, "ASIACONTAINER", (0, 0)),
 }  # fmt: skip
-
-
-@pytest.fixture
-def recorder():
-    with recording() as server:
-        yield server
 
 
 @pytest.fixture

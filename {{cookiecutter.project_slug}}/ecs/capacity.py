@@ -12,7 +12,8 @@ class Capacity:
     instances an ``awsvpc`` task gets no public address, so that the instance's own is shared, and ECS
     Managed Instances know no bridge. ``provider`` is AWS's own capacity provider; "": the stack makes
     one. ``service`` is that which needs a role in the account, beside ECS. ``machines`` has what
-    INSTANCE_TYPE is where it is empty, by architecture.
+    INSTANCE_TYPE is where it is empty, by architecture. ``queue`` is the queue of AWS Batch, as a resource
+    of the stack and as its output; "": there is none.
     """
 
     name: str = ""
@@ -22,6 +23,7 @@ class Capacity:
     service: str = ""
     gpu: bool = False
     machines: Mapping[str, str] = field(default_factory=dict)
+    queue: str = ""
 
     @property
     def fargate(self) -> bool:
@@ -42,8 +44,8 @@ class Capacity:
 CAPACITIES = {
     each.name: each
     for each in (
-        Capacity("fargate", provider="FARGATE"),
-        Capacity("fargate-spot", provider="FARGATE_SPOT"),
+        Capacity("fargate", provider="FARGATE", queue="FargateQueue"),
+        Capacity("fargate-spot", provider="FARGATE_SPOT", queue="FargateSpotQueue"),
         Capacity(
             "ec2", "EC2", "bridge", service="autoscaling.amazonaws.com",
             machines={"x86_64": "c7i.xlarge", "arm64": "c7g.xlarge"},
@@ -59,6 +61,7 @@ CAPACITIES = {
         ),
     )
 }  # fmt: skip
+QUEUES = tuple(each.queue for each in CAPACITIES.values() if each.queue)
 EVERYWHERE = tuple(each.name for each in CAPACITIES.values() if each.provider)  # in every stack
 
 

@@ -39,7 +39,7 @@ def check(settings: Settings) -> Settings:
     """
     if not settings.there.queues:
         raise UserError("the sandbox has no AWS Batch yet; to run the same there, type: make run")
-    if settings.capacity not in batch.QUEUES:
+    if not settings.kind.queue:
         raise UserError(
             f"CAPACITY={settings.capacity}: the queues are of Fargate; type: CAPACITY=fargate, or "
             "CAPACITY=fargate-spot"
@@ -60,7 +60,7 @@ def queue_of(settings: Settings, outputs: Mapping[str, str]) -> str:
     Raises:
         UserError: the stack has none.
     """
-    name = batch.QUEUES[settings.capacity]
+    name = settings.kind.queue
     found = outputs.get(name) or stack.refresh(settings).get(name)
     if not found:
         raise UserError(
@@ -73,12 +73,11 @@ def as_array(run_request: dict, uri: str) -> dict:
     """Return a RunTask request whose words stand in a table below ``uri``, a row for each run of a sweep."""
     container = run_request["overrides"]["containerOverrides"][0]
     variables = request.variables_of(run_request) | {contract.ARGV_URI: uri + contract.ARGV}
-    own = {
-        "command": container["command"][:1],
-        "environment": [{"name": name, "value": value} for name, value in variables.items()],
-    }
-    overrides = run_request["overrides"] | {"containerOverrides": [container | own]}
-    return run_request | {"overrides": overrides}
+    return request.with_container(
+        run_request,
+        command=container["command"][:1],
+        environment=request.environment_of(variables),
+    )
 
 
 def asked(
@@ -103,7 +102,7 @@ def dry_run(settings: Settings, table: Sequence[Sequence[str]]) -> None:
     for index, words in enumerate(table):
         say(f"{index:>5}  {shlex.join([settings.script, *words])}")
     tell_cost(settings, run_request, table)
-    queue, name = known[batch.QUEUES[settings.capacity]], settings.project
+    queue, name = known[settings.kind.queue], settings.project
     print(as_json(job.submit_request(run_request, settings, queue, name, len(table))))
 
 

@@ -106,21 +106,25 @@ def asked_for(
     run_request: dict,
 ) -> dict:
     """Return what ``run.json`` says of a run before it has a task."""
+    written = definition.written()
     return {
         "run": run,
         "image": image_uri,
-        "log": place_of_log(settings, outputs, image_uri),
+        "log": place_of_log(definition.render(written, settings, outputs, image_uri)),
         "revision": revision,
         "tag": image.tag(settings),
         "argv": parse.words(settings.args),
-        "size": sizes.full_size(settings, definition.read(), run_request["overrides"]),
+        "size": sizes.full_size(settings, written, run_request["overrides"]),
         "request": run_request,
     }
 
 
-def place_of_log(settings: Settings, outputs: Mapping[str, str], image_uri: str) -> dict | None:
-    """Return where the container's log is in CloudWatch; where it is elsewhere say so, and return None."""
-    found = definition.log(definition.render(definition.written(), settings, outputs, image_uri))
+def place_of_log(made: Mapping) -> dict | None:
+    """Return where the container's log is in CloudWatch; where it is elsewhere say so, and return None.
+
+    ``made`` is the task definition as it is registered.
+    """
+    found = definition.log(made)
     if found is None:
         note(
             "task-definition.json sends the container's log elsewhere than to CloudWatch: it is not shown "
@@ -169,7 +173,7 @@ def rerun(settings: Settings) -> int:
         "run": run,
         "task": None,
         "image": image_uri,
-        "log": place_of_log(settings, outputs, image_uri),
+        "log": place_of_log(definition.render(definition.written(), settings, outputs, image_uri)),
         "started": records.now(),
         "data": data,
         "rerun_of": former,

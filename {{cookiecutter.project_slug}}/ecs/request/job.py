@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ecs import contract
 from ecs.errors import UserError
 from ecs.parse import retries, whole_number
-from ecs.request.request import role_arn, variables_of
+from ecs.request.request import environment_of, role_arn, variables_of, with_container
 from ecs.request.sizes import full_size
 from ecs.settings import CONTAINER, Settings
 
@@ -128,7 +128,7 @@ def submit_request(
     container = {
         "name": CONTAINER,
         "command": run_request["overrides"]["containerOverrides"][0]["command"],
-        "environment": [{"name": name, "value": value} for name, value in variables.items()],
+        "environment": environment_of(variables),
     }
     return {
         "jobName": variables[contract.RUN_ID],
@@ -153,17 +153,17 @@ def of_child(record: Mapping, index: int, words: Sequence[str]) -> dict:
     variables = variables_of(record["request"])
     del variables[contract.ARGV_URI]
     variables |= {contract.RUN_ID: run, contract.RUN_URI: f"{variables[contract.RUN_URI]}{index}/"}
-    own = {
-        "command": [container["command"][0], *words],
-        "environment": [{"name": name, "value": value} for name, value in variables.items()],
-    }
-    overrides = record["request"]["overrides"] | {"containerOverrides": [container | own]}
+    request = with_container(
+        record["request"],
+        command=[container["command"][0], *words],
+        environment=environment_of(variables),
+    )
     job = record["batch"]["job"]
     return {
         **{name: value for name, value in record.items() if name not in ("sweep", "stopped")},
         "run": run,
         "argv": list(words),
-        "request": record["request"] | {"overrides": overrides},
+        "request": request,
         "batch": {**record["batch"], "job": job and f"{job}:{index}"},
         "attempts": [],
         "task": None,

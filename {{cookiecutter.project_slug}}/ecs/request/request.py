@@ -48,11 +48,22 @@ def variables_of(request: Mapping) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["environment"]}
 
 
+def environment_of(variables: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return variables as the environment of a container in a request."""
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def with_container(request: Mapping, **fields: object) -> dict:
+    """Return a RunTask request whose container has other ``fields``, such as ``command``."""
+    overrides = request["overrides"]
+    container = overrides["containerOverrides"][0] | fields
+    return {**request, "overrides": overrides | {"containerOverrides": [container]}}
+
+
 def again(
     settings: Settings, stack: Mapping[str, str], record: Mapping, task_definition: str, run: str
 ) -> dict:
     """Return the request that runs a recorded run's words, sizes and environment once more."""
-    overrides = record["request"]["overrides"]
     uri = run_uri(settings, stack, run)
     own = {"RUN_ID": run, "RUN_URI": uri, "ARGV_URI": uri + ARGV}
     variables = {
@@ -60,23 +71,17 @@ def again(
         for name, value in variables_of(record["request"]).items()
         if name != "RUN_SCHEDULE"
     }
-    container = overrides["containerOverrides"][0] | {
-        "environment": [{"name": name, "value": value} for name, value in variables.items()]
-    }
+    request = with_container(record["request"], environment=environment_of(variables))
     size = record["size"]
-    return record["request"] | {
+    return request | {
         "taskDefinition": task_definition,
         "clientToken": f"{run}-1",
         "startedBy": f"{run}-1",
         # the stack may have been made for another since
         "capacityProviderStrategy": capacity(settings, stack),
-        "overrides": overrides
-        | {
-            # the definition's own may have changed since
-            "cpu": str(size["cpu"]),
-            "memory": str(size["memory"]),
-            "containerOverrides": [container],
-        },
+        # the definition's own may have changed since
+        "overrides": request["overrides"]
+        | {"cpu": str(size["cpu"]), "memory": str(size["memory"])},
     }
 
 
@@ -275,7 +280,7 @@ def run_task_request(
     container = {
         "name": CONTAINER,
         "command": [settings.script, *words(settings.args)],
-        "environment": [{"name": name, "value": value} for name, value in variables.items()],
+        "environment": environment_of(variables),
         **({"resourceRequirements": needed} if (needed := gpus(settings)) else {}),
     }
     asked = size(settings, definition)

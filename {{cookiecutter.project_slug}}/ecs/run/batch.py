@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecs.aws import NotSentError, call_cli, client
+from ecs.capacity import QUEUES
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.history import records
@@ -19,7 +20,6 @@ from ecs.run.retry import pause
 from ecs.run.submit import CALLS, FIRST, LONGEST, refused
 from ecs.settings import CONTAINER, Settings
 
-QUEUES = {"fargate": "FargateQueue", "fargate-spot": "FargateSpotQueue"}  # outputs of the stack
 ENDED = ("SUCCEEDED", "FAILED")
 LOOKS = 3  # for a job, before it is sent again
 STATES = (*ENDED, "RUNNING", "STARTING", "RUNNABLE", "PENDING", "SUBMITTED")
@@ -225,7 +225,7 @@ def terminate(run: Run, job: str, reason: str) -> None:
 
 def stop_by_name(run: Run, reason: str) -> int:
     """End the jobs that have the name of a run without a record; return how many there were."""
-    queues = [queue for name in QUEUES.values() if (queue := run.outputs.get(name))]
+    queues = [queue for name in QUEUES if (queue := run.outputs.get(name))]
     found = [job for queue in queues if (job := find(run.settings, queue, run.id))]
     for job in found:
         terminate(run, job, reason)

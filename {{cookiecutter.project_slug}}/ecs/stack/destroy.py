@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import WaiterError
 
 from ecs.aws import TakenError, client
+from ecs.capacity import QUEUES
 from ecs.console import note
 from ecs.errors import UserError
 from ecs.settings import Settings
@@ -131,7 +132,7 @@ def belongings(settings: Settings) -> Belongings:
     physical = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed}
     found = Belongings(listed, physical.get("Cluster", ""), physical.get("Repository", ""))
     found.group = physical.get(instances.LOGICAL_ID, "")
-    found.queues = [physical[name] for name in jobs.QUEUES if physical.get(name)]
+    found.queues = [physical[name] for name in QUEUES if physical.get(name)]
     try:
         name, account = bucket_of.kept(settings)
     except TakenError as error:  # the rest of the project is ours all the same

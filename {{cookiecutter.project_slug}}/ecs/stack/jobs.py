@@ -9,7 +9,6 @@ from ecs.errors import UserError
 from ecs.settings import Settings
 from ecs.stack import mark
 
-QUEUES = ("FargateQueue", "FargateSpotQueue")  # logical ids
 # of jobs, and of arrays whose jobs run, which are PENDING meanwhile (API reference of ListJobs)
 UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 LOOKS, LOOK_EVERY = 60, 10.0  # seconds; a container has two minutes to save its work
